@@ -1,0 +1,179 @@
+"""What goes in: a `PlanRequest` of four sections, frozen, with unknown keys refused.
+
+Every field carries its one line of help in `description`; the command line, the wizard's forms and the error texts
+read it from here, so a field is described once.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
+
+from wizard_tui.schemas.choices import (
+    BatchingMode,
+    DType,
+    Interconnect,
+    KVCacheDType,
+    canonical_dtype,
+    canonical_kv_cache_dtype,
+)
+from wizard_tui.schemas.numbers import parse_count, parse_gib
+
+MAX_TOKENS = 1 << 30
+MAX_GPUS = 4096
+
+
+def _blank_is_none(value: object) -> object:
+    return None if isinstance(value, str) and value.strip().lower() in ("", "none", "auto") else value
+
+
+def _listed(value: object) -> object:
+    return [part for part in value.replace(",", " ").split() if part] if isinstance(value, str) else value
+
+
+Tokens = Annotated[int, BeforeValidator(parse_count), Field(ge=1, le=MAX_TOKENS)]
+Count = Annotated[int, BeforeValidator(parse_count), Field(ge=1, le=MAX_GPUS)]
+Sequences = Annotated[int, BeforeValidator(parse_count), Field(ge=1, le=1 << 20)]
+Bytes = Annotated[int, BeforeValidator(parse_count), Field(ge=1, le=1 << 50)]
+GiB = Annotated[float, BeforeValidator(parse_gib), Field(gt=0, le=1 << 20, allow_inf_nan=False)]
+GiBOrZero = Annotated[float, BeforeValidator(parse_gib), Field(ge=0, le=1 << 20, allow_inf_nan=False)]
+Milliseconds = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
+Text = Annotated[str, Field(min_length=1, max_length=4096)]
+
+
+class Section(BaseModel):
+    """A frozen group of fields in which an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False, protected_namespaces=())
+
+
+class ModelInput(Section):
+    """Which model, and how its checkpoint is to be read."""
+
+    model: Text = Field(
+        description="Hugging Face id, local directory with config.json, or a name from the built-in catalogue",
+    )
+    revision: Annotated[Text | None, BeforeValidator(_blank_is_none)] = Field(
+        None, description="branch, tag or commit of the repository"
+    )
+    trust_remote_code: bool = Field(False, description="let vLLM run code from the repository (the planner never does)")
+    dtype: Annotated[DType, BeforeValidator(canonical_dtype)] = Field(
+        "auto", description="precision of unquantised weights and activations; auto follows the checkpoint"
+    )
+    quantization: Annotated[Text | None, BeforeValidator(_blank_is_none)] = Field(
+        None, description="quantisation method; empty means as the checkpoint says"
+    )
+    kv_cache_dtype: Annotated[KVCacheDType, BeforeValidator(canonical_kv_cache_dtype)] = Field(
+        "auto", description="precision of the KV cache; fp8 halves it"
+    )
+    max_model_len: Annotated[Tokens | None, BeforeValidator(_blank_is_none)] = Field(
+        None, description="longest prompt plus answer in tokens, such as 8192 or 32K; empty lets the planner choose"
+    )
+    tokenizer: Annotated[Text | None, BeforeValidator(_blank_is_none)] = Field(
+        None, description="tokenizer to use instead of the model's own"
+    )
+    params_b: Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)] | None = Field(
+        None, description="parameters in billions, for a model of which nothing else is known"
+    )
+
+
+class HardwareInput(Section):
+    """Which GPUs, and how the model is spread over them."""
+
+    gpu: Text = Field(
+        "auto",
+        description="GPU name such as 'H100 80GB' or 'RTX 4090'; auto detects this machine's",
+    )
+    gpus: Count = Field(1, description="how many GPUs")
+    vram_gb: Annotated[GiB | None, BeforeValidator(_blank_is_none)] = Field(
+        None,
+        validation_alias=AliasChoices("vram_gb", "vram_gib"),
+        description="memory of one GPU in GiB; overrides the catalogue, or makes a manual GPU",
+    )
+    interconnect: Interconnect = Field("unknown", description="how the GPUs are linked")
+    tensor_parallel_size: Annotated[Count | None, BeforeValidator(_blank_is_none)] = Field(
+        None,
+        description="GPUs that share every layer; empty lets the planner choose",
+    )
+    pipeline_parallel_size: Annotated[Count | None, BeforeValidator(_blank_is_none)] = Field(
+        None, description="groups of layers on different GPUs"
+    )
+    data_parallel_size: Annotated[Count | None, BeforeValidator(_blank_is_none)] = Field(
+        None, description="copies of the model that share the load"
+    )
+    enable_expert_parallel: bool | None = Field(None, description="whole experts on each GPU instead of slices of all")
+    nodes: Count = Field(1, description="machines that work as one")
+    indices: Annotated[tuple[Annotated[int, Field(ge=0, le=MAX_GPUS)], ...] | None, BeforeValidator(_listed)] = Field(
+        None, description="which detected GPUs to use, such as 0,1"
+    )
+    used_gib: GiBOrZero | None = Field(None, description="memory of each GPU that other processes hold, in GiB")
+
+
+class WorkloadInput(Section):
+    """What the server will be asked to do."""
+
+    prompt_tokens: Tokens = Field(512, description="typical prompt length in tokens")
+    gen_tokens: Tokens = Field(256, description="typical answer length in tokens")
+    concurrency: Sequences = Field(1, description="requests in flight at once")
+    target_ttft_ms: Milliseconds | None = Field(None, description="goal for the time to the first token, in ms")
+    target_tpot_ms: Milliseconds | None = Field(None, description="goal for the time per further token, in ms")
+    streaming: bool = Field(True, description="answers are streamed token by token")
+    batching_mode: BatchingMode = Field(
+        "balanced",
+        description="prefer total throughput, latency of each request, or a balance",
+    )
+    shared_prefix_tokens: Annotated[int, BeforeValidator(parse_count), Field(ge=0, le=MAX_TOKENS)] = Field(
+        0, description="tokens at the start that all prompts share"
+    )
+
+
+class PolicyInput(Section):
+    """How much memory may be used, which vLLM, and how it is exposed."""
+
+    gpu_memory_utilization: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] | None = Field(
+        None, description="share of each GPU's memory that vLLM may use; empty lets the planner choose"
+    )
+    overhead_gb: GiBOrZero | None = Field(
+        None, description="memory beside weights and KV cache in GiB, instead of the planner's own figure"
+    )
+    fragmentation_factor: Annotated[float, Field(ge=1, le=2, allow_inf_nan=False)] = Field(
+        1.0, description="safety factor on the KV cache the workload needs; vLLM's own cache does not fragment"
+    )
+    headroom_gb: GiBOrZero = Field(0.0, description="KV cache in GiB that must stay spare for the verdict to be fits")
+    vllm_version: Text | None = Field(None, description="vLLM version to plan for; empty means the newest known")
+    kv_cache_memory_bytes: Annotated[Bytes | None, BeforeValidator(_blank_is_none)] = Field(
+        None, description="fixed KV cache size of one GPU in bytes, such as 10G, in place of the utilisation"
+    )
+    enforce_eager: bool | None = Field(None, description="no CUDA graphs: less memory, slower decoding")
+    max_num_seqs: Annotated[Sequences | None, BeforeValidator(_blank_is_none)] = Field(
+        None, description="requests in one batch at most"
+    )
+    max_num_batched_tokens: Annotated[Tokens | None, BeforeValidator(_blank_is_none)] = Field(
+        None, description="tokens in one step at most"
+    )
+    block_size: Annotated[Tokens | None, BeforeValidator(_blank_is_none)] = Field(
+        None, description="tokens in one KV cache block"
+    )
+    enable_prefix_caching: bool | None = Field(None, description="keep the KV cache of shared prompt starts")
+    host: Text = Field("127.0.0.1", description="address to listen on; 127.0.0.1 is this machine only")
+    port: Annotated[int, Field(ge=1, le=65535)] = Field(8000, description="port to listen on")
+    api_key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = Field(
+        None, description="environment variable that holds the API key"
+    )
+    served_model_name: Annotated[Text | None, BeforeValidator(_blank_is_none)] = Field(
+        None, description="model name that clients use"
+    )
+    image: Annotated[Text | None, BeforeValidator(_blank_is_none)] = Field(
+        None, description="container image; empty means vLLM's own for the planned version"
+    )
+
+
+class PlanRequest(Section):
+    """One question to the planner: this model, on these GPUs, for this workload, under this policy."""
+
+    model: ModelInput
+    hardware: HardwareInput = Field(default_factory=HardwareInput)
+    workload: WorkloadInput = Field(default_factory=WorkloadInput)
+    policy: PolicyInput = Field(default_factory=PolicyInput)
+    explain: bool = Field(False, description="give a reason for every flag")

@@ -1,0 +1,39 @@
+"""Numbers as people type them: `8k`, `32K`, `80GiB`, `10G`, with the meaning vLLM gives the suffixes."""
+
+from __future__ import annotations
+
+import re
+
+GIB = 1 << 30
+
+# vllm/utils/argparse_utils.py: lower case is a power of 1000, upper case a power of 1024
+_SUFFIXES = {"": 1, **{s: 1000**n for n, s in enumerate("kmgt", 1)}, **{s: 1024**n for n, s in enumerate("KMGT", 1)}}
+_COUNT = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*([kmgtKMGT]?)")
+_GIB = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*(?:GiB|GB|G)?", re.IGNORECASE)
+
+
+def parse_count(value: object) -> object:
+    """Read a count such as `8192`, `8k` (8000) or `32K` (32768).
+
+    Text that is no count is returned unchanged, so that the validator behind this one names the problem.
+    """
+    if not isinstance(value, str):
+        return value
+    match = _COUNT.fullmatch(value.strip().replace(",", "").replace("_", ""))
+    if match is None:
+        return value
+    number = float(match[1]) * _SUFFIXES[match[2]]
+    return int(number) if number == int(number) else value
+
+
+def parse_gib(value: object) -> object:
+    """Read a memory size in GiB such as `80`, `80GB` or `79.2 GiB`; both spellings mean 2^30 bytes here."""
+    if not isinstance(value, str):
+        return value
+    match = _GIB.fullmatch(value.strip())
+    return float(match[1]) if match else value
+
+
+def gib(size_bytes: float) -> float:
+    """Bytes as GiB (2^30)."""
+    return size_bytes / GIB
