@@ -1,0 +1,33 @@
+"""Where each number came from, and how far it may be off."""
+
+from __future__ import annotations
+
+from wizard_tui.planning.decide import Decision
+from wizard_tui.schemas.numbers import gib
+from wizard_tui.schemas.outputs import Provenance
+
+
+def provenance(decision: Decision) -> dict[str, Provenance]:
+    """Source and expected error (80 % band) of the weights, the rest, the cache and the speed."""
+    result = decision.estimate
+    rest = result.overhead
+    low, high = gib(rest.low - rest.budgeted), gib(rest.high - rest.budgeted)
+    guessed = result.weights.source == "parameter count"
+    return {
+        "weights": Provenance(
+            source=result.weights.source, expected_error=f"±{100 * result.weights.relative_error:.1f} %"
+        ),
+        "overhead": Provenance(
+            source="formula with measured constants",
+            expected_error=f"{low:+.2f} to {high:+.2f} GiB",
+            note="activation peak, CUDA graphs and non-torch memory together",
+        ),
+        "kv_cache": Provenance(
+            source="parameter count" if guessed else "config",
+            expected_error="a guess" if guessed else "exact for the given available memory",
+            note=f"available: {gib(result.kv_low):.2f} to {gib(result.kv_high):.2f} GiB",
+        ),
+        "performance": Provenance(
+            source="roofline with measured constants", expected_error="80 % of measured points lie in the ranges"
+        ),
+    }

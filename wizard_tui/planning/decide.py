@@ -1,0 +1,166 @@
+"""Settles what a request leaves open: the layout over the GPUs, lengths, batch limits and utilisation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from wizard_tui.engine.defaults import default_batch_limits
+from wizard_tui.engine.versions import VersionRules, rules_for
+from wizard_tui.hardware.gpu import GPU
+from wizard_tui.models.metadata import ModelMetadata
+from wizard_tui.planning.estimate import Estimate, estimate
+from wizard_tui.planning.parallel import legal_tensor_parallel_sizes, why_not
+from wizard_tui.planning.settings import Layout, Settings
+from wizard_tui.resolve import Facts
+from wizard_tui.schemas.inputs import HardwareInput, PlanRequest
+
+UTILISATION_STEP = 0.01
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What was decided, what it costs, and what kept it from being better."""
+
+    request: PlanRequest
+    facts: Facts
+    estimate: Estimate
+    rules: VersionRules
+    problem: str | None
+    idle_gpus: int
+
+    @property
+    def fits(self) -> bool:
+        """The plan can be run as it stands."""
+        return self.problem is None and self.estimate.fits
+
+
+def decide(request: PlanRequest, facts: Facts) -> Decision:
+    """Settle everything the request leaves open: the fewest GPUs on which it fits, else the roomiest layout.
+
+    What the request sets explicitly is taken as it is, also where it cannot work; `Decision.problem` then says why.
+    """
+    hardware = request.hardware
+    rules = rules_for(request.policy.vllm_version)
+    gpu = smallest(facts.gpus)
+    in_node = len(facts.gpus)
+    best: Estimate | None = None
+    for layout in layouts(hardware, facts.metadata, in_node):
+        candidate = settle(request, facts.metadata, gpu, layout, rules)
+        if best is None or _better(candidate, best):
+            best = candidate
+        if candidate.fits and not candidate.tight:
+            break
+    if best is None:
+        raise ValueError("no way to place the model on these GPUs was found")
+    problem = _illegal(request, facts.metadata, best.settings, in_node * hardware.nodes)
+    idle = in_node * hardware.nodes - best.settings.layout.gpus
+    return Decision(request, facts, best, rules, problem, max(0, idle))
+
+
+def smallest(gpus: Sequence[GPU]) -> GPU:
+    """The GPU that decides: the one with the least memory beside what others hold. Raises ValueError for none."""
+    if not gpus:
+        raise ValueError("no GPU is given; name one, or give its memory with vram_gb")
+    return min(gpus, key=lambda gpu: gpu.total_bytes - gpu.used_bytes)
+
+
+def layouts(hardware: HardwareInput, metadata: ModelMetadata, in_node: int) -> Iterator[Layout]:
+    """Layouts worth trying, fewest GPUs first; tensor parallel stays within a node, pipeline stages may span nodes."""
+    dp = hardware.data_parallel_size or 1
+    expert = bool(hardware.enable_expert_parallel)
+    world = in_node * hardware.nodes
+    sizes: Sequence[int] = legal_tensor_parallel_sizes(metadata, in_node) or (1,)
+    if hardware.tensor_parallel_size:
+        sizes = (hardware.tensor_parallel_size,)
+    stages: Sequence[int] = range(1, min(world, metadata.num_hidden_layers) + 1)
+    if hardware.pipeline_parallel_size:
+        stages = (hardware.pipeline_parallel_size,)
+    pinned = bool(hardware.tensor_parallel_size and hardware.pipeline_parallel_size)
+    options = [Layout(tp, pp, dp, expert) for tp in sizes for pp in stages if pinned or tp * pp * dp <= world]
+    if not options:
+        options = [Layout(sizes[0], stages[0], dp, expert)]
+    # more stages than nodes only pay when no tensor parallel size is legal for the GPUs there are
+    yield from sorted(options, key=lambda layout: (layout.pp > hardware.nodes, layout.gpus, layout.pp))
+
+
+def settle(request: PlanRequest, metadata: ModelMetadata, gpu: GPU, layout: Layout, rules: VersionRules) -> Estimate:
+    """The best memory plan on one layout, with the open settings chosen for it."""
+    model, policy, workload = request.model, request.policy, request.workload
+    tokens, sequences = default_batch_limits(
+        total_bytes=gpu.total_bytes,
+        gpu_name=gpu.name,
+        compute_capability=gpu.compute_capability,
+        vllm_version=rules.version,
+    )
+    length = model.max_model_len or metadata.max_position_embeddings
+    settings = Settings(
+        layout=layout,
+        dtype=model.dtype if model.dtype != "auto" else metadata.dtype,
+        quantization=model.quantization,
+        kv_cache_dtype=model.kv_cache_dtype,
+        max_model_len=length,
+        max_num_seqs=policy.max_num_seqs or min(sequences, policy.max_num_batched_tokens or tokens),
+        max_num_batched_tokens=policy.max_num_batched_tokens or tokens,
+        gpu_memory_utilization=policy.gpu_memory_utilization or rules.default_gpu_memory_utilization,
+        kv_cache_memory_bytes=policy.kv_cache_memory_bytes,
+        block_size=policy.block_size,
+        enforce_eager=bool(policy.enforce_eager),
+        prefix_caching=policy.enable_prefix_caching is not False,
+        vllm_version=rules.version,
+    )
+    result = estimate(settings, metadata, gpu, workload, policy)
+    if policy.gpu_memory_utilization is None:
+        safe = safe_utilisation(result)
+        if safe < settings.gpu_memory_utilization:
+            settings = replace(settings, gpu_memory_utilization=safe)
+            result = estimate(settings, metadata, gpu, workload, policy)
+    if policy.max_num_seqs is None:
+        states = result.cache.state_blocks
+        if states is not None and 0 < states < settings.max_num_seqs:
+            # vLLM refuses more sequences than there are state blocks, so the default can keep it from starting
+            settings = replace(settings, max_num_seqs=states)
+            result = estimate(settings, metadata, gpu, workload, policy)
+    if model.max_model_len is None:
+        chosen = choose_length(result, request, metadata)
+        if chosen != settings.max_model_len:
+            settings = replace(settings, max_model_len=chosen)
+            result = estimate(settings, metadata, gpu, workload, policy)
+    return result
+
+
+def safe_utilisation(result: Estimate) -> float:
+    """Largest utilisation, in hundredths, that leaves room for what lies outside vLLM's budget and for others."""
+    gpu = result.gpu
+    share = (gpu.total_bytes - gpu.used_bytes - result.overhead.unbudgeted) / gpu.total_bytes
+    return max(UTILISATION_STEP, math.floor(share / UTILISATION_STEP) * UTILISATION_STEP)
+
+
+def choose_length(result: Estimate, request: PlanRequest, metadata: ModelMetadata) -> int:
+    """max_model_len when the user leaves it open: the model's own limit where the pessimistic end of the band holds
+    one request of it, else the longest that it holds, rounded down, and never below what the workload asks for."""
+    limit = metadata.max_position_embeddings
+    wanted = min(limit, request.workload.prompt_tokens + request.workload.gen_tokens)
+    longest = result.layout.largest_len(result.kv_low, 1, limit)
+    if longest >= limit:
+        return limit
+    step = 1024 if longest >= 4096 else 16
+    return max(wanted, longest // step * step)
+
+
+def _better(candidate: Estimate, best: Estimate) -> bool:
+    """Fits beats tight beats not; among those that do not fit, more room for the cache."""
+
+    def rank(result: Estimate) -> tuple[bool, bool, bool, float]:
+        room = result.kv_available / max(1, result.cache.bytes_per_request)
+        return result.fits, result.fits and not result.tight, result.starts, 0.0 if result.fits else room
+
+    return rank(candidate) > rank(best)
+
+
+def _illegal(request: PlanRequest, metadata: ModelMetadata, settings: Settings, gpus: int) -> str | None:
+    layout = settings.layout
+    if layout.gpus > gpus:
+        return f"{layout} needs {layout.gpus} GPUs and there are {gpus}"
+    return why_not(metadata, layout.tp, pp=layout.pp, dp=layout.dp, expert_parallel=layout.expert_parallel)

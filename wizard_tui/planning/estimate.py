@@ -1,0 +1,118 @@
+"""The memory of one GPU for one set of decided settings: weights, the rest, the cache, and whether vLLM would start."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from wizard_tui.hardware.gpu import GPU
+from wizard_tui.models.metadata import ModelMetadata
+from wizard_tui.planning.memory.kv_layers import KVCache, KVLayout, kv_layout
+from wizard_tui.planning.memory.overhead import Overhead, overhead_for
+from wizard_tui.planning.memory.startup_check import StartFailure, startup_failure
+from wizard_tui.planning.memory.weights import Weights, weights_for
+from wizard_tui.planning.settings import Settings
+from wizard_tui.schemas.inputs import PolicyInput, WorkloadInput
+from wizard_tui.schemas.numbers import GIB
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Bytes on the fullest rank, and the KV cache that they leave room for.
+
+    `kv_available` may be negative: then the rest alone exceeds the budget. `kv_low` and `kv_high` are its 80 % band.
+    `failure` is what would stop vLLM at start-up; None when it starts.
+    """
+
+    settings: Settings
+    gpu: GPU
+    weights: Weights
+    overhead: Overhead
+    budget: int
+    kv_available: int
+    kv_low: int
+    kv_high: int
+    kv_needed: int
+    layout: KVLayout
+    cache: KVCache
+    failure: StartFailure | None
+    headroom_wanted: int = 0
+
+    @property
+    def headroom(self) -> int:
+        """KV cache left beside what the workload needs, in bytes; negative when it is short."""
+        return self.kv_available - self.kv_needed
+
+    @property
+    def starts(self) -> bool:
+        """vLLM would come up."""
+        return self.failure is None
+
+    @property
+    def fits(self) -> bool:
+        """vLLM would come up, and the whole workload finds room in the cache at once."""
+        return self.starts and self.headroom >= self.headroom_wanted
+
+    @property
+    def tight(self) -> bool:
+        """It fits by the expected numbers, but not by the pessimistic end of the band."""
+        spare = self.kv_low - self.cache.bytes_per_block
+        return self.fits and (spare < self.cache.bytes_per_request or self.kv_low < self.kv_needed)
+
+
+def estimate(
+    settings: Settings, metadata: ModelMetadata, gpu: GPU, workload: WorkloadInput, policy: PolicyInput
+) -> Estimate:
+    """Memory of one GPU under `settings`. Pure arithmetic on cached per-model tables."""
+    weights = _weights(settings, metadata, gpu)
+    overhead = _overhead(settings, metadata, gpu, policy)
+    layout = _kv_layout(settings, metadata, gpu)
+    budget = math.ceil(gpu.total_bytes * settings.gpu_memory_utilization)
+    rest = weights.bytes + overhead.activation_peak + overhead.non_torch + overhead.cuda_graphs
+    if settings.kv_cache_memory_bytes is not None:
+        # vLLM then skips profiling and hands out exactly these bytes (gpu_worker.py:determine_available_memory)
+        available = low = high = settings.kv_cache_memory_bytes
+        budget = rest + available
+    else:
+        available = budget - rest
+        spread = int(weights.bytes * weights.relative_error)
+        low = available - (overhead.high - overhead.budgeted) - spread
+        high = available + (overhead.budgeted - overhead.low) + spread
+    cache = layout.capacity(max(0, available), settings.max_model_len)
+    return Estimate(
+        settings=settings,
+        gpu=gpu,
+        weights=weights,
+        overhead=overhead,
+        budget=budget,
+        kv_available=available,
+        kv_low=low,
+        kv_high=high,
+        kv_needed=kv_needed_bytes(layout, settings, workload, policy),
+        layout=layout,
+        cache=cache,
+        failure=startup_failure(
+            gpu=gpu,
+            settings=settings,
+            weights_bytes=weights.bytes,
+            overhead=overhead,
+            kv_available=available,
+            cache=cache,
+        ),
+        headroom_wanted=int(policy.headroom_gb * GIB),
+    )
+
+
+def kv_needed_bytes(layout: KVLayout, settings: Settings, workload: WorkloadInput, policy: PolicyInput) -> int:
+    """KV cache bytes of one replica when its share of the workload's requests is in flight, full length each.
+
+    With prefix caching the blocks of a shared prefix exist once.
+    """
+    length = min(workload.prompt_tokens + workload.gen_tokens, settings.max_model_len)
+    requests = -(-workload.concurrency // settings.layout.dp)
+    needed = requests * layout.request_bytes(length)
+    shared = min(workload.shared_prefix_tokens, workload.prompt_tokens)
+    if settings.prefix_caching and shared > 1 and requests > 1:
+        saved = layout.request_bytes(length) - layout.request_bytes(max(1, length - shared))
+        needed -= (requests - 1) * max(0, saved)
+    return int(needed * policy.fragmentation_factor)

@@ -1,0 +1,106 @@
+"""The planner: `run_plan(request) = plan(request, resolve(request))`. `plan` is arithmetic on facts."""
+
+from __future__ import annotations
+
+from wizard_tui.planning.accuracy import provenance
+from wizard_tui.planning.decide import Decision, decide
+from wizard_tui.planning.memory.feasibility import oom_risk
+from wizard_tui.planning.recommend import build_config
+from wizard_tui.planning.speed import performance
+from wizard_tui.planning.suggest import suggestions
+from wizard_tui.planning.verdict import verdict, warnings
+from wizard_tui.render import render_artifacts
+from wizard_tui.resolve import Facts, resolve
+from wizard_tui.schemas.inputs import PlanRequest
+from wizard_tui.schemas.numbers import gib
+from wizard_tui.schemas.outputs import (
+    FeasibilityReport,
+    KVCacheGroup,
+    KVCachePlan,
+    MemoryBreakdown,
+    PlanResponse,
+)
+
+
+def run_plan(request: PlanRequest) -> PlanResponse:
+    """Fetch the facts of a request and plan it.
+
+    Raises ValueError or FileNotFoundError with one plain sentence when the model or the GPU cannot be resolved.
+    """
+    return plan(request, resolve(request))
+
+
+def plan(request: PlanRequest, facts: Facts) -> PlanResponse:
+    """The whole answer to a request from resolved facts; no input or output, a millisecond of arithmetic."""
+    decision = decide(request, facts)
+    config = build_config(decision)
+    return PlanResponse(
+        feasibility=_feasibility(decision),
+        memory=_memory(decision),
+        kv_cache=_kv_cache(decision),
+        config=config,
+        performance=performance(decision),
+        artifacts=render_artifacts(config),
+        accuracy=provenance(decision),
+    )
+
+
+def _feasibility(decision: Decision) -> FeasibilityReport:
+    result, request = decision.estimate, decision.request
+    settings = result.settings
+    rest = result.overhead.budgeted
+    limit = min(settings.max_model_len, decision.facts.metadata.max_position_embeddings)
+    share = -(-request.workload.concurrency // settings.layout.dp)
+    return FeasibilityReport(
+        fits=decision.fits,
+        oom_risk=oom_risk(result.headroom, result.kv_low - result.kv_needed) if decision.fits else "high",
+        verdict=verdict(decision),
+        vram_total_gib=gib(result.gpu.total_bytes),
+        vram_target_alloc_gib=gib(result.budget),
+        weights_gib=gib(result.weights.bytes),
+        kv_cache_gib=gib(result.kv_needed),
+        overhead_gib=gib(rest),
+        headroom_gib=gib(result.headroom),
+        max_concurrency_at_context=int(result.cache.max_concurrency) * settings.layout.dp,
+        max_context_at_concurrency=result.layout.largest_len(result.kv_available, share, limit),
+        warnings=warnings(decision),
+        suggestions=suggestions(decision),
+    )
+
+
+def _memory(decision: Decision) -> MemoryBreakdown:
+    result = decision.estimate
+    return MemoryBreakdown(
+        total=result.gpu.total_bytes,
+        used_by_others=result.gpu.used_bytes,
+        budget=result.budget,
+        weights=result.weights.bytes,
+        activation_peak=result.overhead.activation_peak,
+        cuda_graphs=result.overhead.budgeted_graphs,
+        non_torch=result.overhead.non_torch,
+        kv_available=result.kv_available,
+        kv_needed=result.kv_needed,
+        unbudgeted=result.overhead.unbudgeted,
+        kv_available_range=(result.kv_low, result.kv_high),
+    )
+
+
+def _kv_cache(decision: Decision) -> KVCachePlan:
+    result = decision.estimate
+    cache, layout, length = result.cache, result.layout, result.settings.max_model_len
+    low = layout.capacity(max(0, result.kv_low), length).tokens
+    high = layout.capacity(max(0, result.kv_high), length).tokens
+    return KVCachePlan(
+        block_size=cache.block_size,
+        bytes_per_block=cache.bytes_per_block,
+        num_blocks=cache.num_blocks,
+        tokens=cache.tokens,
+        max_concurrency=cache.max_concurrency,
+        bytes_per_request=cache.bytes_per_request,
+        estimated_max_model_len=cache.estimated_max_model_len,
+        groups=[
+            KVCacheGroup(kind=g.kind, layers=g.layers, block_size=g.block_size, page_size_bytes=g.page_size_bytes)
+            for g in cache.groups
+        ],
+        tokens_range=(low, high),
+    )

@@ -1,0 +1,154 @@
+"""From a decision to flags: what is passed to vLLM, what is left to its defaults, and one reason for each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from wizard_tui.engine.defaults import default_batch_limits
+from wizard_tui.engine.parsers import parsers_for
+from wizard_tui.hardware.gpu import GPU
+from wizard_tui.models.metadata import ModelMetadata
+from wizard_tui.planning.decide import Decision, decide
+from wizard_tui.resolve import Facts
+from wizard_tui.schemas.inputs import PlanRequest
+from wizard_tui.schemas.numbers import gib
+from wizard_tui.schemas.outputs import Deployment, VLLMConfig
+
+IMAGES = {"nvidia": "vllm/vllm-openai", "amd": "vllm/vllm-openai-rocm"}
+
+# request field -> flag of the same name, passed only when the user set it
+_PASSED_THROUGH = {
+    "model": ("revision", "tokenizer"),
+    "policy": ("served_model_name", "block_size", "enforce_eager", "enable_prefix_caching", "kv_cache_memory_bytes"),
+}
+
+
+def generate_recommendations(
+    request: PlanRequest, metadata: ModelMetadata, gpus: Sequence[GPU], vram_total_bytes: int
+) -> VLLMConfig:
+    """The flags for a request on GPUs that hold `vram_total_bytes` together; an empty list means one unnamed GPU.
+
+    Raises ValueError when no GPU and no memory is given.
+    """
+    if vram_total_bytes <= 0:
+        raise ValueError("vram_total_bytes must be positive")
+    if gpus:
+        each = vram_total_bytes // len(gpus)
+        box = tuple(replace(gpu, total_bytes=each) for gpu in gpus)
+    else:
+        box = (GPU(name="manual GPU", total_bytes=vram_total_bytes, source="manual"),)
+    return build_config(decide(request, Facts(metadata, box)))
+
+
+def build_config(decision: Decision) -> VLLMConfig:
+    """Flags of a decision. A flag that equals vLLM's default for the version is left out unless the user set it."""
+    flags: dict[str, Any] = {}
+    reasons: dict[str, str] = {}
+    for field, value, reason in _flags(decision):
+        flags[field] = value
+        reasons[field] = reason
+    return VLLMConfig(
+        **flags,
+        deployment=_deployment(decision),
+        explanations=reasons if decision.request.explain else {},
+    )
+
+
+def _flags(decision: Decision) -> list[tuple[str, Any, str]]:
+    request, result, metadata = decision.request, decision.estimate, decision.facts.metadata
+    settings, gpu = result.settings, result.gpu
+    yours = _user_set(request)
+    rows: list[tuple[str, Any, str]] = [("model", request.model.model, "the model to serve")]
+
+    def add(field: str, value: Any, default: Any, reason: str, set_by: str | None = None) -> None:
+        if (set_by or field) in yours:
+            rows.append((field, value, "set by you"))
+        elif value != default:
+            rows.append((field, value, reason))
+
+    for section, fields in _PASSED_THROUGH.items():
+        for field in fields:
+            if (value := getattr(getattr(request, section), field)) is not None:
+                rows.append((field, value, "set by you"))
+    if request.model.trust_remote_code:
+        rows.append(("trust_remote_code", True, "set by you: vLLM runs code from the repository"))
+    if request.model.dtype != "auto":
+        rows.append(("dtype", settings.dtype, "set by you"))
+    add("quantization", settings.quantization, None, "shrinks the weights")
+    if settings.kv_cache_dtype != "auto":
+        rows.append(("kv_cache_dtype", settings.kv_cache_dtype, "set by you"))
+    add(
+        "max_model_len",
+        settings.max_model_len,
+        metadata.max_position_embeddings,
+        f"the model could take {metadata.max_position_embeddings:,} tokens, the cache left beside "
+        f"{gib(result.weights.bytes):.1f} GiB of weights holds one request of {settings.max_model_len:,}",
+    )
+    layout = settings.layout
+    add(
+        "tensor_parallel_size",
+        layout.tp,
+        1,
+        f"one GPU keeps {gib(result.weights.bytes):.1f} GiB of weights, 1/{layout.tp} of the model",
+    )
+    add("pipeline_parallel_size", layout.pp, 1, f"{layout.pp} groups of layers, one on each stage")
+    add("data_parallel_size", layout.dp, 1, f"{layout.dp} copies share the load")
+    if request.hardware.enable_expert_parallel:
+        rows.append(("enable_expert_parallel", True, "set by you: whole experts on each GPU"))
+    if settings.kv_cache_memory_bytes is None or "gpu_memory_utilization" in yours:
+        add(
+            "gpu_memory_utilization",
+            round(settings.gpu_memory_utilization, 4),
+            decision.rules.default_gpu_memory_utilization,
+            f"{gib(gpu.used_bytes + result.overhead.unbudgeted):.1f} GiB are in use or needed outside vLLM's budget",
+        )
+    tokens, sequences = default_batch_limits(
+        total_bytes=gpu.total_bytes,
+        gpu_name=gpu.name,
+        compute_capability=gpu.compute_capability,
+        vllm_version=settings.vllm_version,
+    )
+    add("max_num_seqs", settings.max_num_seqs, sequences, f"{settings.max_num_seqs} states fit into the cache")
+    add("max_num_batched_tokens", settings.max_num_batched_tokens, tokens, "tokens in one step")
+    add("host", request.policy.host, None, "listens on this machine only")
+    add("port", request.policy.port, 8000, "port to listen on")
+    if parsers := parsers_for(request.model.model, metadata.model_type):
+        if parsers.tool_call_parser:
+            rows.append(("enable_auto_tool_choice", True, "lets the model call tools"))
+            rows.append(("tool_call_parser", parsers.tool_call_parser, f"how {parsers.family} writes tool calls"))
+        if parsers.reasoning_parser:
+            rows.append(
+                ("reasoning_parser", parsers.reasoning_parser, f"how {parsers.family} marks its reasoning")
+            )
+        if parsers.tokenizer_mode:
+            rows.append(("tokenizer_mode", parsers.tokenizer_mode, f"the tokenizer format of {parsers.family}"))
+    return rows
+
+
+def _user_set(request: PlanRequest) -> frozenset[str]:
+    sections = (request.model, request.hardware, request.workload, request.policy)
+    return frozenset(
+        field
+        for section in sections
+        for field in section.model_fields_set
+        if getattr(section, field) is not None
+    )
+
+
+def _deployment(decision: Decision) -> Deployment:
+    request, gpu = decision.request, decision.estimate.gpu
+    version = decision.estimate.settings.vllm_version
+    image = request.policy.image or f"{IMAGES.get(gpu.vendor, IMAGES['nvidia'])}:v{version}"
+    layout, nodes = decision.estimate.settings.layout, request.hardware.nodes
+    return Deployment(
+        vllm_version=version,
+        image=image,
+        gpu_vendor=gpu.vendor,
+        gpu_count=-(-layout.gpus // nodes),
+        gpu_indices=request.hardware.indices,
+        nodes=nodes,
+        api_key_env=request.policy.api_key_env,
+        model_is_local=decision.facts.metadata.path is not None,
+    )

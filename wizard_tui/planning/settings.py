@@ -1,0 +1,49 @@
+"""One fully decided way to run a model, and how a request and a box narrow it down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the model is spread over GPUs: tensor, pipeline, data and expert parallel."""
+
+    tp: int = 1
+    pp: int = 1
+    dp: int = 1
+    expert_parallel: bool = False
+
+    @property
+    def gpus(self) -> int:
+        """GPUs this layout occupies."""
+        return self.tp * self.pp * self.dp
+
+    def __str__(self) -> str:
+        parts = [f"TP {self.tp}"]
+        if self.pp > 1:
+            parts.append(f"PP {self.pp}")
+        if self.dp > 1:
+            parts.append(f"DP {self.dp}")
+        if self.expert_parallel:
+            parts.append("EP")
+        return " x ".join(parts)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every number that decides memory, none left open. `None` in a limit means that the setting does not apply."""
+
+    layout: Layout
+    dtype: str
+    quantization: str | None
+    kv_cache_dtype: str
+    max_model_len: int
+    max_num_seqs: int
+    max_num_batched_tokens: int
+    gpu_memory_utilization: float
+    kv_cache_memory_bytes: int | None
+    block_size: int | None
+    enforce_eager: bool
+    prefix_caching: bool
+    vllm_version: str

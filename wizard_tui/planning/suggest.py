@@ -1,0 +1,117 @@
+"""What would help? Every candidate change is planned; those that gain are ranked by what they cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from wizard_tui.planning.decide import Decision, decide, safe_utilisation
+from wizard_tui.schemas.inputs import PlanRequest
+from wizard_tui.schemas.numbers import gib
+from wizard_tui.schemas.outputs import Suggestion
+
+Patch = dict[str, dict[str, Any]]
+
+AT_MOST = 5
+WORTH_NAMING = 1.15
+"""A change that neither makes it fit nor gives a seventh more concurrency is not worth a line."""
+
+
+def suggestions(decision: Decision) -> list[Suggestion]:
+    """Changes to the request that make it fit, or give clearly more room; cheapest in quality first."""
+    found = []
+    for patch in _candidates(decision):
+        changed = decide(patched(decision.request, patch), decision.facts)
+        gain = _gain(decision, changed)
+        if gain is not None:
+            found.append(Suggestion(title=f"{_change(decision, patch)}: {gain}", patch=patch, gain=gain))
+        if len(found) == AT_MOST:
+            break
+    return found
+
+
+def patched(request: PlanRequest, patch: Patch) -> PlanRequest:
+    """The request with a patch merged in, validated again; what the user set and the patch leaves alone stays set."""
+    merged = request.model_dump(exclude_unset=True)
+    for section, fields in patch.items():
+        merged.setdefault(section, {}).update(fields)
+    return PlanRequest.model_validate(merged)
+
+
+def _candidates(decision: Decision) -> Iterator[Patch]:
+    """Single changes, cheapest first: free ones, then memory for speed, then quality, then fewer users or less text."""
+    request, result = decision.request, decision.estimate
+    settings, gpu, facts = result.settings, result.gpu, decision.facts
+    hardware, policy = request.hardware, request.policy
+    if decision.problem and hardware.tensor_parallel_size:
+        yield {"hardware": {"tensor_parallel_size": None}}
+    if result.starts and decision.idle_gpus >= settings.layout.gpus:
+        replicas = settings.layout.dp * (1 + decision.idle_gpus // settings.layout.gpus)
+        yield {"hardware": {"data_parallel_size": replicas}}
+    if not decision.fits:
+        if hardware.tensor_parallel_size and decision.idle_gpus:
+            yield {"hardware": {"tensor_parallel_size": None}}
+        safe = round(safe_utilisation(result), 2)
+        if safe > settings.gpu_memory_utilization:
+            yield {"policy": {"gpu_memory_utilization": safe}}
+        if settings.max_num_batched_tokens > 2048:
+            yield {"policy": {"max_num_batched_tokens": 2048}}
+        if settings.max_num_seqs > 64:
+            yield {"policy": {"max_num_seqs": max(64, request.workload.concurrency)}}
+    capability = gpu.compute_capability or ((9, 0) if gpu.vendor == "amd" else (0, 0))
+    if settings.kv_cache_dtype == "auto" and capability >= (8, 9):
+        yield {"model": {"kv_cache_dtype": "fp8"}}
+    if not decision.fits:
+        longest = result.layout.largest_len(result.kv_low, 1, settings.max_model_len)
+        wanted = request.workload.prompt_tokens + request.workload.gen_tokens
+        if wanted <= longest < settings.max_model_len:
+            yield {"model": {"max_model_len": longest // 16 * 16}}
+        if not policy.enforce_eager:
+            yield {"policy": {"enforce_eager": True}}
+        if facts.metadata.quantization is None and settings.quantization is None and capability >= (7, 5):
+            yield {"model": {"quantization": "fp8_per_tensor"}}
+        fitting = _fitting_concurrency(decision)
+        if 0 < fitting < request.workload.concurrency:
+            yield {"workload": {"concurrency": fitting}}
+
+
+def _fitting_concurrency(decision: Decision) -> int:
+    result, workload = decision.estimate, decision.request.workload
+    length = min(workload.prompt_tokens + workload.gen_tokens, result.settings.max_model_len)
+    one = result.layout.request_bytes(length) * decision.request.policy.fragmentation_factor
+    return int(max(0, result.kv_available) // one) * result.settings.layout.dp if one else 0
+
+
+def _gain(before: Decision, after: Decision) -> str | None:
+    if after.problem is not None:
+        return None
+    old, new = before.estimate, after.estimate
+    if after.fits and not before.fits:
+        if before.problem or not old.starts:
+            return f"fits, {new.cache.max_concurrency:.1f}x {new.settings.max_model_len:,} tokens"
+        return f"fits, {gib(new.headroom):.1f} GiB spare"
+    if before.fits:
+        factor = _concurrency(after) / max(1e-9, _concurrency(before))
+        return f"{factor:.1f}x concurrency" if factor >= WORTH_NAMING and after.fits else None
+    return None
+
+
+def _concurrency(decision: Decision) -> float:
+    """Requests of the workload's own length that fit at once, all replicas together."""
+    return float(_fitting_concurrency(decision))
+
+
+def _change(decision: Decision, patch: Patch) -> str:
+    parts = []
+    for section, fields in patch.items():
+        for field, value in fields.items():
+            old = getattr(decision.estimate.settings, field, None)
+            old = getattr(getattr(decision.request, section), field) if old is None else old
+            parts.append(f"{field} {_word(old)} -> {_word(value)}")
+    return ", ".join(parts)
+
+
+def _word(value: object) -> str:
+    if value is None:
+        return "auto"
+    return f"{value:.2f}" if isinstance(value, float) else str(value)

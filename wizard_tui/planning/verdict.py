@@ -1,0 +1,62 @@
+"""The verdict in one sentence, in vLLM's own terms and with the gap in GiB; and what else deserves a warning."""
+
+from __future__ import annotations
+
+from wizard_tui.planning.decide import Decision
+from wizard_tui.schemas.numbers import gib
+
+
+def verdict(decision: Decision) -> str:
+    """One plain sentence: fits (and how tightly), or what stops it and by how much."""
+    result, workload = decision.estimate, decision.request.workload
+    if decision.problem:
+        return f"Cannot start: {decision.problem}."
+    if result.failure is not None:
+        return f"Does not start: {result.failure.sentence}."
+    cache, settings = result.cache, result.settings
+    capacity = f"{cache.tokens:,} tokens of KV cache, {cache.max_concurrency:.2f}x {settings.max_model_len:,}"
+    if not result.fits:
+        if result.headroom < 0:
+            return (
+                f"Starts, but {workload.concurrency} requests at once need {gib(-result.headroom):.2f} GiB more "
+                f"KV cache than there is ({capacity}); the rest would queue."
+            )
+        return f"Starts, but leaves {gib(result.headroom):.2f} GiB spare, less than headroom_gb asks for."
+    if result.tight:
+        return f"Tight: {capacity}; the error band of {_band(decision)} reaches below what is needed."
+    return f"Fits: {capacity}, {gib(result.headroom):.2f} GiB spare."
+
+
+def warnings(decision: Decision) -> list[str]:
+    """Sentences the user should read before starting, most serious first."""
+    result, metadata = decision.estimate, decision.facts.metadata
+    found = list(metadata.warnings)
+    found.extend(result.weights.warnings)
+    names = {gpu.name for gpu in decision.facts.gpus}
+    totals = {gpu.total_bytes for gpu in decision.facts.gpus}
+    if len(names) > 1 or len(totals) > 1:
+        found.append(f"the GPUs differ; the plan is made for the smallest, {result.gpu.name}")
+    if result.gpu.used_bytes:
+        holders = f" ({', '.join(result.gpu.holders)})" if result.gpu.holders else ""
+        found.append(f"other processes hold {gib(result.gpu.used_bytes):.1f} GiB of a GPU{holders}")
+    if decision.idle_gpus:
+        found.append(f"{decision.idle_gpus} of the GPUs stay idle with {result.settings.layout}")
+    request = decision.request
+    length = request.workload.prompt_tokens + request.workload.gen_tokens
+    if length > result.settings.max_model_len:
+        found.append(
+            f"prompt and answer take {length:,} tokens, more than max_model_len {result.settings.max_model_len:,}"
+        )
+    if request.workload.concurrency > result.settings.max_num_seqs * result.settings.layout.dp:
+        found.append(
+            f"concurrency {request.workload.concurrency} is above max_num_seqs {result.settings.max_num_seqs}: "
+            "the rest queues"
+        )
+    if request.policy.host not in ("127.0.0.1", "localhost", "::1") and request.policy.api_key_env is None:
+        found.append(f"the server listens on {request.policy.host} without an API key; set api_key_env")
+    return found
+
+
+def _band(decision: Decision) -> str:
+    result = decision.estimate
+    return f"{gib(result.kv_low):.2f} to {gib(result.kv_high):.2f} GiB"

@@ -1,0 +1,85 @@
+"""From what the user asked for to facts: the model's metadata and the GPUs. The only input/output before planning."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from wizard_tui.hardware.gpu import GPU
+from wizard_tui.models.metadata import ModelMetadata
+from wizard_tui.schemas.inputs import HardwareInput, ModelInput, PlanRequest
+from wizard_tui.schemas.numbers import GIB
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What planning needs to know of the world. `gpus` are those of one node, one entry each."""
+
+    metadata: ModelMetadata
+    gpus: tuple[GPU, ...]
+
+
+def resolve(request: PlanRequest) -> Facts:
+    """Fetch the facts of a request: from disk, the built-in catalogue, the Hub and the driver.
+
+    Raises ValueError (no GPU, unknown GPU, bad repository, missing field) or FileNotFoundError (a local directory
+    without config.json), each with one plain sentence.
+    """
+    return Facts(resolve_model(request.model), resolve_gpus(request.hardware))
+
+
+def resolve_model(model: ModelInput) -> ModelMetadata:
+    """The metadata of the model that a request names."""
+    from wizard_tui.models.metadata import load_model_metadata
+
+    return load_model_metadata(model.model, model.revision, model.trust_remote_code, model.params_b)
+
+
+def resolve_gpus(hardware: HardwareInput, detected: Sequence[GPU] | None = None) -> tuple[GPU, ...]:
+    """The GPUs of one node that a request means.
+
+    `detected` spares asking the driver again. `vram_gb` overrides the memory of a named GPU and makes a manual GPU of
+    an unknown name, or when no GPU is named.
+    """
+    if hardware.indices is not None or (hardware.gpu.strip().lower() == "auto" and hardware.vram_gb is None):
+        gpus = _detected(hardware, detected)
+    else:
+        gpus = (_named(hardware),) * hardware.gpus
+    if hardware.vram_gb is not None:
+        gpus = tuple(replace(gpu, total_bytes=int(hardware.vram_gb * GIB)) for gpu in gpus)
+    if hardware.used_gib is not None:
+        gpus = tuple(replace(gpu, used_bytes=int(hardware.used_gib * GIB), holders=()) for gpu in gpus)
+    return gpus
+
+
+def _named(hardware: HardwareInput) -> GPU:
+    from wizard_tui.hardware.catalog import get_gpu_by_name
+
+    name = hardware.gpu.strip()
+    if name.lower() == "auto":
+        name = "manual GPU"
+    elif hardware.vram_gb is None:
+        return get_gpu_by_name(name)
+    try:
+        return get_gpu_by_name(name)
+    except ValueError:
+        return GPU(name=name, total_bytes=int((hardware.vram_gb or 0) * GIB), source="manual")
+
+
+def _detected(hardware: HardwareInput, detected: Sequence[GPU] | None) -> tuple[GPU, ...]:
+    if detected is None:
+        from wizard_tui.hardware.detect import detect_gpus
+
+        detected = detect_gpus()
+    if not detected:
+        raise ValueError("no GPU was detected; name one, such as --gpu 'H100 80GB', or give its memory with --vram-gb")
+    if hardware.indices is not None:
+        by_index = {gpu.index: gpu for gpu in detected}
+        missing = [index for index in hardware.indices if index not in by_index]
+        if missing:
+            there = ", ".join(str(index) for index in sorted(i for i in by_index if i is not None))
+            raise ValueError(f"GPU {missing[0]} is not in this machine; it has {there}")
+        return tuple(by_index[index] for index in hardware.indices)
+    if len(detected) < hardware.gpus:
+        raise ValueError(f"{hardware.gpus} GPUs were asked for, but this machine shows {len(detected)}")
+    return tuple(detected[: hardware.gpus])
