@@ -1,0 +1,1 @@
+"""What is in this box: GPUs detected by their driver, or known by name."""

@@ -10,8 +10,12 @@ class GPU:
     """A GPU, detected, named or made by hand.
 
     `total_bytes` is what CUDA reports as total (cudaMemGetInfo), which is less than the size on the box.
-    `compute_capability` is NVIDIA's, such as (9, 0); None for other vendors. `tflops` maps `fp16`, `bf16`, `fp8`,
-    `int8`, `fp4` to dense TFLOP/s where the GPU has them.
+    `compute_capability` is NVIDIA's, such as (9, 0); None for other vendors, whose `architecture` is set instead.
+    `bandwidth_gb_s` and `link_gb_s` (one direction) are in 10^9 bytes a second. `tflops` maps `fp16`, `bf16`, `fp8`,
+    `int8`, `fp4` to dense TFLOP/s where the GPU has them. `interconnect` is the link to its neighbours: `nvlink`,
+    `pcie`, `xgmi`, `roce`, `network`, `none` or `unknown`. `kind` is `datacenter`, `workstation`, `geforce`, `soc`,
+    `amd` or `gaudi`. `used_bytes` and `holders` tell what other processes hold; they, `index`, `uuid` and the state
+    of the device (`numa_node`, `persistence_mode`, `ecc`) are known of a detected GPU only.
     """
 
     name: str
@@ -31,3 +35,9 @@ class GPU:
     driver_version: str | None = None
     cuda_version: str | None = None
     source: str = "catalogue"
+    architecture: str | None = None
+    mig_profile: str | None = None
+    power_limit_w: float | None = None
+    numa_node: int | None = None
+    persistence_mode: bool | None = None
+    ecc: bool | None = None
