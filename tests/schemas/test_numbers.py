@@ -33,9 +33,7 @@ def test_what_is_no_count_passes_to_the_validator(text: str) -> None:
     assert parse_count(text) == text
 
 
-@pytest.mark.parametrize(
-    ("text", "number"), [("80", 80.0), ("80GiB", 80.0), ("79.2 gb", 79.2), ("24G", 24.0)], ids=str
-)
+@pytest.mark.parametrize(("text", "number"), [("80", 80.0), ("80GiB", 80.0), ("79.2 gb", 79.2), ("24G", 24.0)], ids=str)
 def test_memory_is_gib_whatever_it_is_called(text: str, number: float) -> None:
     assert parse_gib(text) == number
 

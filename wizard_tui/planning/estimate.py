@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wizard_tui.hardware.gpu import GPU
 from wizard_tui.models.metadata import ModelMetadata
@@ -116,3 +116,54 @@ def kv_needed_bytes(layout: KVLayout, settings: Settings, workload: WorkloadInpu
         saved = layout.request_bytes(length) - layout.request_bytes(max(1, length - shared))
         needed -= (requests - 1) * max(0, saved)
     return int(needed * policy.fragmentation_factor)
+
+
+def _weights(settings: Settings, metadata: ModelMetadata, gpu: GPU) -> Weights:
+    layout = settings.layout
+    return weights_for(
+        metadata,
+        tp=layout.tp,
+        pp=layout.pp,
+        dp=layout.dp,
+        expert_parallel=layout.expert_parallel,
+        dtype=settings.dtype,
+        quantization=settings.quantization,
+        compute_capability=gpu.compute_capability,
+    )
+
+
+def _overhead(settings: Settings, metadata: ModelMetadata, gpu: GPU, policy: PolicyInput) -> Overhead:
+    layout = settings.layout
+    found = overhead_for(
+        metadata,
+        gpu,
+        tp=layout.tp,
+        pp=layout.pp,
+        dp=layout.dp,
+        expert_parallel=layout.expert_parallel,
+        dtype=settings.dtype,
+        max_num_seqs=settings.max_num_seqs,
+        max_num_batched_tokens=settings.max_num_batched_tokens,
+        enforce_eager=settings.enforce_eager,
+        vllm_version=settings.vllm_version,
+        max_model_len=settings.max_model_len,
+    )
+    if policy.overhead_gb is None:
+        return found
+    fixed = int(policy.overhead_gb * GIB)
+    return replace(found, activation_peak=0, cuda_graphs=0, non_torch=fixed, low=fixed, high=fixed)
+
+
+def _kv_layout(settings: Settings, metadata: ModelMetadata, gpu: GPU) -> KVLayout:
+    return kv_layout(
+        metadata,
+        compute_capability=gpu.compute_capability,
+        tp=settings.layout.tp,
+        pp=settings.layout.pp,
+        dtype=settings.dtype,
+        kv_cache_dtype=settings.kv_cache_dtype,
+        max_num_batched_tokens=settings.max_num_batched_tokens,
+        block_size=settings.block_size,
+        prefix_caching=settings.prefix_caching,
+        vllm_version=settings.vllm_version,
+    )

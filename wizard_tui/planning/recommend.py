@@ -119,9 +119,7 @@ def _flags(decision: Decision) -> list[tuple[str, Any, str]]:
             rows.append(("enable_auto_tool_choice", True, "lets the model call tools"))
             rows.append(("tool_call_parser", parsers.tool_call_parser, f"how {parsers.family} writes tool calls"))
         if parsers.reasoning_parser:
-            rows.append(
-                ("reasoning_parser", parsers.reasoning_parser, f"how {parsers.family} marks its reasoning")
-            )
+            rows.append(("reasoning_parser", parsers.reasoning_parser, f"how {parsers.family} marks its reasoning"))
         if parsers.tokenizer_mode:
             rows.append(("tokenizer_mode", parsers.tokenizer_mode, f"the tokenizer format of {parsers.family}"))
     return rows
@@ -130,10 +128,7 @@ def _flags(decision: Decision) -> list[tuple[str, Any, str]]:
 def _user_set(request: PlanRequest) -> frozenset[str]:
     sections = (request.model, request.hardware, request.workload, request.policy)
     return frozenset(
-        field
-        for section in sections
-        for field in section.model_fields_set
-        if getattr(section, field) is not None
+        field for section in sections for field in section.model_fields_set if getattr(section, field) is not None
     )
 
 

@@ -132,7 +132,7 @@ class VLLMConfig(Result):
     tokenizer_mode: str | None = None
     speculative_config: dict[str, Any] | None = None
     deployment: Deployment
-    explanations: dict[str, str] = Field(default_factory=dict, description="field -> reason, filled when explain is set")
+    explanations: dict[str, str] = Field(default_factory=dict, description="field -> reason, when explain is set")
 
 
 class PerfEstimate(Result):

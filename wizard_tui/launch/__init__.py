@@ -1,0 +1,1 @@
+"""Run it and check: preflight, process, start-up log, verification."""

@@ -1,0 +1,126 @@
+"""Holds a plan against what vLLM printed, figure by figure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from wizard_tui.launch.startup_log import StartupLog
+from wizard_tui.schemas.inputs import PlanRequest
+from wizard_tui.schemas.numbers import gib
+from wizard_tui.schemas.outputs import PlanResponse
+
+ROUNDING_GIB = 0.005
+"""vLLM prints GiB to two decimals."""
+
+# argument of the server -> (section, field) of a request; what is not here does not move memory
+_ARGUMENTS = {
+    "revision": ("model", "revision"),
+    "dtype": ("model", "dtype"),
+    "quantization": ("model", "quantization"),
+    "kv_cache_dtype": ("model", "kv_cache_dtype"),
+    "max_model_len": ("model", "max_model_len"),
+    "tensor_parallel_size": ("hardware", "tensor_parallel_size"),
+    "pipeline_parallel_size": ("hardware", "pipeline_parallel_size"),
+    "data_parallel_size": ("hardware", "data_parallel_size"),
+    "enable_expert_parallel": ("hardware", "enable_expert_parallel"),
+    "gpu_memory_utilization": ("policy", "gpu_memory_utilization"),
+    "kv_cache_memory_bytes": ("policy", "kv_cache_memory_bytes"),
+    "enforce_eager": ("policy", "enforce_eager"),
+    "max_num_seqs": ("policy", "max_num_seqs"),
+    "max_num_batched_tokens": ("policy", "max_num_batched_tokens"),
+    "block_size": ("policy", "block_size"),
+    "enable_prefix_caching": ("policy", "enable_prefix_caching"),
+}
+
+# what the log resolved although nobody passed it
+_RESOLVED = {
+    "max_model_len": ("model", "max_model_len"),
+    "max_num_batched_tokens": ("policy", "max_num_batched_tokens"),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure: predicted with its 80 % band, and printed. `unit` is `GiB`, `tokens` or `x`."""
+
+    name: str
+    unit: str
+    predicted: float
+    low: float
+    high: float
+    actual: float
+
+    @property
+    def difference(self) -> float:
+        """Printed minus predicted."""
+        return self.actual - self.predicted
+
+    @property
+    def relative(self) -> float:
+        """The difference as a share of what was printed; 0 when nothing was printed and nothing predicted."""
+        if self.actual:
+            return self.difference / abs(self.actual)
+        return 0.0 if not self.difference else float("inf")
+
+    @property
+    def inside(self) -> bool:
+        """The printed figure lies in the band."""
+        return self.low <= self.actual <= self.high
+
+
+def compare(response: PlanResponse, log: StartupLog) -> list[Row]:
+    """The figures that both the plan and the log have, in the order vLLM prints them."""
+    memory, cache = response.memory, response.kv_cache
+    values = log.values
+    rows = []
+
+    def add(name: str, unit: str, predicted: float, low: float, high: float, actual: float | None) -> None:
+        if actual is not None:
+            rows.append(Row(name, unit, predicted, low, high, actual))
+
+    weights = gib(memory.weights)
+    # weights carry no band of their own in the response: half a percent covers padding and buffers
+    slack = max(ROUNDING_GIB, 0.005 * weights)
+    add("Model loading took", "GiB", weights, weights - slack, weights + slack, values.get("weights_gib"))
+    low, high = (gib(size) for size in memory.kv_available_range)
+    add("Available KV cache memory", "GiB", gib(memory.kv_available), low, high, values.get("available_kv_gib"))
+    tokens_low, tokens_high = cache.tokens_range
+    add("GPU KV cache size", "tokens", cache.tokens, tokens_low, tokens_high, log.kv_cache_tokens)
+    if values.get("concurrency_len") and cache.tokens:
+        scale = cache.max_concurrency / cache.tokens
+        bounds = tokens_low * scale, tokens_high * scale
+        add("Maximum concurrency", "x", cache.max_concurrency, *bounds, values.get("max_concurrency"))
+    return rows
+
+
+def request_from_log(log: StartupLog, base: Mapping[str, Any] | None = None) -> PlanRequest:
+    """The request that the logged server answers to, as far as the log tells; `base` (a request as plain data) fills
+    what the log does not say, such as the GPU.
+
+    Raises ValueError when neither names a model.
+    """
+    sections: dict[str, dict[str, Any]] = {name: dict(fields) for name, fields in (base or {}).items() if fields}
+    arguments = log.arguments
+    model = arguments.get("model") or arguments.get("model_tag")
+    if model:
+        sections.setdefault("model", {})["model"] = model
+    if not sections.get("model", {}).get("model"):
+        raise ValueError("the log does not name its model; give the profile of this server with --profile")
+    for name, (section, field) in _ARGUMENTS.items():
+        if arguments.get(name) is not None:
+            sections.setdefault(section, {})[field] = arguments[name]
+    for name, (section, field) in _RESOLVED.items():
+        if log.values.get(name) is not None:
+            sections.setdefault(section, {})[field] = log.values[name]
+    policy, hardware = sections.setdefault("policy", {}), sections.setdefault("hardware", {})
+    if log.values.get("utilization") is not None:
+        policy["gpu_memory_utilization"] = log.values["utilization"]
+    if version := log.values.get("version"):
+        policy["vllm_version"] = version
+    if log.values.get("total_gib") is not None:
+        hardware["vram_gb"] = log.values["total_gib"]
+    ranks = arguments.get("tensor_parallel_size", 1) * arguments.get("pipeline_parallel_size", 1)
+    hardware.setdefault("gpus", ranks * arguments.get("data_parallel_size", 1))
+    return PlanRequest.model_validate(sections)
