@@ -41,3 +41,20 @@ class GPU:
     numa_node: int | None = None
     persistence_mode: bool | None = None
     ecc: bool | None = None
+
+
+@dataclass(frozen=True)
+class Detection:
+    """What the drivers of this machine told.
+
+    `problems` are plain sentences, each with its cure: why there is no GPU, or what to know about those there are.
+    `links` names the path between each two GPUs, in their order, as `nvidia-smi topo -m` does: `NVLink`, `XGMI`, `PIX`
+    (one PCIe switch), `PXB` (several), `PHB` (the host bridge), `NODE`, `SYS` (between CPU sockets), `X` on the
+    diagonal, `?` where the driver does not tell.
+    """
+
+    gpus: tuple[GPU, ...] = ()
+    problems: tuple[str, ...] = ()
+    driver_version: str | None = None
+    cuda_version: str | None = None
+    links: tuple[tuple[str, ...], ...] = ()
