@@ -130,6 +130,7 @@ class VLLMConfig(Result):
     enable_auto_tool_choice: bool | None = None
     tool_call_parser: str | None = None
     tokenizer_mode: str | None = None
+    chat_template: str | None = None
     speculative_config: dict[str, Any] | None = None
     deployment: Deployment
     explanations: dict[str, str] = Field(default_factory=dict, description="field -> reason, when explain is set")

@@ -1,0 +1,156 @@
+"""Which flags `vllm serve` has, by version, and how a value is written with them.
+
+flags.json holds the facts: for each flag its kind of value, choices and default as of the newest release read, and
+`since`, the oldest release read that has it. A flag that a version lacks is refused here, before vLLM refuses it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Any
+
+_NUMBERS = re.compile(r"\d+")
+
+
+@dataclass(frozen=True)
+class Flag:
+    """One option of `vllm serve`.
+
+    `kind` is `str`, `int`, `float`, `json`, `list` (several values), `bool` (has a negative form) or `switch` (has
+    none). `off` is the negative form of a `bool`. `default` is what vLLM's parser assumes without the flag; None where
+    it decides later.
+    """
+
+    name: str
+    kind: str
+    off: str | None = None
+    choices: tuple[Any, ...] = ()
+    default: Any = None
+    since: str | None = None
+
+    @property
+    def dest(self) -> str:
+        """The name vLLM's own configuration uses, such as `max_model_len`."""
+        return self.name[2:].replace("-", "_")
+
+
+def flags_of(version: str) -> Mapping[str, Flag]:
+    """The flags of a vLLM version by `dest`, such as `max_model_len`. Raises ValueError for a version like `newest`."""
+    return _flags_of(release(version))
+
+
+def flag_named(dest: str, version: str) -> Flag:
+    """The flag that sets `dest` in a vLLM version.
+
+    Raises ValueError that names the replacement, the version that brought the flag, or the nearest known flag.
+    """
+    try:
+        return flags_of(version)[dest]
+    except KeyError:
+        raise ValueError(_why_missing(dest, version)) from None
+
+
+def flag_arguments(dest: str, value: Any, version: str) -> tuple[str, ...]:
+    """How `dest` = `value` is passed to `vllm serve` of a version: a flag, then its values; () for a switch left off.
+
+    Raises ValueError for a flag the version lacks, a value of the wrong kind, one that is not among the choices, or
+    text that no command line can carry.
+    """
+    flag = flag_named(dest, version)
+    if flag.kind in ("bool", "switch"):
+        return _boolean(flag, value)
+    if flag.kind == "json":
+        return flag.name, json.dumps(value, separators=(",", ":"), allow_nan=False)
+    values = list(value) if isinstance(value, (list, tuple)) else [value]
+    if not values:
+        return ()
+    words = [_word(flag, item) for item in values]
+    if words[0].startswith("-"):  # argparse would take it for a flag
+        return (f"{flag.name}={words[0]}", *words[1:])
+    return (flag.name, *words)
+
+
+def checked_text(text: str, what: str) -> str:
+    """`text` itself; ValueError when no program can be given it: it has a NUL or is not valid Unicode."""
+    if "\0" in text or not _encodable(text):
+        raise ValueError(f"{what} holds a character that no command line can carry; remove it")
+    return text
+
+
+def release(version: str) -> tuple[int, ...]:
+    """A version's release numbers, to compare by: `0.33.0`, `v0.33.0`, `0.33.0rc1`, `0.33.0+cu129` all give (0, 33, 0).
+
+    Raises ValueError for text without two numbers.
+    """
+    numbers = _NUMBERS.findall(version)[:3]
+    if len(numbers) < 2:
+        raise ValueError(f"{version!r} is not a vLLM version; write it like 0.33.0")
+    return tuple(int(number) for number in numbers)
+
+
+def _boolean(flag: Flag, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, bool):
+        raise ValueError(f"{flag.name} is either on or off, not {value!r}")
+    if value:
+        return (flag.name,)
+    return (flag.off,) if flag.off else ()
+
+
+def _word(flag: Flag, value: Any) -> str:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if (flag.kind in ("int", "float") and not number) or (flag.kind == "int" and value != int(value)):
+        raise ValueError(f"{flag.name} takes a number, not {value!r}")
+    if flag.choices and value not in flag.choices:
+        raise ValueError(f"{flag.name} takes one of {', '.join(map(str, flag.choices))}, not {value!r}")
+    return checked_text(str(value), flag.name)
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=1)
+def _data() -> dict[str, Any]:
+    text = files(__package__).joinpath("flags.json").read_text(encoding="utf-8")
+    data: dict[str, Any] = json.loads(text)
+    return data
+
+
+@lru_cache(maxsize=32)
+def _flags_of(version: tuple[int, ...]) -> Mapping[str, Flag]:
+    data = _data()
+    pairs = version >= release(data["enable_disable_pairs_since"])
+    flags: dict[str, Flag] = {}
+    for name, row in data["flags"].items():
+        if "since" in row and version < release(row["since"]):
+            continue
+        flag = Flag(**{**row, "name": name, "choices": tuple(row.get("choices", ()))})
+        if flag.kind == "bool" and not pairs:  # before, argparse.BooleanOptionalAction made the negative form
+            flag = Flag(**{**vars(flag), "off": f"--no-{name[2:]}"})
+        flags[flag.dest] = flag
+    return MappingProxyType(flags)
+
+
+def _why_missing(dest: str, version: str) -> str:
+    data, name = _data(), f"--{dest.replace('_', '-')}"
+    if name in data["gone"]:
+        row = data["gone"][name]
+        last = f" (last seen in {row['until']})" if "until" in row else ""
+        return f"vLLM {version} has no {name}{last}; " + (
+            f"use {row['instead']}" if "instead" in row else "leave it out"
+        )
+    if name in data["flags"]:
+        return f"vLLM {version} has no {name}; it needs {data['flags'][name]['since']} or newer"
+    near = difflib.get_close_matches(name, [*data["flags"], *data["gone"]], n=1)
+    return f"{name} is no known flag of vllm serve" + (f"; did you mean {near[0]}?" if near else "")

@@ -1,0 +1,110 @@
+"""A Docker Compose file (the Compose Specification, which has no `version` key)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wizard_tui.render.arguments import double_dollars, serve_arguments
+from wizard_tui.render.container import (
+    HF_CACHE,
+    HOST_HF_CACHE,
+    VLLM_CACHE,
+    health_command,
+    inside,
+    instance_name,
+    is_offline,
+    mounts,
+    port_of,
+    published_address,
+    startup_seconds,
+)
+from wizard_tui.render.nodes import address_flag, node_options, rank_flag
+from wizard_tui.render.yaml_text import to_yaml
+from wizard_tui.schemas.outputs import VLLMConfig
+
+
+def render_docker_compose(config: VLLMConfig) -> str:
+    """One service, or for several machines the services `head` and `worker`, each behind a profile of that name.
+
+    Raises ValueError for a flag the planned vLLM does not have.
+    """
+    document = {
+        "name": instance_name(config),
+        "services": _services(config),
+        "volumes": {"vllm-cache": {}},
+    }
+    return to_yaml(document)
+
+
+def _services(config: VLLMConfig) -> dict[str, Any]:
+    if config.deployment.nodes == 1:
+        return {"vllm": _service(config, [])}
+    address = [address_flag(config), "${MASTER_ADDR:?address of the first machine}"]
+    flag, step = rank_flag(config)
+    own_rank = f"${{NODE_RANK:?{step} on the second machine, {2 * step} on the third, ...}}"
+    return {
+        "head": {"profiles": ["head"], **_service(config, [*address, flag, "0"])},
+        "worker": {"profiles": ["worker"], **_service(config, [*address, flag, own_rank, "--headless"])},
+    }
+
+
+def _service(config: VLLMConfig, node_arguments: list[str]) -> dict[str, Any]:
+    arguments = serve_arguments(inside(config), node_options(config))
+    service: dict[str, Any] = {
+        "image": double_dollars(config.deployment.image),
+        "entrypoint": ["vllm", "serve"],
+        "command": [*map(double_dollars, arguments), *node_arguments],
+        "environment": _environment(config),
+        "volumes": _volumes(config),
+        "ipc": "host",
+        "ulimits": {"memlock": -1, "stack": 67108864},
+        **_gpus(config),
+        "restart": "unless-stopped",
+        "stop_grace_period": "60s",
+    }
+    if config.deployment.nodes > 1:
+        return {**service, "network_mode": "host"}
+    return {
+        **service,
+        "ports": [double_dollars(f"{published_address(config)}:{port_of(config)}")],
+        "healthcheck": {
+            "test": ["CMD", *map(double_dollars, health_command(config))],
+            "interval": "10s",
+            "timeout": "5s",
+            "retries": 3,
+            "start_period": f"{startup_seconds(config)}s",
+        },
+    }
+
+
+def _environment(config: VLLMConfig) -> dict[str, str | None]:
+    values: dict[str, str | None] = {"HF_HUB_OFFLINE": "1"} if is_offline(config) else {"HF_TOKEN": None}
+    if key := config.deployment.api_key_env:
+        values["VLLM_API_KEY"] = f"${{{key}:?set it to the API key}}"
+    if config.deployment.gpu_vendor == "amd" and config.deployment.gpu_indices:
+        values["HIP_VISIBLE_DEVICES"] = ",".join(map(str, config.deployment.gpu_indices))
+    return values
+
+
+def _volumes(config: VLLMConfig) -> list[dict[str, Any]]:
+    cache = [] if is_offline(config) else [{"type": "bind", "source": HOST_HF_CACHE, "target": HF_CACHE}]
+    local = [
+        {"type": "bind", "source": double_dollars(mount.source), "target": mount.target, "read_only": True}
+        for mount in mounts(config)
+    ]
+    return [*cache, {"type": "volume", "source": "vllm-cache", "target": VLLM_CACHE}, *local]
+
+
+def _gpus(config: VLLMConfig) -> dict[str, Any]:
+    deployment = config.deployment
+    if deployment.gpu_vendor == "amd":
+        return {
+            "devices": ["/dev/kfd", "/dev/dri"],
+            "group_add": ["video"],
+            "cap_add": ["SYS_PTRACE"],
+            "security_opt": ["seccomp=unconfined"],
+        }
+    chosen = [str(index) for index in deployment.gpu_indices or ()]
+    which: dict[str, Any] = {"device_ids": chosen} if chosen else {"count": deployment.gpu_count}
+    device = {"driver": "nvidia", **which, "capabilities": ["gpu"]}
+    return {"deploy": {"resources": {"reservations": {"devices": [device]}}}}

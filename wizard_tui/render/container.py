@@ -1,0 +1,118 @@
+"""What the server needs when it runs in a container: paths as seen from inside, mounts, time to start, health."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from wizard_tui.schemas.outputs import VLLMConfig
+
+HF_CACHE = "/root/.cache/huggingface"
+VLLM_CACHE = "/root/.cache/vllm"
+"""torch.compile output: kept, it saves minutes at the next start."""
+
+HOST_HF_CACHE = "${HF_HOME:-$HOME/.cache/huggingface}"
+DEFAULT_PORT = 8000
+SHM_GIB = 16
+"""Shared memory through which tensor-parallel workers exchange data."""
+
+_MODEL_INSIDE = PurePosixPath("/model")
+_TEMPLATE_INSIDE = "/chat-template.jinja"
+_IN_IMAGE = "/vllm-workspace/"
+_SLOW_DOWNLOAD_BYTES_PER_S = 50_000_000
+_LOAD_AND_COMPILE_S = 900
+_UNKNOWN_DOWNLOAD_S = 2700
+_NAME_LENGTH = 40
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A path of the machine, read-only at a path inside the container."""
+
+    name: str
+    source: str
+    target: str
+
+
+def mounts(config: VLLMConfig) -> list[Mount]:
+    """The local model directory and chat template, where there are any."""
+    found = []
+    if config.deployment.model_is_local:
+        found.append(Mount("model", str(_model_root(config.model)), str(_MODEL_INSIDE)))
+    if template := _mounted_template(config):
+        found.append(Mount("chat-template", template, _TEMPLATE_INSIDE))
+    return found
+
+
+def inside(config: VLLMConfig) -> VLLMConfig:
+    """The same configuration as the container sees it.
+
+    It listens on all of the container's addresses, since the published address is what restricts access (several
+    nodes share the machine's network, so there the host stays). Clients keep the model's name although the directory
+    is mounted elsewhere.
+    """
+    changes: dict[str, object] = {} if config.deployment.nodes > 1 else {"host": "0.0.0.0"}  # noqa: S104
+    if config.deployment.model_is_local:
+        path = PurePosixPath(config.model)
+        changes["model"] = str(_MODEL_INSIDE / path.relative_to(_model_root(config.model)))
+        changes["served_model_name"] = config.served_model_name or config.model
+        if config.tokenizer == config.model:
+            changes["tokenizer"] = changes["model"]
+    if _mounted_template(config):
+        changes["chat_template"] = _TEMPLATE_INSIDE
+    return config.model_copy(update=changes)
+
+
+def is_offline(config: VLLMConfig) -> bool:
+    """Whether nothing has to come from the Hub: the model is local, and no other checkpoint is named."""
+    return config.deployment.model_is_local and config.speculative_config is None and config.tokenizer is None
+
+
+def port_of(config: VLLMConfig) -> int:
+    """The port the server listens on."""
+    return config.port or DEFAULT_PORT
+
+
+def published_address(config: VLLMConfig) -> str:
+    """`host:port` on which the container is reached; this machine only unless another host is set."""
+    host = config.host or "127.0.0.1"
+    host = {"localhost": "127.0.0.1"}.get(host, host)
+    return f"[{host}]:{port_of(config)}" if ":" in host else f"{host}:{port_of(config)}"
+
+
+def instance_name(config: VLLMConfig) -> str:
+    """A name for container, service and unit, made of a-z, 0-9 and dashes: vllm-qwen3-8b for Qwen/Qwen3-8B."""
+    name = config.served_model_name or config.model
+    words = re.findall(r"[a-z0-9]+", name.rstrip("/").rpartition("/")[2].lower())
+    return "-".join(["vllm", *words])[:_NAME_LENGTH].rstrip("-")
+
+
+def startup_seconds(config: VLLMConfig) -> int:
+    """How long the first start may take before it counts as failed: a slow download, loading and compiling."""
+    size = config.deployment.download_bytes
+    if is_offline(config):
+        download = 0
+    elif size is None:
+        download = _UNKNOWN_DOWNLOAD_S
+    else:
+        download = size // _SLOW_DOWNLOAD_BYTES_PER_S
+    return _LOAD_AND_COMPILE_S + download
+
+
+def health_command(config: VLLMConfig) -> list[str]:
+    """A command inside the container that fails while the server is not ready; Python, as curl is not in all images."""
+    code = "import sys, urllib.request as r; r.urlopen(sys.argv[1], timeout=4)"
+    return ["python3", "-c", code, f"http://127.0.0.1:{port_of(config)}/health"]
+
+
+def _model_root(model: str) -> PurePosixPath:
+    """What to mount. A snapshot of the Hub's cache consists of links to ../../blobs, so its repository is needed."""
+    path = PurePosixPath(model)
+    in_cache = path.parent.name == "snapshots" and path.parent.parent.name.startswith("models--")
+    return path.parent.parent if in_cache else path
+
+
+def _mounted_template(config: VLLMConfig) -> str | None:
+    template = config.chat_template
+    return template if template and template.startswith("/") and not template.startswith(_IN_IMAGE) else None

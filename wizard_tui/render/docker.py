@@ -1,0 +1,112 @@
+"""`docker run`, for NVIDIA's runtime and for ROCm.
+
+Options follow vLLM's installation pages (docs/getting_started/installation/gpu.cuda.inc.md, gpu.rocm.inc.md).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from wizard_tui.render.arguments import Line, serve_lines
+from wizard_tui.render.container import (
+    HF_CACHE,
+    HOST_HF_CACHE,
+    VLLM_CACHE,
+    Mount,
+    health_command,
+    inside,
+    instance_name,
+    is_offline,
+    mounts,
+    port_of,
+    published_address,
+    startup_seconds,
+)
+from wizard_tui.render.nodes import node_options
+from wizard_tui.render.serve import api_key_prefix, node_comment, node_lines
+from wizard_tui.render.shell import Shell, command
+from wizard_tui.schemas.outputs import VLLMConfig
+
+
+def render_docker_command(config: VLLMConfig) -> str:
+    """A detached container that restarts, is checked for health and listens where the configuration says.
+
+    Raises ValueError for a flag the planned vLLM does not have.
+    """
+    lines: list[Line] = [
+        ("--detach",),
+        ("--name", instance_name(config)),
+        ("--restart", "unless-stopped"),
+        *_gpus(config),
+        ("--ipc", "host"),
+        ("--ulimit", "memlock=-1", "--ulimit", "stack=67108864"),
+        *_network(config),
+        *_storage(config),
+        *_environment(config),
+        *_health(config),
+        ("--entrypoint", "vllm"),
+        (config.deployment.image,),
+    ]
+    (model, *flags) = [*serve_lines(inside(config), node_options(config)), *node_lines(config)]
+    start = [*api_key_prefix(config), "docker", "run"]
+    return node_comment(config) + command([start, *lines, ("serve", *model), *flags])
+
+
+def _gpus(config: VLLMConfig) -> list[Line]:
+    deployment = config.deployment
+    if deployment.gpu_vendor == "amd":
+        return [
+            ("--device", "/dev/kfd", "--device", "/dev/dri"),
+            ("--group-add", "video", "--cap-add", "SYS_PTRACE", "--security-opt", "seccomp=unconfined"),
+            *([("--env", f"HIP_VISIBLE_DEVICES={_listed(deployment.gpu_indices)}")] if deployment.gpu_indices else []),
+        ]
+    if deployment.gpu_indices:
+        return [("--gpus", f'"device={_listed(deployment.gpu_indices)}"')]  # docker reads the value as CSV
+    return [("--gpus", str(deployment.gpu_count))]
+
+
+def _listed(indices: tuple[int, ...]) -> str:
+    return ",".join(map(str, indices))
+
+
+def _network(config: VLLMConfig) -> list[Line]:
+    if config.deployment.nodes > 1:
+        return [("--network", "host")]
+    return [("--publish", f"{published_address(config)}:{port_of(config)}")]
+
+
+def _storage(config: VLLMConfig) -> list[Line]:
+    cache = [] if is_offline(config) else [("--volume", Shell(f'"{HOST_HF_CACHE}:{HF_CACHE}"'))]
+    return [
+        *cache,
+        ("--volume", f"vllm-cache:{VLLM_CACHE}"),
+        *(("--mount", mount_option(mount)) for mount in mounts(config)),
+    ]
+
+
+def mount_option(mount: Mount) -> str:
+    """The value of `--mount`, which docker reads as one CSV record; unlike --volume it can hold a colon."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(
+        ["type=bind", f"source={mount.source}", f"target={mount.target}", "readonly"]
+    )
+    return text.getvalue()
+
+
+def _environment(config: VLLMConfig) -> list[Line]:
+    names = ["HF_HUB_OFFLINE=1"] if is_offline(config) else ["HF_TOKEN"]
+    if config.deployment.api_key_env:
+        names.append("VLLM_API_KEY")
+    return [("--env", name) for name in names]
+
+
+def _health(config: VLLMConfig) -> list[Line]:
+    if config.deployment.nodes > 1:  # only the first machine answers
+        return []
+    python, option, code, url = health_command(config)
+    return [
+        ("--health-cmd", f'{python} {option} "{code}" {url}'),
+        ("--health-interval", "10s", "--health-timeout", "5s", "--health-retries", "3"),
+        ("--health-start-period", f"{startup_seconds(config)}s"),
+    ]

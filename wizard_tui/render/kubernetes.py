@@ -1,0 +1,36 @@
+"""Kubernetes manifests for a server on one node: PersistentVolumeClaim, Service and Deployment."""
+
+from __future__ import annotations
+
+from wizard_tui.render import pod
+from wizard_tui.render.arguments import double_dollars, serve_arguments
+from wizard_tui.render.yaml_text import to_yaml_stream
+from wizard_tui.schemas.outputs import VLLMConfig
+
+
+def render_k8s_values(config: VLLMConfig) -> str:
+    """Manifests for `kubectl apply`; the Secret with token and API key is referred to, never written.
+
+    A server over several nodes is not a Deployment: it is written as a LeaderWorkerSet. Raises ValueError for a flag
+    the planned vLLM does not have.
+    """
+    return pod.secret_note(config) + to_yaml_stream([pod.claim(config), pod.service(config), _deployment(config)])
+
+
+def _deployment(config: VLLMConfig) -> pod.Manifest:
+    arguments = map(double_dollars, serve_arguments(pod.seen_inside(config)))
+    server = {**pod.container(config, ["vllm", "serve", *arguments]), **pod.probes(config)}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": pod.metadata(config),
+        "spec": {
+            "replicas": 1,
+            "strategy": {"type": "Recreate"},  # a rolling update would wait for GPUs that the old pod holds
+            "selector": {"matchLabels": pod.labels(config)},
+            "template": {
+                "metadata": {"labels": pod.labels(config)},
+                "spec": pod.pod_spec(config, server),
+            },
+        },
+    }
