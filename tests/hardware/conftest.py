@@ -49,7 +49,7 @@ class NvidiaDriver:
         return len(self._gpus)
 
     def nvmlDeviceGetHandleByIndex(self, index: int) -> Fact:
-        return self._gpus[index]
+        return dict(self._gpus[index])
 
     def nvmlDeviceGetName(self, gpu: Fact) -> Any:
         return self._of(gpu, "name")
@@ -234,8 +234,9 @@ class Machine:
             self.write("proc/meminfo", "".join(f"{key}: {kb:>10} kB\n" for key, kb in record["meminfo"].items()))
         self.modules(pynvml=nvml_module(record, failing))
 
-    def amd(self, machine: str, *failing: str) -> None:
+    def amd(self, machine: str, *failing: str, **changes: Any) -> None:
         record = json.loads((MACHINES / f"{machine}.json").read_text(encoding="utf-8"))
+        record["gpu"] |= changes
         self.on_bus("0x1002", "0x120000")
         self.modules(amdsmi=amdsmi_module(record, failing))
 

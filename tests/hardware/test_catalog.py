@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from wizard_tui.hardware import catalog
 from wizard_tui.hardware.catalog import GIB, MIB, all_gpus, cuda_total_bytes, entries, get_gpu_by_name
+from wizard_tui.hardware.gpu import GPU
 
 TABLE = json.loads(Path(catalog.__file__).with_name("gpus.json").read_text(encoding="utf-8"))
 ROWS = {row["name"]: row for row in TABLE["gpus"]}
@@ -32,8 +33,10 @@ SPELLINGS = [
     ("H200 141GB", "NVIDIA H200"),
     ("H20", "NVIDIA H20"),
     ("H20 96GB", "NVIDIA H20"),
+    ("H20_96GB_HBM3", "NVIDIA H20"),
     ("H20 141GB", "NVIDIA H20-3e"),
     ("H800", "NVIDIA H800"),
+    ("a100_80gb_3g.40gb", "NVIDIA A100-SXM4-80GB MIG 3g.40gb"),
     ("a100 80gb", "NVIDIA A100-SXM4-80GB"),
     ("A100-SXM4-80GB", "NVIDIA A100-SXM4-80GB"),
     ("80 GiB A100", "NVIDIA A100-SXM4-80GB"),
@@ -88,7 +91,7 @@ def test_people_write_names_in_many_ways(spelling: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("gpu", all_gpus(), ids=lambda gpu: gpu.name)
-def test_a_name_of_the_table_means_its_own_gpu(gpu: catalog.GPU) -> None:
+def test_a_name_of_the_table_means_its_own_gpu(gpu: GPU) -> None:
     assert get_gpu_by_name(gpu.name) == gpu
 
 
@@ -180,7 +183,7 @@ def test_amd_reports_all_of_its_memory() -> None:
 
 
 @pytest.mark.parametrize("gpu", all_gpus(), ids=lambda gpu: gpu.name)
-def test_every_row_is_sound(gpu: catalog.GPU) -> None:
+def test_every_row_is_sound(gpu: GPU) -> None:
     row = ROWS[gpu.name]
     assert 0.85 * row["gb"] < gpu.total_bytes / GIB <= row["gb"]
     assert gpu.bandwidth_gb_s is not None

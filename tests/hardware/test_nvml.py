@@ -122,6 +122,13 @@ def test_gb10_has_the_memory_of_its_system(machine: Any) -> None:
     assert gpu.power_limit_w == get_gpu_by_name("GB10").power_limit_w
 
 
+def test_a_new_machine_whose_gpu_has_no_memory_of_its_own(machine: Any) -> None:
+    machine.nvidia("gb10", name="NVIDIA GB11")
+    (gpu,) = machine.detect().gpus
+    assert gpu.unified_memory
+    assert gpu.total_bytes == 125_513_532 * 1024
+
+
 def test_a_container_limit_on_unified_memory_is_told(machine: Any) -> None:
     machine.nvidia("gb10")
     machine.write("sys/fs/cgroup/memory.max", f"{64 * GIB}\n")
@@ -145,8 +152,7 @@ def test_a_gpu_that_the_table_does_not_know(machine: Any) -> None:
 def test_an_old_driver_has_memory_version_1_only(machine: Any) -> None:
     machine.nvidia("h100-x8")
     expected = machine.detect().gpus[0]
-    module = _replace()
-    answer = module.nvmlDeviceGetMemoryInfo
+    answer = sys.modules["pynvml"].nvmlDeviceGetMemoryInfo
 
     def version_1(gpu: Any, version: int | None = None) -> Any:
         if version is not None:
@@ -201,8 +207,7 @@ def test_a_process_name_is_found_in_proc_and_made_printable(machine: Any) -> Non
 
 def test_a_lost_gpu_does_not_hide_the_others(machine: Any) -> None:
     machine.nvidia("rtx4090-x2")
-    module = _replace()
-    answer = module.nvmlDeviceGetHandleByIndex
+    answer = sys.modules["pynvml"].nvmlDeviceGetHandleByIndex
 
     def lost(index: int) -> Any:
         if index == 0:
@@ -225,8 +230,6 @@ def test_different_gpus_are_kept_and_their_order_is_explained(machine: Any) -> N
     assert machine.detect(CUDA_DEVICE_ORDER="PCI_BUS_ID").problems == ()
 
 
-def _replace(**answers: Any) -> Any:
-    """The machine's pynvml with some of its functions replaced."""
-    module = sys.modules["pynvml"]
-    vars(module).update(answers)
-    return module
+def _replace(**answers: Any) -> None:
+    """Let the machine's pynvml answer some questions differently."""
+    vars(sys.modules["pynvml"]).update(answers)

@@ -52,7 +52,7 @@ def get_gpu_by_name(name: str, vram_gb: float | None = None) -> GPU:
     text = name.strip()[:_LONGEST_NAME]
     if not text:
         raise ValueError("the name of the GPU is empty; give one such as 'H100 80GB', or its memory with vram_gb")
-    profile = _MIG.search(text.lower())
+    profile = _MIG.search(_plain(text))
     whole = text if profile is None else text[: profile.start()] + text[profile.end() :]
     entry = _choose(text, _matches(whole), vram_gb)
     return entry.gpu if profile is None else mig_instance(entry, f"{profile[1]}g.{profile[2]}gb")
@@ -207,13 +207,12 @@ def _choose(text: str, found: tuple[CatalogueEntry, ...], vram_gb: float | None)
         near = _near(text)
         hint = f"near names: {', '.join(near)}; or" if near else "for a GPU that is not in the table"
         raise ValueError(f"no GPU called {text!r} is known; {hint} give its memory with vram_gb")
-    exact = [entry for entry in found if entry.gpu.name.lower() == text.lower()]
     defaults = [entry for entry in found if entry.default]
-    for few in (found, exact, defaults):
+    for few in (found, defaults):
         if len(few) == 1:
             return few[0]
     if vram_gb is not None:
-        return min(defaults or found, key=lambda entry: abs(entry.marketed_gb - vram_gb))
+        return min(found, key=lambda entry: abs(entry.marketed_gb - vram_gb))
     raise ValueError(f"{text!r} may be {_either(entry.gpu.name for entry in found)}; say which, or add its memory size")
 
 
