@@ -4,17 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+
+from wizard_tui.models import config_keys as keys
+from wizard_tui.models.architecture import text_config
+from wizard_tui.models.local import read_model_config, read_tensor_headers
+from wizard_tui.models.tensors import count_parameters
+
+# a tensor's type as safetensors writes it (`BF16`, `F8_E4M3`, `U8`) and its shape
+Header = tuple[str, tuple[int, ...]]
+
+# Mamba and RWKV models have no attention heads to state (vllm/config/model.py:is_attention_free)
+_ATTENTION_FREE = frozenset({"mamba", "mamba2", "falcon_mamba", "rwkv", "rwkv7"})
 
 
 @dataclass(frozen=True)
+class Repository:
+    """What surrounds a model's config: how it may be used, and how large it is. None: not known.
+
+    `checkpoint_bytes` is what a download of the weights takes, `pipeline_tag` the Hub's word for the task,
+    `gated` whether the licence has to be accepted on the Hub first.
+    """
+
+    license: str | None = None
+    gated: bool | None = None
+    pipeline_tag: str | None = None
+    checkpoint_bytes: int | None = None
+    has_chat_template: bool | None = None
+    has_generation_config: bool | None = None
+    source: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class ModelMetadata:
     """What the planner knows of a model; config-derived, immutable, hashable by identity.
 
     `config` is the checkpoint's config.json as plain data, `text_config` the part of it that describes the language
     model (the same object where nothing is nested). `num_params` counts what the checkpoint's architecture holds,
-    `active_params` what one token passes through. `source` is `tensor headers`, `config`, `catalogue` or
-    `parameter count`, best first.
+    `active_params` what one token passes through. `dtype` is what vLLM's `--dtype auto` makes of the checkpoint.
+    `headers` has every tensor of the checkpoint by name, where its safetensors headers were read. `path` is set for a
+    local directory. `source` is `tensor headers`, `config`, `catalogue` or `parameter count`, best first.
     """
 
     model_id: str
@@ -39,6 +69,111 @@ class ModelMetadata:
     active_params: int = 0
     revision: str | None = None
     path: str | None = None
-    config: Mapping[str, Any] = field(default_factory=dict, repr=False, hash=False)
-    text_config: Mapping[str, Any] = field(default_factory=dict, repr=False, hash=False)
+    config: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    text_config: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    headers: Mapping[str, Header] = field(default_factory=dict, repr=False)
+    repository: Repository = Repository()
     warnings: tuple[str, ...] = ()
+
+    @property
+    def params_billions(self) -> float:
+        """All parameters in billions."""
+        return self.num_params / 1e9
+
+
+def metadata_from_config(
+    config: Mapping[str, Any],
+    *,
+    model_id: str,
+    source: str,
+    revision: str | None = None,
+    path: str | None = None,
+    headers: Mapping[str, Header] | None = None,
+    repository: Repository | None = None,
+    warnings: tuple[str, ...] = (),
+) -> ModelMetadata:
+    """Read the facts out of a config.json.
+
+    Raises ValueError that names the key when one is missing or cannot be, such as zero layers.
+    """
+    text = text_config(config)
+    where = f"config.json of {model_id}"
+    layers = keys.num_hidden_layers(text, where)
+    hidden = keys.needed(text, "hidden_size", where)
+    model_type = str(text.get("model_type") or config.get("model_type") or "")
+    heads = 1 if model_type in _ATTENTION_FREE else keys.needed(text, "num_attention_heads", where)
+    experts = keys.num_experts(text, where)
+    intermediate = keys.optional(text, "intermediate_size", where)
+    vocabulary = keys.needed(text, "vocab_size", where)
+    total, active = count_parameters(config)
+    return ModelMetadata(
+        model_id=model_id,
+        source=source,
+        architecture=keys.architecture_name(config, text),
+        model_type=str(config.get("model_type") or model_type),
+        num_hidden_layers=layers,
+        hidden_size=hidden,
+        num_attention_heads=heads,
+        num_key_value_heads=keys.num_key_value_heads(text, heads, where),
+        head_dim=keys.optional(text, "head_dim", where) or hidden // heads,
+        vocab_size=vocabulary,
+        max_position_embeddings=keys.max_length(config, text),
+        intermediate_size=intermediate,
+        num_experts=experts,
+        num_experts_per_tok=keys.optional(text, "num_experts_per_tok", where) or 0,
+        moe_intermediate_size=(keys.optional(text, "moe_intermediate_size", where) or intermediate)
+        if experts
+        else None,
+        tie_word_embeddings=keys.tied_embeddings(config, text),
+        dtype=keys.dtype(config, text),
+        quantization=keys.quantization_method(config, text),
+        num_params=total,
+        active_params=active,
+        revision=revision,
+        path=path,
+        config=config,
+        text_config=text,
+        headers=headers or {},
+        repository=repository or Repository(),
+        warnings=warnings,
+    )
+
+
+def load_model_metadata(
+    model_id_or_path: str,
+    revision: str | None = None,
+    trust_remote_code: bool = False,
+    params_b: float | None = None,
+) -> ModelMetadata:
+    """A model's facts: of a local directory, else from the caches or the catalogue, else from the Hub.
+
+    `trust_remote_code` is vLLM's business: code of a repository is never run here. `params_b` (billions) stands in for
+    a model of which nothing can be read, and is ignored otherwise. Raises FileNotFoundError for a local directory
+    without config.json or a path that does not exist, ValueError with the cure for a repository that cannot be read.
+    """
+    name = model_id_or_path.strip()
+    if not name:
+        raise ValueError("the model is empty; give a Hub id such as Qwen/Qwen3-8B or a local directory")
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return metadata_from_directory(folder)
+    if _looks_like_a_path(name):
+        raise FileNotFoundError(f"{name} does not exist; give a directory with config.json or a Hub id")
+    raise ValueError(f"{name} is not known")
+
+
+def metadata_from_directory(folder: Path) -> ModelMetadata:
+    """The facts of a model directory on this machine."""
+    config = read_model_config(folder)
+    headers = read_tensor_headers(folder)
+    return metadata_from_config(
+        config,
+        model_id=str(folder),
+        source="tensor headers" if headers else "config",
+        path=str(folder.resolve()),
+        headers=headers,
+    )
+
+
+def _looks_like_a_path(name: str) -> bool:
+    return name.startswith(("/", "./", "../", "~")) or name in (".", "..") or name.count("/") > 1
