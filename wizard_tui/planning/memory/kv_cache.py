@@ -63,7 +63,7 @@ def demand_of(spec: LayerSpec, limits: Limits) -> Demand:
             return Demand(spec.block_size, extra=spec.speculative_blocks)
         aligned = limits.mamba_cache_mode == "align"
         states = 2 + spec.checkpoint_blocks if aligned else 1
-        return Demand(spec.block_size, cap=0, extra=states + spec.speculative_blocks)
+        return Demand(1, cap=0, extra=states + spec.speculative_blocks)
     in_flight = limits.max_in_flight_tokens
     if spec.kind in GROWS_WITH_LENGTH:
         return Demand(spec.block_size, shards=limits.dcp)
@@ -73,8 +73,8 @@ def demand_of(spec: LayerSpec, limits: Limits) -> Demand:
     if spec.kind is SpecKind.CHUNKED and spec.window is not None:
         return Demand(spec.block_size, cap=spec.window + in_flight)
     if spec.kind is SpecKind.CROSS:
-        return Demand(spec.block_size, cap=0, extra=-(-limits.max_num_encoder_input_tokens // spec.block_size))
-    return Demand(spec.block_size, cap=0, extra=1)
+        return Demand(1, cap=0, extra=-(-limits.max_num_encoder_input_tokens // spec.block_size))
+    return Demand(1, cap=0, extra=1)
 
 
 @dataclass(frozen=True)

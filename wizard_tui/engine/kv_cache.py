@@ -1,0 +1,63 @@
+"""How vLLM stores the KV cache: bytes by --kv-cache-dtype, and the block size where none is given."""
+
+from __future__ import annotations
+
+import math
+import sys
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+PLAIN = ("float32", "float16", "bfloat16")
+
+
+@lru_cache(maxsize=1)
+def kv_cache_facts() -> dict[str, Any]:
+    """The tables of kv_cache.toml."""
+    facts: dict[str, Any] = tomllib.loads(files(__package__).joinpath("kv_cache.toml").read_text(encoding="utf-8"))
+    return facts
+
+
+def kv_cache_dtypes() -> tuple[str, ...]:
+    """Every --kv-cache-dtype that is known here, beside `auto`."""
+    facts = kv_cache_facts()
+    return (*PLAIN[1:], *facts["formats"], *facts["latent_formats"])
+
+
+def state_bytes(kv_cache_dtype: str, head_dim: int, v_head_dim: int) -> int:
+    """Bytes of one head's key and value for one token in a quantised format; scales included where they are inline."""
+    form = kv_cache_facts()["formats"][kv_cache_dtype]
+    key = math.ceil(head_dim * form["key_bits"] / 8) + form.get("key_bytes", 0)
+    value = math.ceil(v_head_dim * form["value_bits"] / 8) + form.get("value_bytes", 0) if v_head_dim else 0
+    total: int = key + value
+    return total + total % 2 if form.get("even") else total
+
+
+def plain_ends(kv_cache_dtype: str) -> int:
+    """How many of the first and of the last attention layers of a dense model stay unquantised."""
+    ends: int = kv_cache_facts()["formats"].get(kv_cache_dtype, {}).get("plain_ends", 0)
+    return ends
+
+
+def latent_bytes(kv_cache_dtype: str, head_dim: int) -> int:
+    """Bytes of one latent vector (MLA) in a quantised format."""
+    packed: int | None = kv_cache_facts()["latent_formats"].get(kv_cache_dtype)
+    return state_bytes(kv_cache_dtype, head_dim, 0) if packed is None else packed
+
+
+def default_block_size(attention: str, compute_capability: tuple[int, int] | None, *, quantized: bool) -> int:
+    """Tokens in a block when --block-size is left out, by kind of attention and GPU (the backend that vLLM picks)."""
+    major = compute_capability[0] if compute_capability else None
+    tokens: int = next(
+        row["tokens"]
+        for row in kv_cache_facts()["block_size"]
+        if row["attention"] == attention
+        and row.get("capability", major) == major
+        and not (quantized and row.get("kv") == "auto")
+    )
+    return tokens

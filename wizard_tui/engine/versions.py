@@ -1,0 +1,87 @@
+"""What differs between vLLM versions, as far as a plan depends on it."""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+@dataclass(frozen=True)
+class VersionRules:
+    """The rules of one vLLM version.
+
+    `graphs_in_budget`: the CUDA-graph estimate comes off the KV cache. `group_aware_tokens`: "GPU KV cache size" is
+    concurrency x max_model_len, not blocks x block size. `hybrid_chunks`: the hybrid KV cache manager is on for chunked
+    local attention. `counts_in_flight_batches`: windows reserve for every batch in
+    flight, not for one. `gdn_prefill_checkpoints`: gated DeltaNet keeps one more state for prefix caching where its
+    FlashInfer kernel runs. `note` is not empty when the version is newer than what is known here.
+    """
+
+    version: str
+    default_gpu_memory_utilization: float
+    graphs_in_budget: bool
+    group_aware_tokens: bool
+    hybrid_chunks: bool
+    counts_in_flight_batches: bool
+    model_runner_v2: bool
+    gdn_prefill_checkpoints: bool
+    note: str = ""
+
+    def max_concurrent_batches(self, pipeline_parallel_size: int) -> int:
+        """Batches in flight at once (config/vllm.py:max_concurrent_batches); async scheduling is on by default."""
+        if not self.counts_in_flight_batches:
+            return 1
+        if self.model_runner_v2:
+            return pipeline_parallel_size + 1
+        return max(2, pipeline_parallel_size)
+
+
+@lru_cache(maxsize=1)
+def _history() -> dict[str, Any]:
+    history: dict[str, Any] = tomllib.loads(files(__package__).joinpath("versions.toml").read_text(encoding="utf-8"))
+    return history
+
+
+NEWEST: str = _history()["newest"]
+"""The newest vLLM version whose rules are known here."""
+
+_VERSION = re.compile(r"v?(\d+)\.(\d+)(?:\.(\d+))?(?:[^\d].*)?")
+
+
+@lru_cache(maxsize=64)
+def rules_for(version: str | None) -> VersionRules:
+    """The rules of a version such as `0.29.0` or `0.20.1rc1.dev16+g7a1eb8ac2`; of the newest known for None.
+
+    A version beyond the newest known gets its rules and a note. Raises ValueError for what is no version.
+    """
+    version = version or NEWEST
+    release = _release(version)
+    history = _history()
+    rules = dict(history["first"])
+    known = {field.name for field in fields(VersionRules)}
+    for change in history["change"]:
+        if _release(change["since"]) <= release:
+            rules.update((key, value) for key, value in change.items() if key in known)
+    note = ""
+    if release > _release(NEWEST):
+        note = (
+            f"vLLM {version} is newer than {NEWEST}, the newest whose rules are known here; those of {NEWEST} are used"
+        )
+    return VersionRules(version=version, note=note, **rules)
+
+
+def _release(version: str) -> tuple[int, int, int]:
+    match = _VERSION.fullmatch(version.strip())
+    if match is None:
+        raise ValueError(f"{version!r} is no vLLM version; write it like {NEWEST}")
+    major, minor, patch = match.groups()
+    return int(major), int(minor), int(patch or 0)

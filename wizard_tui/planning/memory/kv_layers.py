@@ -1,0 +1,236 @@
+"""The KV cache of a model on one GPU: its layers sharded and grouped once, capacity by arithmetic afterwards."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from wizard_tui.engine.versions import NEWEST, VersionRules, rules_for
+from wizard_tui.models.layers import LayerCache, attention_layers
+from wizard_tui.models.metadata import ModelMetadata
+from wizard_tui.planning.memory.kv_cache import BlockPool, Limits
+from wizard_tui.planning.memory.kv_groups import Group, group_layers
+from wizard_tui.planning.memory.kv_shards import CacheSettings, shard_layers
+from wizard_tui.planning.memory.kv_specs import LayerSpec, SpecKind, StateSpec
+
+
+@dataclass(frozen=True)
+class KVGroup:
+    """Layers that share one block table, as vLLM reports them; sizes are bytes."""
+
+    kind: str
+    layers: int
+    block_size: int
+    page_size_bytes: int
+
+
+@dataclass(frozen=True)
+class KVCache:
+    """What so many bytes hold at one max_model_len, in vLLM's own figures; sizes are bytes.
+
+    `tokens` is "GPU KV cache size", `max_concurrency` "Maximum concurrency". `admitted` says that vLLM starts: one
+    request of max_model_len fits beside the null block; `estimated_max_model_len` is the longest that would.
+    `state_blocks` bounds max_num_seqs where layers have recurrent states, and is None elsewhere.
+    """
+
+    block_size: int
+    bytes_per_block: int
+    num_blocks: int
+    tokens: int
+    max_concurrency: float
+    bytes_per_request: int
+    blocks_per_request: int
+    estimated_max_model_len: int
+    groups: tuple[KVGroup, ...]
+    admitted: bool
+    state_blocks: int | None = None
+
+
+@dataclass(frozen=True)
+class KVLayout:
+    """The cache of one GPU, ready for any length and any number of bytes. Get one from `kv_layout`."""
+
+    pool: BlockPool
+    groups: tuple[KVGroup, ...]
+    block_size: int
+    has_state: bool
+    group_aware_tokens: bool
+    context_shards: int = 1
+
+    def blocks(self, length: int) -> int:
+        """Blocks that one request of `length` tokens may need at once."""
+        return self.pool.blocks_per_request(length)
+
+    def request_bytes(self, length: int) -> int:
+        """Bytes that one request of `length` tokens may need at once."""
+        return self.pool.bytes_per_block * self.pool.blocks_per_request(length)
+
+    def largest_len(self, available_bytes: int, requests: int, limit: int) -> int:
+        """The longest length up to `limit` of which `requests` fit beside the null block; 0 when none does."""
+        return self.pool.largest_len(self.pool.num_blocks(available_bytes) - 1, limit, requests)
+
+    def max_concurrency(self, available_bytes: int, length: int) -> float:
+        """Requests of `length` tokens that fit at once, as vLLM logs it."""
+        per_request = self.pool.blocks_per_request(length)
+        return self.pool.num_blocks(available_bytes) / per_request if per_request else math.inf
+
+    def capacity(self, available_bytes: int, length: int) -> KVCache:
+        """Every figure for `available_bytes` at a max_model_len of `length`. A model without cache has no limit."""
+        pool = self.pool
+        blocks, per_request = pool.num_blocks(available_bytes), pool.blocks_per_request(length)
+        concurrency = blocks / per_request if per_request else 0.0
+        tokens = int(concurrency * length)
+        if not self.group_aware_tokens and self.groups:
+            tokens = blocks // len(self.groups) * self._block_size(length) * self.context_shards
+        admitted = not self.groups or 0 < per_request < blocks
+        return KVCache(
+            block_size=self._block_size(length),
+            bytes_per_block=pool.bytes_per_block,
+            num_blocks=blocks,
+            tokens=tokens,
+            max_concurrency=concurrency,
+            bytes_per_request=pool.bytes_per_block * per_request,
+            blocks_per_request=per_request,
+            estimated_max_model_len=length if admitted else pool.largest_len(blocks - 1, length),
+            groups=tuple(self._group(group, length) for group in self.groups),
+            admitted=admitted,
+            state_blocks=blocks if self.has_state else None,
+        )
+
+    def _block_size(self, length: int) -> int:
+        return self.block_size or length
+
+    def _group(self, group: KVGroup, length: int) -> KVGroup:
+        # without prefix caching a state stands for the whole request, and vLLM calls that its block
+        return group if group.block_size else replace(group, block_size=length)
+
+
+@lru_cache(maxsize=1024)
+def kv_layout(
+    metadata: ModelMetadata,
+    *,
+    compute_capability: tuple[int, int] | None,
+    tp: int = 1,
+    pp: int = 1,
+    dcp: int = 1,
+    dtype: str = "bfloat16",
+    kv_cache_dtype: str = "auto",
+    max_num_batched_tokens: int = 2048,
+    block_size: int | None = None,
+    prefix_caching: bool = True,
+    vllm_version: str = NEWEST,
+    num_speculative_tokens: int = 0,
+    speculative_layers: int = 0,
+) -> KVLayout:
+    """Shard and group the caches of a model; of pipeline stages, the one whose blocks are largest decides.
+
+    `speculative_layers` further attention layers of the model's own shape belong to a draft head (EAGLE, MTP).
+    Raises ValueError where vLLM refuses the mix, an unknown `kv_cache_dtype` included.
+    """
+    rules = rules_for(vllm_version)
+    settings = CacheSettings(
+        compute_capability=compute_capability,
+        tp=tp,
+        dtype=dtype,
+        kv_cache_dtype=kv_cache_dtype,
+        block_size=block_size,
+        prefix_caching=prefix_caching,
+        num_speculative_tokens=num_speculative_tokens,
+        gdn_checkpoints=rules.gdn_prefill_checkpoints,
+    )
+    caches = _with_draft(attention_layers(metadata), speculative_layers, metadata.num_hidden_layers)
+    shards = shard_layers(metadata, caches, settings)
+    groups = group_layers(
+        dict(enumerate(shards.specs)),
+        hybrid_manager=_hybrid_manager(shards.specs, rules),
+        layout="BLHNC" if shards.block_outermost else "LBNHC",
+    )
+    limits = Limits(
+        max_in_flight_tokens=rules.max_concurrent_batches(pp) * max_num_batched_tokens,
+        dcp=dcp,
+        mamba_cache_mode=shards.mamba_cache_mode,
+        max_num_encoder_input_tokens=max_num_batched_tokens,
+    )
+    stages = [stage_of(cache.layer, metadata.num_hidden_layers, pp) for cache in caches]
+    return KVLayout(
+        pool=BlockPool.of(groups, limits, _bytes_per_block(groups, stages, pp)),
+        groups=tuple(KVGroup(g.kind, len(g.layers), g.block_size, g.page_size_bytes) for g in groups),
+        block_size=min((group.block_size for group in groups if group.block_size), default=0),
+        has_state=any(isinstance(spec, StateSpec) for spec in shards.specs),
+        group_aware_tokens=rules.group_aware_tokens,
+        context_shards=dcp,
+    )
+
+
+def kv_cache_for(
+    metadata: ModelMetadata,
+    *,
+    compute_capability: tuple[int, int] | None,
+    tp: int,
+    pp: int = 1,
+    dcp: int = 1,
+    dtype: str,
+    kv_cache_dtype: str,
+    max_model_len: int,
+    max_num_batched_tokens: int,
+    available_bytes: int,
+    block_size: int | None = None,
+    prefix_caching: bool = True,
+    vllm_version: str = NEWEST,
+    num_speculative_tokens: int = 0,
+) -> KVCache:
+    """The KV cache that vLLM would report for these settings. See `kv_layout` for the errors."""
+    layout = kv_layout(
+        metadata,
+        compute_capability=compute_capability,
+        tp=tp,
+        pp=pp,
+        dcp=dcp,
+        dtype=dtype,
+        kv_cache_dtype=kv_cache_dtype,
+        max_num_batched_tokens=max_num_batched_tokens,
+        block_size=block_size,
+        prefix_caching=prefix_caching,
+        vllm_version=vllm_version,
+        num_speculative_tokens=num_speculative_tokens,
+    )
+    return layout.capacity(available_bytes, max_model_len)
+
+
+def stage_of(layer: int, layers: int, pp: int) -> int:
+    """Pipeline stage of a layer (distributed/utils.py:get_pp_indices): the stages before the last take a remainder."""
+    base, rest = divmod(layers, pp)
+    end = 0
+    for stage in range(pp):
+        end += base + (pp - 1 - rest <= stage < pp - 1)
+        if layer < end:
+            return stage
+    return pp - 1
+
+
+def _with_draft(caches: tuple[LayerCache, ...], count: int, layers: int) -> tuple[LayerCache, ...]:
+    """A draft head keeps a cache like that of the last layer with attention, on the last stage."""
+    attention = [cache for cache in caches if getattr(cache, "kind", None) in ("full", "latent")]
+    return caches + (replace(attention[-1], layer=layers),) * count if attention else caches
+
+
+def _hybrid_manager(specs: Sequence[LayerSpec], rules: VersionRules) -> bool:
+    return rules.hybrid_chunks or all(spec.kind is not SpecKind.CHUNKED for spec in specs)
+
+
+def _bytes_per_block(groups: Sequence[Group], stages: Sequence[int], pp: int) -> int:
+    """Of the fullest stage: groups are those of the whole model, each stage holds its own layers of them."""
+    return max(
+        (
+            sum(
+                spec.page_size_bytes
+                for name, spec in zip(group.layers, group.specs, strict=True)
+                if stages[name] == stage
+            )
+            for group in groups
+            for stage in range(pp)
+        ),
+        default=0,
+    )
