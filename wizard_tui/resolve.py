@@ -55,15 +55,13 @@ def resolve_gpus(hardware: HardwareInput, detected: Sequence[GPU] | None = None)
 def _named(hardware: HardwareInput) -> GPU:
     from wizard_tui.hardware.catalog import get_gpu_by_name
 
-    name = hardware.gpu.strip()
-    if name.lower() == "auto":
-        name = "manual GPU"
-    elif hardware.vram_gb is None:
-        return get_gpu_by_name(name)
+    name = "manual GPU" if hardware.gpu.strip().lower() == "auto" else hardware.gpu.strip()
     try:
-        return get_gpu_by_name(name)
+        return get_gpu_by_name(name, hardware.vram_gb)
     except ValueError:
-        return GPU(name=name, total_bytes=int((hardware.vram_gb or 0) * GIB), source="manual")
+        if hardware.vram_gb is None:
+            raise
+        return GPU(name=name, total_bytes=int(hardware.vram_gb * GIB), source="manual")
 
 
 def _detected(hardware: HardwareInput, detected: Sequence[GPU] | None) -> tuple[GPU, ...]:

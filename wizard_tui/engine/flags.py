@@ -17,6 +17,10 @@ from types import MappingProxyType
 from typing import Any
 
 _NUMBERS = re.compile(r"\d+")
+_NONCHARACTERS = "\ufdd0-\ufdef" + "".join(
+    chr(plane + low) for plane in range(0, 0x110000, 0x10000) for low in (0xFFFE, 0xFFFF)
+)
+_NOT_TEXT = re.compile(f"[\0\ud800-\udfff{_NONCHARACTERS}]")
 
 
 @dataclass(frozen=True)
@@ -78,8 +82,8 @@ def flag_arguments(dest: str, value: Any, version: str) -> tuple[str, ...]:
 
 
 def checked_text(text: str, what: str) -> str:
-    """`text` itself; ValueError when no program can be given it: it has a NUL or is not valid Unicode."""
-    if "\0" in text or not _encodable(text):
+    """`text` itself; ValueError when not every program can be given it: NUL, lone surrogates, noncharacters."""
+    if _NOT_TEXT.search(text):
         raise ValueError(f"{what} holds a character that no command line can carry; remove it")
     return text
 
@@ -110,14 +114,6 @@ def _word(flag: Flag, value: Any) -> str:
     if flag.choices and value not in flag.choices:
         raise ValueError(f"{flag.name} takes one of {', '.join(map(str, flag.choices))}, not {value!r}")
     return checked_text(str(value), flag.name)
-
-
-def _encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 @lru_cache(maxsize=1)

@@ -68,7 +68,7 @@ def estimate(
     overhead = _overhead(settings, metadata, gpu, policy)
     layout = _kv_layout(settings, metadata, gpu)
     budget = math.ceil(gpu.total_bytes * settings.gpu_memory_utilization)
-    rest = weights.bytes + overhead.activation_peak + overhead.non_torch + overhead.cuda_graphs
+    rest = weights.bytes + overhead.budgeted
     if settings.kv_cache_memory_bytes is not None:
         # vLLM then skips profiling and hands out exactly these bytes (gpu_worker.py:determine_available_memory)
         available = low = high = settings.kv_cache_memory_bytes
@@ -93,11 +93,12 @@ def estimate(
         cache=cache,
         failure=startup_failure(
             gpu=gpu,
-            settings=settings,
+            budget=budget,
             weights_bytes=weights.bytes,
             overhead=overhead,
             kv_available=available,
             cache=cache,
+            max_model_len=settings.max_model_len,
         ),
         headroom_wanted=int(policy.headroom_gb * GIB),
     )

@@ -10,6 +10,7 @@ from wizard_tui.render.container import (
     HOST_HF_CACHE,
     VLLM_CACHE,
     health_command,
+    image,
     inside,
     instance_name,
     is_offline,
@@ -51,7 +52,7 @@ def _services(config: VLLMConfig) -> dict[str, Any]:
 def _service(config: VLLMConfig, node_arguments: list[str]) -> dict[str, Any]:
     arguments = serve_arguments(inside(config), node_options(config))
     service: dict[str, Any] = {
-        "image": double_dollars(config.deployment.image),
+        "image": image(config),
         "entrypoint": ["vllm", "serve"],
         "command": [*map(double_dollars, arguments), *node_arguments],
         "environment": _environment(config),

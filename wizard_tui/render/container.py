@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -20,6 +22,7 @@ SHM_GIB = 16
 _MODEL_INSIDE = PurePosixPath("/model")
 _TEMPLATE_INSIDE = "/chat-template.jinja"
 _IN_IMAGE = "/vllm-workspace/"
+_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*")
 _SLOW_DOWNLOAD_BYTES_PER_S = 50_000_000
 _LOAD_AND_COMPILE_S = 900
 _UNKNOWN_DOWNLOAD_S = 2700
@@ -104,6 +107,29 @@ def health_command(config: VLLMConfig) -> list[str]:
     """A command inside the container that fails while the server is not ready; Python, as curl is not in all images."""
     code = "import sys, urllib.request as r; r.urlopen(sys.argv[1], timeout=4)"
     return ["python3", "-c", code, f"http://127.0.0.1:{port_of(config)}/health"]
+
+
+def mount_option(mount: Mount) -> str:
+    """The value of `--mount`, which docker reads as one CSV record; unlike --volume it can hold a colon."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(
+        ["type=bind", f"source={mount.source}", f"target={mount.target}", "readonly"]
+    )
+    return text.getvalue()
+
+
+def health_text(config: VLLMConfig) -> str:
+    """`health_command` as one shell command."""
+    python, option, code, url = health_command(config)
+    return f'{python} {option} "{code}" {url}'
+
+
+def image(config: VLLMConfig) -> str:
+    """The container image. Raises ValueError for text that is no image reference."""
+    name = config.deployment.image
+    if not _IMAGE.fullmatch(name):
+        raise ValueError(f"{name!r} is not an image; write it like vllm/vllm-openai:v0.33.0")
+    return name
 
 
 def _model_root(model: str) -> PurePosixPath:

@@ -5,19 +5,17 @@ Options follow vLLM's installation pages (docs/getting_started/installation/gpu.
 
 from __future__ import annotations
 
-import csv
-import io
-
 from wizard_tui.render.arguments import Line, serve_lines
 from wizard_tui.render.container import (
     HF_CACHE,
     HOST_HF_CACHE,
     VLLM_CACHE,
-    Mount,
-    health_command,
+    health_text,
+    image,
     inside,
     instance_name,
     is_offline,
+    mount_option,
     mounts,
     port_of,
     published_address,
@@ -46,7 +44,7 @@ def render_docker_command(config: VLLMConfig) -> str:
         *_environment(config),
         *_health(config),
         ("--entrypoint", "vllm"),
-        (config.deployment.image,),
+        (image(config),),
     ]
     (model, *flags) = [*serve_lines(inside(config), node_options(config)), *node_lines(config)]
     start = [*api_key_prefix(config), "docker", "run"]
@@ -85,15 +83,6 @@ def _storage(config: VLLMConfig) -> list[Line]:
     ]
 
 
-def mount_option(mount: Mount) -> str:
-    """The value of `--mount`, which docker reads as one CSV record; unlike --volume it can hold a colon."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow(
-        ["type=bind", f"source={mount.source}", f"target={mount.target}", "readonly"]
-    )
-    return text.getvalue()
-
-
 def _environment(config: VLLMConfig) -> list[Line]:
     names = ["HF_HUB_OFFLINE=1"] if is_offline(config) else ["HF_TOKEN"]
     if config.deployment.api_key_env:
@@ -104,9 +93,8 @@ def _environment(config: VLLMConfig) -> list[Line]:
 def _health(config: VLLMConfig) -> list[Line]:
     if config.deployment.nodes > 1:  # only the first machine answers
         return []
-    python, option, code, url = health_command(config)
     return [
-        ("--health-cmd", f'{python} {option} "{code}" {url}'),
+        ("--health-cmd", health_text(config)),
         ("--health-interval", "10s", "--health-timeout", "5s", "--health-retries", "3"),
         ("--health-start-period", f"{startup_seconds(config)}s"),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wizard_tui.render import pod
 from wizard_tui.render.arguments import double_dollars, serve_arguments
+from wizard_tui.render.lws import render_leader_worker_set
 from wizard_tui.render.yaml_text import to_yaml_stream
 from wizard_tui.schemas.outputs import VLLMConfig
 
@@ -14,6 +15,8 @@ def render_k8s_values(config: VLLMConfig) -> str:
     A server over several nodes is not a Deployment: it is written as a LeaderWorkerSet. Raises ValueError for a flag
     the planned vLLM does not have.
     """
+    if config.deployment.nodes > 1:
+        return render_leader_worker_set(config)
     return pod.secret_note(config) + to_yaml_stream([pod.claim(config), pod.service(config), _deployment(config)])
 
 

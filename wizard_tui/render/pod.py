@@ -8,6 +8,7 @@ from wizard_tui.render.container import (
     HF_CACHE,
     SHM_GIB,
     VLLM_CACHE,
+    image,
     inside,
     instance_name,
     is_offline,
@@ -19,10 +20,13 @@ from wizard_tui.schemas.outputs import VLLMConfig
 
 Manifest = dict[str, Any]
 
+CPUS = 4
+MEMORY = "16Gi"
+"""Asked for, not a limit: enough to load a checkpoint through the page cache."""
+
 _GIB = 1 << 30
 _UNKNOWN_CHECKPOINT_GIB = 500
 _SPARE_GIB = 20
-_GPU_RESOURCES = {"amd": "amd.com/gpu"}
 
 
 def labels(config: VLLMConfig) -> dict[str, str]:
@@ -40,7 +44,7 @@ def claim(config: VLLMConfig) -> Manifest:
     size = config.deployment.download_bytes
     checkpoint = 0 if is_offline(config) else _UNKNOWN_CHECKPOINT_GIB if size is None else -(-size // _GIB)
     spec = {
-        "accessModes": ["ReadWriteOnce"],
+        "accessModes": ["ReadWriteOnce" if config.deployment.nodes == 1 else "ReadWriteMany"],
         "resources": {"requests": {"storage": f"{checkpoint + _SPARE_GIB}Gi"}},
     }
     return {
@@ -72,23 +76,33 @@ def environment(config: VLLMConfig) -> list[Manifest]:
     return entries
 
 
+def needs_secret(config: VLLMConfig) -> bool:
+    """Whether a Secret is referred to at all."""
+    return not is_offline(config) or config.deployment.api_key_env is not None
+
+
+def gpu_resource(config: VLLMConfig) -> str:
+    """The name under which the vendor's device plugin offers GPUs."""
+    return "amd.com/gpu" if config.deployment.gpu_vendor == "amd" else "nvidia.com/gpu"
+
+
 def secret_note(config: VLLMConfig) -> str:
     """How the Secret is made from the .env file; empty when none is needed."""
-    if is_offline(config) and not config.deployment.api_key_env:
+    if not needs_secret(config):
         return ""
     return f"# First: kubectl create secret generic {instance_name(config)} --from-env-file=.env\n"
 
 
-def container(config: VLLMConfig, command: list[str]) -> Manifest:
+def container(config: VLLMConfig, command: list[str] | None = None) -> Manifest:
     """The server's container without probes. `command` is taken as it is: use `double_dollars` for a user's words."""
-    gpus = {_GPU_RESOURCES.get(config.deployment.gpu_vendor, "nvidia.com/gpu"): config.deployment.gpu_count}
+    gpus = {gpu_resource(config): config.deployment.gpu_count}
     return {
         "name": "vllm",
-        "image": config.deployment.image,
-        "command": command,
+        "image": image(config),
+        **({"command": command} if command else {}),
         "env": environment(config),
         "ports": [{"name": "http", "containerPort": port_of(config), "protocol": "TCP"}],
-        "resources": {"requests": {"cpu": 4, "memory": "16Gi", **gpus}, "limits": gpus},
+        "resources": {"requests": {"cpu": CPUS, "memory": MEMORY, **gpus}, "limits": gpus},
         "securityContext": {"allowPrivilegeEscalation": False, "seccompProfile": {"type": "RuntimeDefault"}},
         "volumeMounts": _volume_mounts(config),
     }

@@ -7,8 +7,6 @@ from wizard_tui.render.nodes import address_flag, node_options, rank_flag
 from wizard_tui.render.shell import Shell, command, required
 from wizard_tui.schemas.outputs import VLLMConfig
 
-_VISIBLE_DEVICES = {"amd": "HIP_VISIBLE_DEVICES"}
-
 _ON_EACH_NODE = """\
 # On every machine set MASTER_ADDR to the first one's address and NODE_RANK to 0, 1, ...; from 1 on also HEADLESS=1.
 """
@@ -20,7 +18,7 @@ def render_serve_command(config: VLLMConfig) -> str:
     Environment variables that it needs come before it: the GPUs chosen by number, and the API key, taken from the
     variable named by the user and never written out. Raises ValueError for a flag the planned vLLM does not have.
     """
-    words = [*_devices(config), *api_key_prefix(config), "vllm", "serve"]
+    words = [*visible_devices(config), *api_key_prefix(config), "vllm", "serve"]
     (model, *flags) = [*serve_lines(config, node_options(config)), *node_lines(config)]
     return node_comment(config) + command([[*words, *model], *flags])
 
@@ -51,11 +49,12 @@ def node_lines(config: VLLMConfig) -> list[Line]:
     ]
 
 
-def _devices(config: VLLMConfig) -> list[str]:
+def visible_devices(config: VLLMConfig) -> list[str]:
+    """Assignments that show vLLM only the chosen GPUs, numbered as nvidia-smi numbers them."""
     indices = config.deployment.gpu_indices
     if not indices:
         return []
     chosen = ",".join(map(str, indices))
-    if variable := _VISIBLE_DEVICES.get(config.deployment.gpu_vendor):
-        return [f"{variable}={chosen}"]
-    return ["CUDA_DEVICE_ORDER=PCI_BUS_ID", f"CUDA_VISIBLE_DEVICES={chosen}"]  # the order nvidia-smi shows
+    if config.deployment.gpu_vendor == "amd":
+        return [f"HIP_VISIBLE_DEVICES={chosen}"]
+    return ["CUDA_DEVICE_ORDER=PCI_BUS_ID", f"CUDA_VISIBLE_DEVICES={chosen}"]

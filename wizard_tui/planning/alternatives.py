@@ -1,0 +1,124 @@
+"""The other sensible ways: every legal layout, precision and length side by side, and which boxes would do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from wizard_tui.hardware.gpu import GPU
+from wizard_tui.planning.decide import Decision, decide
+from wizard_tui.planning.parallel import legal_tensor_parallel_sizes
+from wizard_tui.planning.speed import performance
+from wizard_tui.planning.suggest import Patch, patched
+from wizard_tui.resolve import Facts
+from wizard_tui.schemas.inputs import PlanRequest
+from wizard_tui.schemas.numbers import gib
+from wizard_tui.schemas.outputs import Range
+
+FP8_WEIGHTS = "fp8_per_tensor"
+BOX_SIZES = (1, 2, 4, 8)
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """One way to run the workload. Sizes are GiB of one GPU; `concurrency` counts requests of the workload's length
+    that fit at once over all replicas; `goals` names the targets it keeps, `misses` those it does not."""
+
+    title: str
+    patch: Patch
+    fits: bool
+    gpus: int
+    weights_gib: float
+    kv_available_gib: float
+    max_model_len: int
+    concurrency: int
+    toks_per_s: Range
+    tpot_ms: Range
+    goals: tuple[str, ...]
+    misses: tuple[str, ...]
+
+
+def alternatives(request: PlanRequest, facts: Facts) -> list[Alternative]:
+    """Layout x weights x KV cache x context, best first: goals kept, then fitting, then full precision, then speed."""
+    found = [_evaluate(title, patch, decide(patched(request, patch), facts)) for title, patch in _ways(request, facts)]
+    return sorted(found, key=_rank)
+
+
+def boxes_that_do(request: PlanRequest, facts: Facts, catalogue: Iterable[GPU]) -> list[tuple[GPU, int, Decision]]:
+    """For every GPU of a catalogue the fewest of them (1, 2, 4, 8) on which the request fits; smallest boxes first."""
+    found = []
+    free = patched(request, {"hardware": {"tensor_parallel_size": None, "pipeline_parallel_size": None}})
+    for gpu in catalogue:
+        for count in BOX_SIZES:
+            decision = decide(free, Facts(facts.metadata, (gpu,) * count))
+            if decision.fits and not decision.estimate.tight:
+                found.append((gpu, count, decision))
+                break
+    return sorted(found, key=lambda row: (row[0].total_bytes * row[1], row[1]))
+
+
+def _ways(request: PlanRequest, facts: Facts) -> Iterator[tuple[str, Patch]]:
+    metadata, model = facts.metadata, request.model
+    sizes: Sequence[int | None] = legal_tensor_parallel_sizes(metadata, len(facts.gpus)) or (None,)
+    quantisations: list[str | None] = [model.quantization]
+    capability = facts.gpus[0].compute_capability
+    if metadata.quantization is None and model.quantization is None and capability and capability >= (7, 5):
+        quantisations.append(FP8_WEIGHTS)
+    caches = [model.kv_cache_dtype]
+    if model.kv_cache_dtype == "auto" and capability and capability >= (8, 9):
+        caches.append("fp8")
+    wanted = request.workload.prompt_tokens + request.workload.gen_tokens
+    full = model.max_model_len or metadata.max_position_embeddings
+    lengths = sorted({min(full, max(wanted, part)) for part in (full, 32768, 8192)}, reverse=True)
+    for tp, quantization, cache, length in product(sizes, quantisations, caches, lengths):
+        replicas = max(1, len(facts.gpus) // (tp or 1))
+        title = ", ".join(
+            part
+            for part in (
+                f"TP {tp}" if tp else "",
+                f"x {replicas} replicas" if replicas > 1 else "",
+                "fp8 weights" if quantization == FP8_WEIGHTS else "",
+                "fp8 KV" if cache == "fp8" else "",
+                f"{length:,} tokens",
+            )
+            if part
+        )
+        patch: Patch = {
+            "model": {"quantization": quantization, "kv_cache_dtype": cache, "max_model_len": length},
+            "hardware": {"tensor_parallel_size": tp, "data_parallel_size": replicas if replicas > 1 else None},
+        }
+        yield title, patch
+
+
+def _evaluate(title: str, patch: Patch, decision: Decision) -> Alternative:
+    result, workload = decision.estimate, decision.request.workload
+    speed = performance(decision)
+    length = min(workload.prompt_tokens + workload.gen_tokens, result.settings.max_model_len)
+    at_once = int(max(0, result.kv_available) // max(1, result.layout.request_bytes(length)))
+    kept, missed = [], []
+    for name, target, (_, worst) in (
+        ("TTFT", workload.target_ttft_ms, speed.ttft_ms_range),
+        ("TPOT", workload.target_tpot_ms, speed.tpot_ms_range),
+    ):
+        if target is not None:
+            (kept if worst <= target else missed).append(name)
+    return Alternative(
+        title=title,
+        patch=patch,
+        fits=decision.fits,
+        gpus=result.settings.layout.gpus,
+        weights_gib=gib(result.weights.bytes),
+        kv_available_gib=gib(result.kv_available),
+        max_model_len=result.settings.max_model_len,
+        concurrency=at_once * result.settings.layout.dp,
+        toks_per_s=speed.decode_toks_per_s_range,
+        tpot_ms=speed.tpot_ms_range,
+        goals=tuple(kept),
+        misses=tuple(missed),
+    )
+
+
+def _rank(way: Alternative) -> tuple[bool, int, bool, int, float]:
+    lossy = sum(word in way.title for word in ("fp8 weights", "fp8 KV"))
+    return not way.fits, len(way.misses), way.concurrency == 0, lossy, -way.toks_per_s[1]

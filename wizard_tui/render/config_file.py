@@ -1,0 +1,25 @@
+"""The file that `vllm serve --config FILE` reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wizard_tui.engine.flags import checked_text, flag_arguments
+from wizard_tui.render.arguments import set_options
+from wizard_tui.render.yaml_text import to_yaml
+from wizard_tui.schemas.outputs import VLLMConfig
+
+
+def render_config_file(config: VLLMConfig) -> str:
+    """Long flag names without dashes and their values.
+
+    vLLM ignores `false` for most options, so what is switched off is written as its negative flag with `true`
+    (`FlexibleArgumentParser.load_config_file`). Raises ValueError for a flag the planned vLLM does not have.
+    """
+    document: dict[str, Any] = {"model": checked_text(config.model, "the model's name")}
+    for name, value in set_options(config).items():
+        line = flag_arguments(name, value, config.deployment.vllm_version)
+        if line:
+            flag, *values = line
+            document[flag[2:]] = value if values else True
+    return "# vllm serve --config vllm.yaml\n" + to_yaml(document)

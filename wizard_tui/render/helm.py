@@ -1,0 +1,82 @@
+"""Values for vLLM's production-stack chart (https://github.com/vllm-project/production-stack, helm/values.yaml)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wizard_tui.render import pod
+from wizard_tui.render.arguments import double_dollars, flat, serve_lines
+from wizard_tui.render.container import SHM_GIB, inside, instance_name, is_offline, mounts, startup_seconds
+from wizard_tui.render.yaml_text import to_yaml
+from wizard_tui.schemas.outputs import VLLMConfig
+
+_NOTE = """\
+# helm repo add vllm https://vllm-project.github.io/production-stack
+# helm install {name} vllm/vllm-stack -f helm-values.yaml
+"""
+
+
+def render_helm_values(config: VLLMConfig) -> str:
+    """Values for one model on one node. The chart sets address and port, and always passes a prefix-caching flag.
+
+    Raises ValueError for a flag the planned vLLM does not have.
+    """
+    serving: dict[str, Any] = {
+        "modelSpec": [_model(config)],
+        "startupProbe": {
+            "httpGet": {"path": "/health", "port": 8000},
+            "periodSeconds": 10,
+            "failureThreshold": -(-startup_seconds(config) // 10),
+        },
+    }
+    if key := config.deployment.api_key_env:
+        serving["vllmApiKey"] = {"secretName": instance_name(config), "secretKey": key}
+    note = _NOTE.format(name=instance_name(config)) + pod.secret_note(config)
+    return note + to_yaml({"servingEngineSpec": serving})
+
+
+def _model(config: VLLMConfig) -> dict[str, Any]:
+    repository, tag = _split_image(pod.image(config))
+    claim = pod.claim(config)["spec"]
+    model: dict[str, Any] = {
+        "name": instance_name(config).removeprefix("vllm-"),
+        "repository": repository,
+        "tag": tag,
+        "modelURL": double_dollars(inside(config).model),
+        "replicaCount": 1,
+        "requestCPU": pod.CPUS,
+        "requestMemory": pod.MEMORY,
+        "requestGPU": config.deployment.gpu_count,
+        "requestGPUType": pod.gpu_resource(config),
+        "pvcStorage": claim["resources"]["requests"]["storage"],
+        "pvcAccessMode": claim["accessModes"],
+        "shmSize": f"{SHM_GIB}Gi",
+        "vllmConfig": {
+            "enablePrefixCaching": config.enable_prefix_caching is not False,
+            "tensorParallelSize": config.tensor_parallel_size or 1,
+            "extraArgs": _further_arguments(config),
+        },
+    }
+    if is_offline(config):
+        model["env"] = [{"name": "HF_HUB_OFFLINE", "value": "1"}]
+    else:
+        model["hf_token"] = {"secretName": instance_name(config), "secretKey": "HF_TOKEN"}
+    if local := mounts(config):
+        model["extraVolumes"] = [{"name": mount.name, "hostPath": {"path": mount.source}} for mount in local]
+        model["extraVolumeMounts"] = [
+            {"name": mount.name, "mountPath": mount.target, "readOnly": True} for mount in local
+        ]
+    return model
+
+
+def _further_arguments(config: VLLMConfig) -> list[str]:
+    by_chart = {"host": None, "port": None, "enable_prefix_caching": None, "tensor_parallel_size": None}
+    (_, *flags) = serve_lines(inside(config).model_copy(update=by_chart))
+    return [double_dollars(word) for word in flat(flags)]
+
+
+def _split_image(image: str) -> tuple[str, str]:
+    """`registry:5000/vllm:v1` is repository `registry:5000/vllm`, tag `v1`."""
+    path, _, last = image.rpartition("/")
+    name, _, tag = last.partition(":")
+    return (f"{path}/{name}" if path else name), tag

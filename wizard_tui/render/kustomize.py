@@ -1,0 +1,23 @@
+"""A kustomization over the Kubernetes manifests of the same directory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wizard_tui.render import pod
+from wizard_tui.render.container import instance_name
+from wizard_tui.render.yaml_text import to_yaml
+from wizard_tui.schemas.outputs import VLLMConfig
+
+
+def render_kustomization(config: VLLMConfig) -> str:
+    """For `kubectl apply -k`; the Secret is made from the .env file beside it."""
+    document: dict[str, Any] = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": ["k8s.yaml" if config.deployment.nodes == 1 else "lws.yaml"],
+    }
+    if pod.needs_secret(config):
+        document["secretGenerator"] = [{"name": instance_name(config), "envs": [".env"]}]
+        document["generatorOptions"] = {"disableNameSuffixHash": True}
+    return to_yaml(document)

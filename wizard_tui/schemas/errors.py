@@ -1,0 +1,84 @@
+"""Validation errors in plain words: one sentence a field, saying what is allowed."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from wizard_tui.schemas.choices import _DTYPE_SPELLINGS
+
+SHOWN_INPUT = 40
+
+
+def field_errors(error: ValidationError) -> dict[str, str]:
+    """`section.field` -> what is wrong with it, in the order of the request. One sentence a field, no final stop."""
+    found: dict[str, str] = {}
+    for detail in error.errors(include_url=False, include_context=True):
+        path = ".".join(str(part) for part in detail["loc"][:2]) or "request"
+        found.setdefault(path, _sentence(detail))
+    return found
+
+
+def one_sentence(error: ValidationError) -> str:
+    """All of it on one line, for a terminal: `hardware.gpus must be 1 or more; ...`."""
+    return "; ".join(f"{path} {sentence}" for path, sentence in field_errors(error).items())
+
+
+def _sentence(detail: ErrorDetails) -> str:
+    kind, given, context = detail["type"], detail.get("input"), detail.get("ctx", {})
+    made = _SENTENCES.get(kind)
+    if made is not None:
+        return made(given, context)
+    if kind.startswith(("int_", "float_", "decimal_")):
+        return f"must be a number, not {_shown(given)}"
+    if kind.startswith("bool_"):
+        return f"must be true or false, not {_shown(given)}"
+    if kind.startswith("string_"):
+        return f"must be text of a sensible form, not {_shown(given)}"
+    return f"cannot be {_shown(given)}: {detail['msg']}"
+
+
+def _number(bound: str, words: str) -> Callable[[Any, dict[str, Any]], str]:
+    return lambda given, context: f"must be {words.format(_plain(context[bound]))}, not {str(given).strip()}"
+
+
+def _choice(given: Any, context: dict[str, Any]) -> str:
+    choices = [word.strip(" '") for word in str(context["expected"]).replace(" or ", ", ").split(",")]
+    near = difflib.get_close_matches(str(given), [*choices, *_DTYPE_SPELLINGS], n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return f"must be one of {', '.join(choices)}, not {_shown(given)}{hint}"
+
+
+_SENTENCES: dict[str, Callable[[Any, dict[str, Any]], str]] = {
+    "missing": lambda given, context: "is needed",
+    "extra_forbidden": lambda given, context: "is not a known field",
+    "greater_than_equal": _number("ge", "{} or more"),
+    "greater_than": _number("gt", "more than {}"),
+    "less_than_equal": _number("le", "{} or less"),
+    "less_than": _number("lt", "less than {}"),
+    "literal_error": _choice,
+    "int_from_float": lambda given, context: f"must be a whole number, not {_shown(given)}",
+    "string_too_short": lambda given, context: "must not be empty",
+    "string_too_long": lambda given, context: f"must be at most {context['max_length']} characters",
+    "string_pattern_mismatch": lambda given, context: (
+        f"must be the name of an environment variable, such as VLLM_API_KEY, not {_shown(given)}"
+    ),
+    "finite_number": lambda given, context: "must be a finite number",
+    "model_type": lambda given, context: "must be a section with fields",
+    "model_attributes_type": lambda given, context: "must be a section with fields",
+    "dict_type": lambda given, context: "must be a section with fields",
+    "json_invalid": lambda given, context: f"is not valid JSON: {context.get('error', '')}",
+}
+
+
+def _plain(number: Any) -> str:
+    return f"{number:,}" if isinstance(number, int) else f"{number:g}"
+
+
+def _shown(given: Any) -> str:
+    text = repr(given) if isinstance(given, str) else str(given)
+    return text if len(text) <= SHOWN_INPUT else text[: SHOWN_INPUT - 3] + "..."

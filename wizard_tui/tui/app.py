@@ -1,0 +1,146 @@
+"""The application: theme, keys that work everywhere, copying, saving, and a clean end when the line drops."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from wizard_tui.tui.clipboard import copy_through_tmux
+from wizard_tui.tui.screens.too_small import MIN_COLUMNS, MIN_ROWS
+from wizard_tui.tui.screens.wizard import ORDER, WizardScreen
+from wizard_tui.tui.session import Session
+from wizard_tui.tui.state_file import load_state, save_state
+from wizard_tui.tui.style_files import style_path
+from wizard_tui.tui.theme import THEMES
+
+SHEETS = ("base.tcss", "forms.tcss", "panels.tcss", "narrow.tcss", "dialogs.tcss")
+
+
+class WizardApp(App[str]):
+    """Returns the serve command of the last plan, to be printed where it stays in the scrollback."""
+
+    TITLE = "vllm-wizard-tui"
+    CSS_PATH: ClassVar[list[str]] = [str(style_path(name)) for name in SHEETS]  # type: ignore[assignment]
+    ENABLE_COMMAND_PALETTE = True
+    COMMAND_PALETTE_BINDING = "ctrl+k"
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-tiny"), (MIN_COLUMNS, "-narrow"), (100, "-wide")]
+    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-flat"), (MIN_ROWS, "-short"), (32, "-tall")]
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f1", "help", "Keys", key_display="F1", id="help"),
+        Binding("f8", "copy", "Copy", key_display="F8", id="copy"),
+        Binding("f9,ctrl+w", "write_files", "Write", key_display="F9", id="write"),
+        Binding("f10", "leave", "Quit", key_display="F10", id="quit"),
+        Binding("ctrl+c", "leave_twice", "Quit", show=False, priority=True, system=True),
+        Binding("ctrl+q", "leave", "Quit", show=False),
+    ]
+
+    def __init__(self, session: Session | None = None, *, fresh: bool = False, keep_state: bool = True) -> None:
+        super().__init__(ansi_color=bool(os.environ.get("NO_COLOR")))
+        self.session = session or Session()
+        self._keep_state = keep_state
+        if keep_state and session is None and not fresh and (saved := load_state()):
+            with suppress(ValueError):
+                self.session.restore(saved)
+        self._asked_to_leave = False
+        if os.environ.get("SSH_CONNECTION") and not os.environ.get("TEXTUAL_ANIMATIONS"):
+            self.animation_level = "none"
+
+    def on_mount(self) -> None:
+        """Our themes, our screen, and an orderly end for the signals that a lost line sends."""
+        for theme in THEMES:
+            self.register_theme(theme)
+        if not os.environ.get("TEXTUAL_THEME") and not os.environ.get("NO_COLOR"):
+            self.theme = THEMES[0].name
+        for number in (signal.SIGHUP, signal.SIGTERM):
+            with suppress(NotImplementedError, ValueError, RuntimeError):
+                asyncio.get_running_loop().add_signal_handler(number, self._line_lost)
+        self.push_screen(WizardScreen(self.session))
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """What the palette offers."""
+        wizard = self._wizard()
+        for step in ORDER:
+            yield SystemCommand(f"Go to {step}", f"show the step {step}", lambda step=step: wizard.go(step))
+        yield SystemCommand("Copy the command", "copy what the preview shows", self.action_copy)
+        yield SystemCommand("Write files", "write the artifacts to a directory", self.action_write_files)
+        yield SystemCommand("Rescan GPUs", "ask the driver again", wizard.action_rescan)
+        for theme in THEMES:
+            yield SystemCommand(
+                f"Theme {theme.name}", "change the colours", lambda name=theme.name: setattr(self, "theme", name)
+            )
+        yield SystemCommand("Quit", "leave; the command is printed", self.action_leave)
+
+    def action_copy(self) -> None:
+        """Copy the artifact on screen: through the terminal, and through tmux where one runs."""
+        from wizard_tui.tui.widgets.artifact_preview import ArtifactPreview
+
+        preview = self._wizard().query_one(ArtifactPreview)
+        if not preview.text:
+            self.notify("there is no plan to copy yet", severity="warning", markup=False)
+            return
+        self.copy_to_clipboard(preview.text)
+        through_tmux = copy_through_tmux(preview.text)
+        way = "your terminal and tmux" if through_tmux else "your terminal"
+        self.notify(f"{preview.name_shown} sent to {way}; if a paste is empty, F9 writes a file", markup=False)
+
+    def action_write_files(self) -> None:
+        """Ask for a directory and write the artifacts there."""
+        from wizard_tui.tui.screens.write_files import WriteFilesScreen
+
+        if self.session.response is None:
+            self.notify("there is no plan to write yet", severity="warning", markup=False)
+            return
+        self.push_screen(WriteFilesScreen(self.session.response, self.session.planned))
+
+    def action_help(self) -> None:
+        """Show or hide the keys."""
+        from wizard_tui.tui.screens.help import HelpScreen
+
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen(self._wizard()))
+
+    def action_leave(self) -> None:
+        """Save and go; the command is what remains."""
+        self._save()
+        response = self.session.response
+        self.exit(response.artifacts.serve_command if response is not None else "")
+
+    def action_leave_twice(self) -> None:
+        """The first press asks, the second leaves."""
+        if self._asked_to_leave:
+            self.action_leave()
+            return
+        self._asked_to_leave = True
+        self.notify("press ctrl+c once more to leave; nothing is lost", timeout=3, markup=False)
+        self.set_timer(3, self._forget_leaving)
+
+    def _forget_leaving(self) -> None:
+        self._asked_to_leave = False
+
+    def _line_lost(self) -> None:
+        self._save()
+        self.exit("", return_code=0)
+
+    def _save(self) -> None:
+        if self._keep_state:
+            save_state(self.session.saved())
+
+    def _wizard(self) -> WizardScreen:
+        return next(screen for screen in self.screen_stack if isinstance(screen, WizardScreen))
+
+
+def run(*, fresh: bool = False, mouse: bool = True) -> None:
+    """Open the wizard and print the command when it is left."""
+    command = WizardApp(fresh=fresh).run(mouse=mouse)
+    if command:
+        sys.stdout.write(command.rstrip("\n") + "\n")

@@ -1,0 +1,179 @@
+"""The fields of the wizard, derived from the request's schema: label, help, kind and step of each.
+
+Which field stands on which step, and in which order, is the one thing said here; everything else is read from the
+pydantic models, so that a field is described once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from wizard_tui.schemas.inputs import PlanRequest
+
+Kind = Literal["text", "choice"]
+AUTO = "auto"
+
+STEPS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "model": (
+        "Model",
+        (
+            "model.model",
+            "model.max_model_len",
+            "model.dtype",
+            "model.quantization",
+            "model.kv_cache_dtype",
+            "model.revision",
+            "model.trust_remote_code",
+            "model.params_b",
+        ),
+    ),
+    "hardware": (
+        "Hardware",
+        (
+            "hardware.gpu",
+            "hardware.gpus",
+            "hardware.vram_gb",
+            "hardware.used_gib",
+            "hardware.interconnect",
+            "hardware.tensor_parallel_size",
+            "hardware.pipeline_parallel_size",
+            "hardware.data_parallel_size",
+            "hardware.enable_expert_parallel",
+            "hardware.nodes",
+        ),
+    ),
+    "workload": (
+        "Workload",
+        (
+            "workload.prompt_tokens",
+            "workload.gen_tokens",
+            "workload.concurrency",
+            "workload.shared_prefix_tokens",
+            "workload.target_ttft_ms",
+            "workload.target_tpot_ms",
+            "workload.batching_mode",
+        ),
+    ),
+    "policy": (
+        "Policy",
+        (
+            "policy.gpu_memory_utilization",
+            "policy.max_num_seqs",
+            "policy.max_num_batched_tokens",
+            "policy.enforce_eager",
+            "policy.enable_prefix_caching",
+            "policy.kv_cache_memory_bytes",
+            "policy.headroom_gb",
+            "policy.vllm_version",
+            "policy.host",
+            "policy.port",
+            "policy.api_key_env",
+            "policy.served_model_name",
+            "policy.image",
+        ),
+    ),
+}
+
+# names where the schema's own would not fit the label column or not speak plainly
+_LABELS = {
+    "model.model": "model",
+    "model.max_model_len": "max model len",
+    "model.params_b": "parameters (B)",
+    "hardware.gpu": "GPU",
+    "hardware.gpus": "GPUs",
+    "hardware.vram_gb": "VRAM (GiB)",
+    "hardware.used_gib": "used (GiB)",
+    "hardware.tensor_parallel_size": "tensor parallel",
+    "hardware.pipeline_parallel_size": "pipeline parallel",
+    "hardware.data_parallel_size": "data parallel",
+    "hardware.enable_expert_parallel": "expert parallel",
+    "workload.gen_tokens": "answer tokens",
+    "workload.shared_prefix_tokens": "shared prefix",
+    "workload.target_ttft_ms": "TTFT goal (ms)",
+    "workload.target_tpot_ms": "TPOT goal (ms)",
+    "policy.gpu_memory_utilization": "utilization",
+    "policy.max_num_batched_tokens": "max batched tokens",
+    "policy.enable_prefix_caching": "prefix caching",
+    "policy.kv_cache_memory_bytes": "KV cache bytes",
+    "policy.headroom_gb": "headroom (GiB)",
+    "policy.vllm_version": "vLLM version",
+    "policy.api_key_env": "API key variable",
+    "policy.served_model_name": "served name",
+}
+
+
+@dataclass(frozen=True)
+class Field:
+    """One line of a form. `choices` are the words it cycles through; the empty choice means `auto`."""
+
+    path: str
+    label: str
+    help: str
+    kind: Kind
+    default: str
+    choices: tuple[str, ...] = ()
+
+    @property
+    def section(self) -> str:
+        """The section of the request."""
+        return self.path.partition(".")[0]
+
+    @property
+    def name(self) -> str:
+        """The field's name in its section."""
+        return self.path.partition(".")[2]
+
+    @property
+    def widget_id(self) -> str:
+        """An id that Textual accepts."""
+        return self.path.replace(".", "-")
+
+
+@lru_cache(maxsize=1)
+def all_fields() -> dict[str, Field]:
+    """Every field by its path, in the order of the steps."""
+    return {path: _field(path) for _, (_, paths) in STEPS.items() for path in paths}
+
+
+def step_of(path: str) -> str:
+    """The step on which a field stands."""
+    return next(step for step, (_, paths) in STEPS.items() if path in paths)
+
+
+def _field(path: str) -> Field:
+    section, name = path.split(".")
+    annotation: Any = PlanRequest.model_fields[section].annotation
+    info: FieldInfo = annotation.model_fields[name]
+    choices = _choices(info.annotation)
+    default = "" if info.is_required() or info.default is None else _text(info.default)
+    return Field(
+        path=path,
+        label=_LABELS.get(path, name.replace("_", " ")),
+        help=info.description or "",
+        kind="choice" if choices else "text",
+        default=default,
+        choices=choices,
+    )
+
+
+def _choices(annotation: Any) -> tuple[str, ...]:
+    if get_origin(annotation) is Annotated:
+        return _choices(get_args(annotation)[0])
+    if get_origin(annotation) is Literal:
+        return tuple(get_args(annotation))
+    if annotation is bool:
+        return ("no", "yes")
+    parts = [part for part in get_args(annotation) if part is not type(None)]
+    if parts == [bool]:
+        return ("", "yes", "no")
+    return _choices(parts[0]) if len(parts) == 1 else ()
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)

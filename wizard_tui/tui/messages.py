@@ -1,0 +1,36 @@
+"""What the parts of the wizard tell one another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from textual.message import Message
+
+from wizard_tui.hardware.gpu import GPU
+from wizard_tui.models.metadata import ModelMetadata
+
+
+class Replan(Message):
+    """A field changed. Many of these in the queue become one, so a burst of keys is planned once."""
+
+    def can_replace(self, message: Message) -> bool:
+        """A newer one makes this one needless."""
+        return isinstance(message, Replan)
+
+
+@dataclass
+class ModelRead(Message):
+    """A model's facts are here, or the sentence that says why not."""
+
+    model: str
+    metadata: ModelMetadata | None
+    problem: str = ""
+
+
+@dataclass
+class GpusFound(Message):
+    """The driver has answered, or the sentences that say why not."""
+
+    gpus: Sequence[GPU]
+    problems: Sequence[str] = ()

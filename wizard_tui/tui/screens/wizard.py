@@ -1,0 +1,262 @@
+"""The wizard: steps and forms left, the live plan right, always mounted."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.timer import Timer
+from textual.widgets import ContentSwitcher, Footer, Input
+
+from wizard_tui.tui.facts import find_gpus, read_model
+from wizard_tui.tui.fields import STEPS, all_fields, step_of
+from wizard_tui.tui.messages import GpusFound, ModelRead, Replan
+from wizard_tui.tui.screens.base import QuietScreen
+from wizard_tui.tui.session import MODEL, Session
+from wizard_tui.tui.widgets.artifact_preview import ArtifactPreview
+from wizard_tui.tui.widgets.feasibility import FeasibilityPanel
+from wizard_tui.tui.widgets.field_row import FieldRow
+from wizard_tui.tui.widgets.form import Form
+from wizard_tui.tui.widgets.line_view import LineView
+from wizard_tui.tui.widgets.review import Review
+from wizard_tui.tui.widgets.status_strip import StatusStrip
+from wizard_tui.tui.widgets.stepper import Stepper
+from wizard_tui.tui.widgets.vram_bar import VramBar
+from wizard_tui.tui.widgets.welcome import Welcome
+
+ORDER = ("welcome", *STEPS, "review")
+TITLES = [("welcome", "Welcome"), *((step, title) for step, (title, _) in STEPS.items()), ("review", "Review")]
+MODEL_PAUSE_S = 0.3
+SAVE_PAUSE_S = 0.5
+
+
+class WizardScreen(QuietScreen):
+    """Owns no state: it shows the session, and turns edits into a new plan."""
+
+    HELP = """
+    Every change is planned at once. Enter goes to the next step; all steps can be visited in any order.
+    A value marked `yours` is never changed; an empty field lets the planner choose.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+n,f3", "step(1)", "Next", key_display="^n", id="next"),
+        Binding("ctrl+o,f2", "step(-1)", "Back", key_display="^o", id="back"),
+        Binding("enter", "step(1)", "Next", show=False),
+        Binding("f4", "take(0)", "Take 1st", show=False, id="take-1"),
+        Binding("f5", "take(1)", "Take 2nd", show=False, id="take-2"),
+        Binding("f6", "take(2)", "Take 3rd", show=False, id="take-3"),
+        Binding("f7,ctrl+t", "toggle_panels", "Plan", key_display="F7", id="panels"),
+        Binding("ctrl+z", "undo", "Undo", show=False, id="undo"),
+        Binding("ctrl+y", "redo", "Redo", show=False, id="redo"),
+        Binding("ctrl+r", "rescan", "Rescan GPUs", show=False, id="rescan"),
+        Binding("escape", "leave_field", "Leave field", show=False),
+    ]
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.session = session
+        self._model_timer: Timer | None = None
+        self._save_timer: Timer | None = None
+
+    def compose(self) -> ComposeResult:
+        """Stepper, then the switcher of steps beside the panels, then help line, strip and footer."""
+        yield Stepper(TITLES, id="stepper")
+        with Horizontal(id="body"):
+            with ContentSwitcher(initial="welcome", id="steps"):
+                yield Welcome(id="welcome")
+                for step, (_, paths) in STEPS.items():
+                    yield Form([all_fields()[path] for path in paths], self.session, id=step)
+                yield Review(id="review")
+            with Vertical(id="panels"):
+                yield VramBar(id="vram")
+                yield FeasibilityPanel(id="feasibility")
+                yield ArtifactPreview(id="preview")
+        yield LineView(id="help")
+        yield StatusStrip(id="strip")
+        yield Footer(compact=True, show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Ask for the facts, and show what is there already."""
+        self.query_one(Welcome).show(self.session, ())
+        self.go(self.session.step if self.session.step in ORDER else "welcome")
+        self._ask_gpus()
+        self._ask_model()
+        self.post_message(Replan())
+
+    # steps
+
+    def go(self, step: str) -> None:
+        """Show a step; its form is built on the first visit."""
+        self.session.step = step
+        switcher = self.query_one("#steps", ContentSwitcher)
+        if step in STEPS:
+            self.query_one(f"#{step}", Form).build()
+        switcher.current = step
+        self._show_steps()
+        self._show_help("")
+        if step in STEPS:
+            self.call_after_refresh(self._focus_first, step)
+        else:
+            self.set_focus(self.query_one(f"#{step}"))
+
+    def action_step(self, by: int) -> None:
+        """Go on or back. Going on from a step with errors leads to the first error instead."""
+        at = ORDER.index(self.session.step)
+        if by > 0 and (broken := self._broken_in(self.session.step)):
+            self._focus_field(broken[0])
+            self.app.bell()
+            return
+        self.go(ORDER[max(0, min(len(ORDER) - 1, at + by))])
+
+    def focus_path(self, path: str) -> None:
+        """Go to the step of a field and put the focus there."""
+        self.go(step_of(path))
+        self.call_after_refresh(self._focus_field, path)
+
+    @on(Stepper.Chosen)
+    def _step_chosen(self, event: Stepper.Chosen) -> None:
+        self.go(event.step)
+
+    @on(Input.Submitted)
+    def _submitted(self) -> None:
+        self.action_step(1)
+
+    def action_leave_field(self) -> None:
+        """Escape leaves the field and loses nothing."""
+        self.set_focus(None)
+
+    def action_toggle_panels(self) -> None:
+        """On a narrow screen the plan takes the place of the form, and back."""
+        self.toggle_class("-panels")
+
+    # edits
+
+    @on(FieldRow.Edited)
+    def _edited(self, event: FieldRow.Edited) -> None:
+        if self.session.set({event.path: event.text}):
+            self._changed({event.path})
+
+    @on(FieldRow.Entered)
+    def _entered(self, event: FieldRow.Entered) -> None:
+        self._show_help(all_fields()[event.path].help)
+
+    def action_take(self, index: int) -> None:
+        """Apply one of the suggestions on screen."""
+        response = self.session.response
+        if response is not None and index < len(response.feasibility.suggestions):
+            self._changed(set(self.session.apply_patch(response.feasibility.suggestions[index].patch)))
+
+    def action_undo(self) -> None:
+        """Take back the last edit."""
+        self._changed(set(self.session.undo()))
+
+    def action_redo(self) -> None:
+        """Make the edit that was undone again."""
+        self._changed(set(self.session.redo()))
+
+    def _changed(self, paths: set[str]) -> None:
+        if not paths:
+            return
+        if MODEL in paths or "model.revision" in paths or "model.params_b" in paths:
+            self._model_changed()
+        self._save_soon()
+        self.post_message(Replan())
+
+    @on(Replan)
+    def _replan(self) -> None:
+        self.session.replan()
+        self._show_plan()
+
+    def _show_plan(self) -> None:
+        session = self.session
+        for form in self.query(Form):
+            form.show()
+        self._show_steps()
+        feasibility = self.query_one(FeasibilityPanel)
+        strip = self.query_one(StatusStrip)
+        response = session.response
+        if response is None:
+            waiting = session.stale or session.model_state or "reading the model's facts"
+            feasibility.show_waiting(waiting)
+            strip.show_waiting(waiting)
+            return
+        stale = session.stale
+        gpus = session.gpus
+        self.query_one(VramBar).show_plan(response, gpus[0].name, len(gpus), session.change())
+        feasibility.show_plan(response, stale)
+        strip.show_plan(response, stale)
+        self.query_one(ArtifactPreview).show_artifacts(session.artifact_texts())
+        self.query_one(Review).show_plan(response, stale)
+        self.query_one(Welcome).show(session, ())
+
+    # facts
+
+    def _model_changed(self) -> None:
+        self.session.model_state = f"reading {self.session.texts[MODEL].strip() or 'nothing'}"
+        if self._model_timer is not None:
+            self._model_timer.stop()
+        self._model_timer = self.set_timer(MODEL_PAUSE_S, self._ask_model)
+
+    @work(exclusive=True, group="model", exit_on_error=False)
+    async def _ask_model(self) -> None:
+        model = self.session.texts[MODEL].strip()
+        if model:
+            await read_model(self, model, self.session.texts["model.revision"].strip() or None)
+
+    @on(ModelRead)
+    def _model_read(self, event: ModelRead) -> None:
+        if event.metadata is not None:
+            wanted = self.session.model_ready(event.metadata)
+        else:
+            wanted = self.session.model_failed(event.model, event.problem)
+        if wanted:
+            self.post_message(Replan())
+
+    @work(exclusive=True, group="gpus", exit_on_error=False)
+    async def _ask_gpus(self) -> None:
+        await find_gpus(self)
+
+    @on(GpusFound)
+    def _gpus_found(self, event: GpusFound) -> None:
+        self.session.gpus_found(event.gpus)
+        self.query_one(Welcome).show(self.session, tuple(event.problems))
+        self.post_message(Replan())
+
+    def action_rescan(self) -> None:
+        """Ask the driver again."""
+        self._ask_gpus()
+
+    # saving
+
+    def _save_soon(self) -> None:
+        if self._save_timer is not None:
+            self._save_timer.stop()
+        self._save_timer = self.set_timer(SAVE_PAUSE_S, self._save)
+
+    def _save(self) -> None:
+        from wizard_tui.tui.state_file import save_state
+
+        save_state(self.session.saved())
+
+    # small things
+
+    def _show_steps(self) -> None:
+        broken = {step_of(path) for path in self.session.errors if path in all_fields()}
+        self.query_one(Stepper).show_steps(self.session.step, broken)
+
+    def _show_help(self, text: str) -> None:
+        self.query_one("#help", LineView).show([((text, "dim"),)])
+
+    def _broken_in(self, step: str) -> list[str]:
+        return [path for path in self.session.errors if path in all_fields() and step_of(path) == step]
+
+    def _focus_first(self, step: str) -> None:
+        form = self.query_one(f"#{step}", Form)
+        broken = self._broken_in(step)
+        form.focus_field(broken[0] if broken else None)
+
+    def _focus_field(self, path: str) -> None:
+        self.query_one(f"#{step_of(path)}", Form).focus_field(path)

@@ -1,0 +1,250 @@
+"""The wizard's state, without a screen: what was typed, what of it is valid, what is known, and the last plan.
+
+The text of every field is kept as it was typed. The request is made from all fields that hold something; when that
+fails, the errors stay at their fields, and the last valid request and its plan remain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from wizard_tui.hardware.gpu import GPU
+from wizard_tui.models.metadata import ModelMetadata
+from wizard_tui.planning.planner import plan
+from wizard_tui.resolve import Facts, resolve_gpus
+from wizard_tui.schemas.errors import field_errors
+from wizard_tui.schemas.inputs import PlanRequest
+from wizard_tui.schemas.numbers import gib
+from wizard_tui.schemas.outputs import PlanResponse
+from wizard_tui.tui.fields import all_fields
+
+Origin = Literal["default", "detected", "suggested", "yours"]
+MODEL = "model.model"
+GPU_NAME = "hardware.gpu"
+UNDO_LIMIT = 200
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One change of one or more fields, as it can be undone: path -> (text, origin) before and after."""
+
+    before: Mapping[str, tuple[str, Origin]]
+    after: Mapping[str, tuple[str, Origin]]
+
+
+@dataclass
+class Session:
+    """Everything the screens show. `texts` and `origins` have an entry for every field."""
+
+    texts: dict[str, str] = field(default_factory=lambda: {path: f.default for path, f in all_fields().items()})
+    origins: dict[str, Origin] = field(default_factory=lambda: dict.fromkeys(all_fields(), "default"))
+    errors: dict[str, str] = field(default_factory=dict)
+    request: PlanRequest | None = None
+    response: PlanResponse | None = None
+    previous: PlanResponse | None = None
+    planned: PlanRequest | None = None
+    metadata: ModelMetadata | None = None
+    model_state: str = ""
+    detected: tuple[GPU, ...] | None = None
+    step: str = "welcome"
+    _facts: Facts | None = None
+    _done: list[Edit] = field(default_factory=list)
+    _undone: list[Edit] = field(default_factory=list)
+
+    def set(self, changes: Mapping[str, str], origin: Origin = "yours") -> bool:
+        """Change the text of fields; False when nothing is new. Takes effect in `replan`."""
+        fresh = {path: text for path, text in changes.items() if self.texts[path] != text}
+        if not fresh:
+            return False
+        edit = Edit(
+            before={path: (self.texts[path], self.origins[path]) for path in fresh},
+            after={path: (text, origin) for path, text in fresh.items()},
+        )
+        if origin in ("yours", "suggested"):
+            self._remember(edit)
+        self._apply(edit.after)
+        return True
+
+    def undo(self) -> Mapping[str, str]:
+        """Take the last edit back; the fields it touched with their text, nothing when there is none."""
+        return self._move(self._done, self._undone, back=True)
+
+    def redo(self) -> Mapping[str, str]:
+        """Make the edit that was last undone again."""
+        return self._move(self._undone, self._done, back=False)
+
+    def apply_patch(self, patch: Mapping[str, Mapping[str, Any]]) -> Mapping[str, str]:
+        """Take over a suggestion; the fields it sets with their text."""
+        changes = {
+            f"{section}.{name}": "" if value is None else _text_of(value)
+            for section, fields in patch.items()
+            for name, value in fields.items()
+        }
+        known = {path: text for path, text in changes.items() if path in self.texts}
+        self.set(known, "suggested")
+        return known
+
+    def draft(self) -> dict[str, dict[str, Any]]:
+        """The request as plain data, from all fields that differ from their default or hold something."""
+        made: dict[str, dict[str, Any]] = {"model": {}}
+        for path, spec in all_fields().items():
+            text = self.texts[path].strip()
+            if text and text != spec.default:
+                made.setdefault(spec.section, {})[spec.name] = _value_of(text) if spec.kind == "choice" else text
+        return made
+
+    def replan(self) -> None:
+        """Make the request from the fields and plan it with the facts at hand.
+
+        Errors land in `errors` by field; `response` then keeps the last valid plan. A missing fact is no error: the
+        panels wait for it.
+        """
+        try:
+            self.request = PlanRequest.model_validate(self.draft() | {"explain": True})
+        except ValidationError as error:
+            self.errors = field_errors(error)
+            return
+        self.errors = {}
+        try:
+            gpus = resolve_gpus(self.request.hardware, self.detected or ())
+        except ValueError as error:
+            self.errors = {GPU_NAME: str(error)}
+            return
+        metadata = self.metadata
+        if metadata is None or metadata.model_id != self.request.model.model:
+            return
+        try:
+            facts = Facts(metadata, gpus)
+            response = plan(self.request, facts)
+        except ValueError as error:
+            self.errors = {MODEL: str(error)}
+            return
+        if response != self.response:
+            self.previous = self.response
+        self.response, self.planned, self._facts = response, self.request, facts
+
+    @property
+    def gpus(self) -> tuple[GPU, ...]:
+        """The GPUs of the plan on screen; empty before there is one."""
+        return self._facts.gpus if self._facts is not None else ()
+
+    def artifact_texts(self) -> dict[str, str]:
+        """The four documented artifacts of the plan on screen, by the name of their tab."""
+        if self.response is None:
+            return {}
+        made = self.response.artifacts
+        return {
+            "serve": made.serve_command,
+            "docker": made.docker_command,
+            "compose": made.docker_compose,
+            "kubernetes": made.k8s_values,
+        }
+
+    def change(self) -> str:
+        """What the last edit did to the memory left for the cache and to the concurrency; empty when nothing."""
+        if self.response is None or self.previous is None:
+            return ""
+        now, before = self.response, self.previous
+        parts = []
+        moved = gib(now.memory.kv_available - before.memory.kv_available)
+        if abs(moved) >= 0.01:
+            parts.append(f"KV {moved:+.2f} GiB")
+        old, new = before.kv_cache.max_concurrency, now.kv_cache.max_concurrency
+        if old and abs(new / old - 1) >= 0.01:
+            parts.append(f"concurrency {new / old - 1:+.0%}")
+        return ", ".join(parts)
+
+    @property
+    def stale(self) -> str | None:
+        """Why the plan on screen is not that of the fields; None when it is."""
+        if self.errors:
+            path, sentence = next(iter(self.errors.items()))
+            label = all_fields()[path].label if path in all_fields() else path
+            return f"{label} {sentence}"
+        if self.response is not None and self.planned != self.request:
+            return self.model_state or "waiting for the model's facts"
+        return None
+
+    def model_ready(self, metadata: ModelMetadata) -> bool:
+        """Take a model's facts; False when the field has meanwhile another model."""
+        if metadata.model_id != self.texts[MODEL].strip():
+            return False
+        self.metadata, self.model_state = metadata, ""
+        return True
+
+    def model_failed(self, model: str, sentence: str) -> bool:
+        """Note why a model's facts cannot be had; False when the field has meanwhile another model."""
+        if model != self.texts[MODEL].strip():
+            return False
+        self.metadata, self.model_state = None, sentence
+        return True
+
+    def gpus_found(self, gpus: Sequence[GPU]) -> None:
+        """Take what the driver shows; fills the hardware fields that nobody touched."""
+        self.detected = tuple(gpus)
+        if gpus:
+            untouched = self.origins[GPU_NAME] == "default" and self.origins["hardware.gpus"] == "default"
+            if untouched:
+                self.set({GPU_NAME: "auto", "hardware.gpus": str(len(gpus))}, "detected")
+
+    def saved(self) -> dict[str, Any]:
+        """What a later start needs to go on; plain data without secrets."""
+        return {
+            "version": 1,
+            "step": self.step,
+            "fields": {
+                path: [text, self.origins[path]]
+                for path, text in self.texts.items()
+                if text != all_fields()[path].default or self.origins[path] != "default"
+            },
+        }
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Go on from saved data; what is not known any more is left out. Raises ValueError when it is no such data."""
+        fields = saved.get("fields")
+        if saved.get("version") != 1 or not isinstance(fields, Mapping):
+            raise ValueError("the saved session is of another version")
+        for path, row in fields.items():
+            if path in self.texts and isinstance(row, list) and len(row) == 2 and all(isinstance(x, str) for x in row):
+                self.texts[path] = row[0]
+                self.origins[path] = row[1] if row[1] in ("detected", "suggested", "yours") else "default"
+        self.step = str(saved.get("step", self.step))
+
+    def _remember(self, edit: Edit) -> None:
+        last = self._done[-1] if self._done else None
+        typing = last is not None and len(edit.after) == 1 and set(last.after) == set(edit.after)
+        if typing and last is not None and not self._undone:
+            # keys typed into one field in a row are one edit
+            self._done[-1] = Edit(last.before, edit.after)
+        else:
+            self._done.append(edit)
+        self._undone.clear()
+        del self._done[:-UNDO_LIMIT]
+
+    def _move(self, source: list[Edit], target: list[Edit], *, back: bool) -> Mapping[str, str]:
+        if not source:
+            return {}
+        edit = source.pop()
+        target.append(edit)
+        changed = edit.before if back else edit.after
+        self._apply(changed)
+        return {path: text for path, (text, _) in changed.items()}
+
+    def _apply(self, changes: Mapping[str, tuple[str, Origin]]) -> None:
+        for path, (text, origin) in changes.items():
+            self.texts[path] = text
+            self.origins[path] = origin
+
+
+def _value_of(text: str) -> Any:
+    return {"yes": True, "no": False}.get(text, text)
+
+
+def _text_of(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)

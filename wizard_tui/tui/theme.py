@@ -1,0 +1,37 @@
+"""Our colours. Taken from the 256-colour table, so that an SSH session shows the same as a true-colour terminal."""
+
+from __future__ import annotations
+
+from textual.theme import Theme
+
+DARK = Theme(
+    name="wizard-dark",
+    dark=True,
+    primary="#5fafff",
+    secondary="#87afd7",
+    accent="#5fd7d7",
+    success="#5fd75f",
+    warning="#ffaf00",
+    error="#ff5f5f",
+    foreground="#dadada",
+    background="#1c1c1c",
+    surface="#262626",
+    panel="#303030",
+)
+
+LIGHT = Theme(
+    name="wizard-light",
+    dark=False,
+    primary="#005faf",
+    secondary="#5f5f87",
+    accent="#008787",
+    success="#008700",
+    warning="#af5f00",
+    error="#d70000",
+    foreground="#262626",
+    background="#eeeeee",
+    surface="#e4e4e4",
+    panel="#dadada",
+)
+
+THEMES = (DARK, LIGHT)

@@ -1,0 +1,67 @@
+"""A field that cycles through a few words: left and right, space, or a click."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.segment import Segment
+from textual.binding import Binding, BindingType
+from textual.events import Click
+from textual.message import Message
+from textual.reactive import reactive
+from textual.strip import Strip
+from textual.widget import Widget
+
+AUTO = "auto"
+
+
+class Choice(Widget, can_focus=True):
+    """One row: `< word >`. The empty word stands for a value the planner chooses and is shown as auto."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "turn(-1)", "previous", show=False),
+        Binding("right,space", "turn(1)", "next", show=False),
+    ]
+
+    DEFAULT_CSS = """
+    Choice { height: 1; width: 1fr; }
+    """
+
+    value: reactive[str] = reactive("", init=False)
+
+    @dataclass
+    class Changed(Message):
+        """Another word was chosen."""
+
+        choice: Choice
+        value: str
+
+        @property
+        def control(self) -> Choice:
+            """The widget it came from."""
+            return self.choice
+
+    def __init__(self, words: tuple[str, ...], value: str, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self.words = words
+        self.set_reactive(Choice.value, value)
+
+    def watch_value(self, value: str) -> None:
+        """Tell whoever listens."""
+        self.post_message(self.Changed(self, value))
+
+    def action_turn(self, step: int) -> None:
+        """Go to the next or previous word, round and round."""
+        at = self.words.index(self.value) if self.value in self.words else 0
+        self.value = self.words[(at + step) % len(self.words)]
+
+    def on_click(self, event: Click) -> None:
+        """The left half goes back, the right half goes on."""
+        self.action_turn(-1 if event.x < self.size.width // 2 and event.x < 2 else 1)
+
+    def render_line(self, y: int) -> Strip:
+        """The word between its arrows."""
+        style = self.rich_style
+        text = f"‹ {self.value or AUTO} ›"
+        return Strip([Segment(text, style)]).adjust_cell_length(self.size.width, style)

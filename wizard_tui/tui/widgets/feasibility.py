@@ -1,0 +1,79 @@
+"""The verdict, vLLM's own figures with their band, and up to three suggestions."""
+
+from __future__ import annotations
+
+import textwrap
+
+from wizard_tui.schemas.numbers import gib
+from wizard_tui.schemas.outputs import PlanResponse, Range
+from wizard_tui.tui.widgets.line_view import Line, LineView
+
+SUGGESTIONS = 3
+
+_MARKS = {"low": ("OK", "good"), "medium": ("TIGHT", "warn"), "high": ("NO", "bad")}
+
+
+class FeasibilityPanel(LineView):
+    """Says in words whether it fits. The height stays the same, so that nothing below it jumps."""
+
+    HEIGHT = 13
+
+    def show_waiting(self, sentence: str) -> None:
+        """No plan yet: say what is missing."""
+        self._pad([(("", ""),), *_wrapped("…", "dim", sentence, self._columns)])
+
+    def show_plan(self, response: PlanResponse, stale: str | None) -> None:
+        """Draw a plan; `stale` says why it is not the plan of what is typed."""
+        report = response.feasibility
+        mark, style = _MARKS[report.oom_risk if report.fits else "high"]
+        lines: list[Line] = []
+        if stale is not None:
+            lines.extend(_wrapped("!", "warn", f"not applied: {stale}", self._columns, rows=2))
+            style = "dim"
+        lines.extend(_wrapped(mark, style, report.verdict, self._columns, rows=3))
+        lines.extend(_figures(response, "dim" if stale else ""))
+        for number, suggestion in enumerate(report.suggestions[:SUGGESTIONS], 1):
+            lines.append(((f"F{number + 4} ", "key"), (_cut(suggestion.title, self._columns - 3), "")))
+        for warning in report.warnings:
+            lines.extend(_wrapped("-", "warn", warning, self._columns, rows=2))
+        self._pad(lines)
+
+    @property
+    def _columns(self) -> int:
+        return max(30, self.size.width)
+
+    def _pad(self, lines: list[Line]) -> None:
+        blank: Line = (("", ""),)
+        self.show((lines + [blank] * self.HEIGHT)[: self.HEIGHT])
+
+
+def _figures(response: PlanResponse, style: str) -> list[Line]:
+    cache, memory, speed = response.kv_cache, response.memory, response.performance
+    low, high = cache.tokens_range
+    kv_low, kv_high = (gib(size) for size in memory.kv_available_range)
+    return [
+        (("Available KV cache memory  ", "dim"), (f"{gib(memory.kv_available):.2f} GiB", style or "strong"),
+         (f"  ({kv_low:.2f} to {kv_high:.2f})", "dim")),
+        (("GPU KV cache size          ", "dim"), (f"{cache.tokens:,} tokens", style or "strong"),
+         (f"  ({low:,} to {high:,})", "dim")),
+        (("Maximum concurrency        ", "dim"), (f"{cache.max_concurrency:.2f}x", style or "strong")),
+        (("Output tokens a second     ", "dim"), (_range(speed.decode_toks_per_s_range), style or "strong"),
+         (f"  TTFT {_range(speed.ttft_ms_range)} ms  TPOT {_range(speed.tpot_ms_range)} ms", "dim")),
+    ]
+
+
+def _range(bounds: Range) -> str:
+    low, high = bounds
+    digits = 0 if high >= 20 else 1
+    return f"{low:,.{digits}f} to {high:,.{digits}f}"
+
+
+def _wrapped(mark: str, style: str, text: str, columns: int, rows: int = 4) -> list[Line]:
+    indent = len(mark) + 1
+    pieces = textwrap.wrap(text, max(10, columns - indent), max_lines=rows, placeholder=" …") or [""]
+    first: Line = ((f"{mark} ", style), (pieces[0], style if style in ("bad", "dim") else ""))
+    return [first, *(((" " * indent + piece, style if style in ("bad", "dim") else ""),) for piece in pieces[1:])]
+
+
+def _cut(text: str, columns: int) -> str:
+    return text if len(text) <= columns else text[: columns - 1] + "…"

@@ -1,0 +1,95 @@
+"""Lines of styled text that repaint one by one: what did not change sends no bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from textual.geometry import Region, Size
+from textual.strip import Strip
+from textual.widget import Widget
+
+Span = tuple[str, str]
+"""Text and the name of its style: one of `STYLES`, or empty for plain."""
+
+Line = tuple[Span, ...]
+
+STYLES = ("dim", "strong", "good", "warn", "bad", "accent", "flag", "value", "comment", "changed", "key")
+
+
+def shown(text: str) -> str:
+    """Text with everything that a terminal would obey, or that would reorder the line, made visible."""
+    return "".join(char if char.isprintable() else _escaped(char) for char in text)
+
+
+def _escaped(char: str) -> str:
+    return repr(char)[1:-1] if char != "\t" else "    "
+
+
+class LineView(Widget):
+    """A panel of lines. `show` compares with what is on screen and refreshes the lines that differ."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"line--{name}" for name in STYLES}
+
+    DEFAULT_CSS = """
+    LineView { height: auto; width: 1fr; }
+    LineView .line--dim { color: $text-muted; }
+    LineView .line--strong { text-style: bold; }
+    LineView .line--good { color: $text-success; }
+    LineView .line--warn { color: $text-warning; }
+    LineView .line--bad { color: $text-error; text-style: bold; }
+    LineView .line--accent { color: $text-accent; }
+    LineView .line--flag { color: $text-primary; }
+    LineView .line--value { color: $text; }
+    LineView .line--comment { color: $text-muted; }
+    LineView .line--changed { color: $text-accent; text-style: bold; }
+    LineView .line--key { color: $text-accent; text-style: bold; }
+    """
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id, classes=classes)
+        self._lines: list[Line] = []
+
+    @property
+    def lines(self) -> list[str]:
+        """What is shown, as plain text."""
+        return ["".join(text for text, _ in line) for line in self._lines]
+
+    def show(self, lines: Sequence[Line]) -> None:
+        """Replace all lines."""
+        fresh = [tuple((shown(text), style) for text, style in line) for line in lines]
+        old, self._lines = self._lines, fresh
+        if len(old) != len(fresh) and self.styles.auto_dimensions:
+            self.refresh(layout=True)
+            return
+        for y in range(max(len(old), len(fresh))):
+            before = old[y] if y < len(old) else ()
+            after = fresh[y] if y < len(fresh) else ()
+            if before != after:
+                width = max(_width(before), _width(after))
+                self.refresh(Region(0, y - round(self.scroll_y), min(width, self.size.width), 1))
+
+    def get_content_width(self, container: Size, viewport: Size) -> int:
+        """As wide as the longest line."""
+        return max((_width(line) for line in self._lines), default=0)
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """One row a line; a line that is too long is cut and not wrapped."""
+        return max(1, len(self._lines))
+
+    def render_line(self, y: int) -> Strip:
+        """One row of cells."""
+        base = self.rich_style
+        line = self._lines[y] if y < len(self._lines) else ()
+        segments = [
+            Segment(text, base + self.get_component_rich_style(f"line--{style}", partial=True) if style else base)
+            for text, style in line
+        ]
+        width = self.size.width
+        return Strip(segments, _width(line)).adjust_cell_length(width, base)
+
+
+def _width(line: Line) -> int:
+    return sum(cell_len(text) for text, _ in line)

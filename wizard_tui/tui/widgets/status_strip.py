@@ -1,0 +1,27 @@
+"""Two lines at the bottom of a narrow screen: the bar, and the verdict with its main number."""
+
+from __future__ import annotations
+
+from wizard_tui.schemas.outputs import PlanResponse
+from wizard_tui.tui.widgets.line_view import LineView
+from wizard_tui.tui.widgets.vram_bar import bar, parts_of
+
+
+class StatusStrip(LineView):
+    """Stands in for the panels where there is no room for them."""
+
+    def show_waiting(self, sentence: str) -> None:
+        """No plan yet."""
+        self.show([(("", ""),), ((f"… {sentence}", "dim"),)])
+
+    def show_plan(self, response: PlanResponse, stale: str | None) -> None:
+        """Bar and verdict."""
+        width = max(20, self.size.width)
+        report = response.feasibility
+        if stale is not None:
+            second = (f"! not applied: {stale}", "warn")
+        elif report.fits:
+            second = (f"{'OK' if report.oom_risk == 'low' else 'TIGHT'} {report.verdict}", "good")
+        else:
+            second = (f"NO {report.verdict}", "bad")
+        self.show([bar(parts_of(response.memory), width), (second,)])

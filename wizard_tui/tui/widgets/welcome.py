@@ -1,0 +1,59 @@
+"""The first screen: what was found in the box, and a start that works."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+
+from wizard_tui.schemas.numbers import gib
+from wizard_tui.tui.session import MODEL, Session
+from wizard_tui.tui.widgets.line_view import Line, LineView
+
+
+class Welcome(VerticalScroll, can_focus=True):
+    """Says what is known; Enter goes on."""
+
+    def compose(self) -> ComposeResult:
+        """One block of lines."""
+        yield LineView(id="welcome-lines")
+
+    def show(self, session: Session, problems: Sequence[str]) -> None:
+        """Draw what the driver said and what the wizard starts with."""
+        lines: list[Line] = [
+            (("From four forms to a vLLM server.", "strong"),),
+            (("", ""),),
+            (("This machine", "accent"),),
+            *_found(session, problems),
+            (("", ""),),
+            (("Start", "accent"),),
+            (("  model  ", "dim"), (session.texts[MODEL] or "not chosen", "")),
+            (("  GPU    ", "dim"), (_gpu_words(session), "")),
+            (("", ""),),
+            (("Enter", "key"), (" goes on, step by step; the command is ready at any time.", "")),
+            (("F8", "key"), (" copies it, ", ""), ("F9", "key"), (" writes files, ", ""), ("F1", "key"),
+             (" shows all keys.", "")),
+        ]
+        self.query_one("#welcome-lines", LineView).show(lines)
+
+
+def _found(session: Session, problems: Sequence[str]) -> list[Line]:
+    if session.detected is None:
+        return [(("  asking the driver …", "dim"),)]
+    if not session.detected:
+        said = [((f"  {problem}", "dim"),) for problem in problems]
+        return said or [(("  no GPU was found; plan for any box by its name", "dim"),)]
+    lines: list[Line] = []
+    for (name, total), group in groupby(session.detected, key=lambda gpu: (gpu.name, gpu.total_bytes)):
+        cards = list(group)
+        used = sum(card.used_bytes for card in cards)
+        tail = f", {gib(used):.1f} GiB in use" if used else ""
+        lines.append(((f"  {len(cards)} x {name}, {gib(total):.2f} GiB each{tail}", ""),))
+    return lines
+
+
+def _gpu_words(session: Session) -> str:
+    name, count = session.texts["hardware.gpu"], session.texts["hardware.gpus"]
+    return f"{count} x {'this machine' if name == 'auto' else name}"
