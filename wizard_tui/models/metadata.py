@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from wizard_tui.models import catalog
 from wizard_tui.models import config_keys as keys
 from wizard_tui.models.architecture import text_config
 from wizard_tui.models.local import read_model_config, read_tensor_headers
@@ -120,7 +121,7 @@ def metadata_from_config(
         max_position_embeddings=keys.max_length(config, text),
         intermediate_size=intermediate,
         num_experts=experts,
-        num_experts_per_tok=keys.optional(text, "num_experts_per_tok", where) or 0,
+        num_experts_per_tok=(keys.optional(text, "num_experts_per_tok", where) or 0) if experts else 0,
         moe_intermediate_size=(keys.optional(text, "moe_intermediate_size", where) or intermediate)
         if experts
         else None,
@@ -159,6 +160,9 @@ def load_model_metadata(
         return metadata_from_directory(folder)
     if _looks_like_a_path(name):
         raise FileNotFoundError(f"{name} does not exist; give a directory with config.json or a Hub id")
+    entry = catalog.find(name)
+    if entry is not None:
+        return metadata_from_catalog(entry)
     raise ValueError(f"{name} is not known")
 
 
@@ -173,6 +177,18 @@ def metadata_from_directory(folder: Path) -> ModelMetadata:
         path=str(folder.resolve()),
         headers=headers,
     )
+
+
+def metadata_from_catalog(entry: catalog.Entry) -> ModelMetadata:
+    """The facts of a built-in model."""
+    about = Repository(
+        license=entry.license,
+        gated=entry.gated,
+        pipeline_tag=entry.pipeline_tag,
+        checkpoint_bytes=entry.checkpoint_bytes,
+        source=entry.source,
+    )
+    return metadata_from_config(entry.config, model_id=entry.id, source="catalogue", repository=about)
 
 
 def _looks_like_a_path(name: str) -> bool:
