@@ -21,7 +21,8 @@ class VersionRules:
 
     `graphs_in_budget`: the CUDA-graph estimate comes off the KV cache. `group_aware_tokens`: "GPU KV cache size" is
     concurrency x max_model_len, not blocks x block size. `hybrid_chunks`: the hybrid KV cache manager is on for chunked
-    local attention. `counts_in_flight_batches`: windows reserve for every batch in
+    local attention. `state_prefix_caching`: recurrent states can be cached at block boundaries, and by default are with
+    `default_state_prefix_caching`. `counts_in_flight_batches`: windows reserve for every batch in
     flight, not for one. `gdn_prefill_checkpoints`: gated DeltaNet keeps one more state for prefix caching where its
     FlashInfer kernel runs. `note` is not empty when the version is newer than what is known here.
     """
@@ -31,6 +32,8 @@ class VersionRules:
     graphs_in_budget: bool
     group_aware_tokens: bool
     hybrid_chunks: bool
+    state_prefix_caching: bool
+    default_state_prefix_caching: bool
     counts_in_flight_batches: bool
     model_runner_v2: bool
     gdn_prefill_checkpoints: bool

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+from wizard_tui.models.config_keys import quantization_config
 from wizard_tui.models.layers import AttentionCache, StateCache, attention_layers
 from wizard_tui.models.metadata import ModelMetadata
 
@@ -50,7 +51,7 @@ def _obstacle(metadata: ModelMetadata, tp: int, dp: int, expert_parallel: bool) 
 
 
 def _obstacles(metadata: ModelMetadata, tp: int, dp: int, expert_parallel: bool) -> Iterator[str]:
-    """The rules of linear.py, vocab_parallel_embedding.py and fused_moe/layer.py in vLLM 0.33, in the order of loading."""
+    """What linear.py, vocab_parallel_embedding.py and the fused experts of vLLM 0.33 refuse, one after the other."""
     text = metadata.text_config
     if metadata.num_attention_heads % tp:
         yield f"it does not divide the {metadata.num_attention_heads} attention heads"
@@ -63,14 +64,19 @@ def _obstacles(metadata: ModelMetadata, tp: int, dp: int, expert_parallel: bool)
     padded = -(-metadata.vocab_size // VOCABULARY_PADDING) * VOCABULARY_PADDING
     if padded % tp:
         yield f"it does not divide the vocabulary, padded to {padded:,}"
-    block, group = _block_and_group(metadata.config)
-    for width, name in _dense_widths(metadata, text):
-        yield from _width_obstacles(width, name, tp, block, group)
+    block, group = _block_and_group(quantization_config(metadata.config, text))
+    if metadata.intermediate_size and (not metadata.num_experts or text.get("first_k_dense_replace")):
+        yield from _width_obstacles(metadata.intermediate_size, "the MLP width", tp, block, group)
+    shared = _shared_width(metadata)
+    if shared % tp:
+        yield f"it does not divide the shared experts' width of {shared:,}"
     attention = metadata.num_attention_heads * metadata.head_dim
     if group and tp > 1 and (attention // tp) % group and "kv_lora_rank" not in text:
         yield f"{attention // tp} inputs of the attention output are no multiple of the quantisation group {group}"
     expert = _expert_width(metadata)
     if expert and not expert_parallel:
+        # experts in four bits inside an fp8 checkpoint (DeepSeek-V4) know no such block
+        block = 0 if text.get("expert_dtype") == "fp4" else block
         yield from _width_obstacles(expert, "an expert's width", tp * dp, block, group)
 
 
@@ -105,23 +111,23 @@ def _state_heads(metadata: ModelMetadata) -> Iterator[tuple[int, str]]:
         yield keys, "key heads of the recurrent layers"
 
 
-def _dense_widths(metadata: ModelMetadata, text: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
-    """Widths of MLPs that tensor parallel alone splits: those of a dense model, dense first layers, shared experts."""
-    if metadata.intermediate_size and (not metadata.num_experts or text.get("first_k_dense_replace")):
-        yield metadata.intermediate_size, "the MLP width"
-    shared = text.get("shared_expert_intermediate_size") or text.get("moe_shared_expert_intermediate_size")
-    if isinstance(shared, int) and shared:
-        yield shared, "the shared expert's width"
+def _shared_width(metadata: ModelMetadata) -> int:
+    """Width of the experts that every token passes, which tensor parallel alone splits; 0 where there is none."""
+    text = metadata.text_config
+    for key in ("shared_expert_intermediate_size", "moe_shared_expert_intermediate_size"):
+        if isinstance(width := text.get(key), int):
+            return width
+    count = text.get("n_shared_experts")
+    return count * _expert_width(metadata) if isinstance(count, int) else 0
 
 
 def _expert_width(metadata: ModelMetadata) -> int:
     return (metadata.moe_intermediate_size or metadata.intermediate_size or 0) if metadata.num_experts else 0
 
 
-def _block_and_group(config: Mapping[str, Any]) -> tuple[int, int]:
+def _block_and_group(quantization: Mapping[str, Any] | None) -> tuple[int, int]:
     """Block of a block-quantised checkpoint and group of a weight-only one; 0 where there is none."""
-    quantization = config.get("quantization_config")
-    if not isinstance(quantization, Mapping):
+    if quantization is None:
         return 0, 0
     blocks = quantization.get("weight_block_size")
     if isinstance(blocks, (list, tuple)) and blocks and isinstance(blocks[0], int):

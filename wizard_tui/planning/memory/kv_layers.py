@@ -119,15 +119,16 @@ def kv_layout(
     kv_cache_dtype: str = "auto",
     max_num_batched_tokens: int = 2048,
     block_size: int | None = None,
-    prefix_caching: bool = True,
+    prefix_caching: bool | None = None,
     vllm_version: str = NEWEST,
     num_speculative_tokens: int = 0,
     speculative_layers: int = 0,
 ) -> KVLayout:
     """Shard and group the caches of a model; of pipeline stages, the one whose blocks are largest decides.
 
-    `speculative_layers` further attention layers of the model's own shape belong to a draft head (EAGLE, MTP).
-    Raises ValueError where vLLM refuses the mix, an unknown `kv_cache_dtype` included.
+    `prefix_caching` None means that the flag is left out. `speculative_layers` further attention layers, each of the
+    shape of the model's last, belong to a draft head (EAGLE, MTP). Raises ValueError where vLLM refuses the mix, an
+    unknown `kv_cache_dtype` included.
     """
     rules = rules_for(vllm_version)
     settings = CacheSettings(
@@ -136,7 +137,7 @@ def kv_layout(
         dtype=dtype,
         kv_cache_dtype=kv_cache_dtype,
         block_size=block_size,
-        prefix_caching=prefix_caching,
+        align_states=_caches_states(prefix_caching, rules),
         num_speculative_tokens=num_speculative_tokens,
         gdn_checkpoints=rules.gdn_prefill_checkpoints,
     )
@@ -177,9 +178,10 @@ def kv_cache_for(
     max_num_batched_tokens: int,
     available_bytes: int,
     block_size: int | None = None,
-    prefix_caching: bool = True,
+    prefix_caching: bool | None = None,
     vllm_version: str = NEWEST,
     num_speculative_tokens: int = 0,
+    speculative_layers: int = 0,
 ) -> KVCache:
     """The KV cache that vLLM would report for these settings. See `kv_layout` for the errors."""
     layout = kv_layout(
@@ -195,6 +197,7 @@ def kv_cache_for(
         prefix_caching=prefix_caching,
         vllm_version=vllm_version,
         num_speculative_tokens=num_speculative_tokens,
+        speculative_layers=speculative_layers,
     )
     return layout.capacity(available_bytes, max_model_len)
 
@@ -214,6 +217,11 @@ def _with_draft(caches: tuple[LayerCache, ...], count: int, layers: int) -> tupl
     """A draft head keeps a cache like that of the last layer with attention, on the last stage."""
     attention = [cache for cache in caches if getattr(cache, "kind", None) in ("full", "latent")]
     return caches + (replace(attention[-1], layer=layers),) * count if attention else caches
+
+
+def _caches_states(prefix_caching: bool | None, rules: VersionRules) -> bool:
+    wanted = rules.default_state_prefix_caching if prefix_caching is None else prefix_caching
+    return wanted and rules.state_prefix_caching
 
 
 def _hybrid_manager(specs: Sequence[LayerSpec], rules: VersionRules) -> bool:

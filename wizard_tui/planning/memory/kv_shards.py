@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from wizard_tui.engine.kv_cache import (
     PLAIN,
@@ -16,6 +15,7 @@ from wizard_tui.engine.kv_cache import (
     plain_ends,
     state_bytes,
 )
+from wizard_tui.models.config_keys import quantization_config
 from wizard_tui.models.layers import AttentionCache, LayerCache, StateCache, StateTensor
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.planning.memory.kv_specs import LATENT, AttentionSpec, LayerSpec, SpecKind, StateSpec
@@ -42,7 +42,7 @@ class CacheSettings:
     dtype: str
     kv_cache_dtype: str
     block_size: int | None
-    prefix_caching: bool
+    align_states: bool
     num_speculative_tokens: int
     gdn_checkpoints: bool
 
@@ -70,7 +70,7 @@ def shard_layers(metadata: ModelMetadata, caches: Sequence[LayerCache], settings
         _attention_kind(attention), settings.compute_capability, quantized=form not in PLAIN
     )
     # attention-free models have no prefix caching (config/vllm.py), so nothing to align states with
-    mode = "align" if states and attention and settings.prefix_caching else "none"
+    mode = "align" if states and attention and settings.align_states else "none"
     gdn = mode == "align" and settings.gdn_checkpoints and _runs_gdn_kernel(states, settings)
     padded = None
     if states and attention:
@@ -92,7 +92,7 @@ def stored_dtype(metadata: ModelMetadata, attention: Sequence[AttentionCache], s
     """The type the cache is stored in: what the flag says, else the checkpoint's own scheme, else the model's type."""
     asked = settings.kv_cache_dtype
     if asked == "auto":
-        asked = _checkpoint_scheme(metadata.config) or settings.dtype
+        asked = _checkpoint_scheme(metadata) or _family_scheme(metadata, settings) or settings.dtype
     elif asked not in kv_cache_dtypes():
         raise ValueError(f"unknown kv_cache_dtype {asked!r}; known are auto, {', '.join(kv_cache_dtypes())}")
     elif asked in PLAIN and asked != settings.dtype:
@@ -111,10 +111,16 @@ def stored_dtype(metadata: ModelMetadata, attention: Sequence[AttentionCache], s
     return asked
 
 
-def _checkpoint_scheme(config: Mapping[str, Any]) -> str | None:
+def _family_scheme(metadata: ModelMetadata, settings: CacheSettings) -> str | None:
+    rule = kv_cache_facts()["auto_is_fp8"]
+    suits = metadata.model_type in rule["model_types"] and settings.major == rule["capability"]
+    return "fp8" if suits else None
+
+
+def _checkpoint_scheme(metadata: ModelMetadata) -> str | None:
     """The cache type a quantised checkpoint asks for (ModelOpt's or llm-compressor's scheme)."""
-    quantization = config.get("quantization_config")
-    if not isinstance(quantization, Mapping):
+    quantization = quantization_config(metadata.config, metadata.text_config)
+    if quantization is None:
         return None
     inner = quantization.get("quantization")
     for place in (quantization, inner if isinstance(inner, Mapping) else {}):
