@@ -50,6 +50,7 @@ class Session:
     metadata: ModelMetadata | None = None
     model_state: str = ""
     detected: tuple[GPU, ...] | None = None
+    problems: tuple[str, ...] = ()
     step: str = "welcome"
     _facts: Facts | None = None
     _done: list[Edit] = field(default_factory=list)

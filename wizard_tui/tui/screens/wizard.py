@@ -74,55 +74,56 @@ class WizardScreen(QuietScreen):
                 yield VramBar(id="vram")
                 yield FeasibilityPanel(id="feasibility")
                 yield ArtifactPreview(id="preview")
+        yield LineView(id="too-small")
         yield LineView(id="help")
         yield StatusStrip(id="strip")
         yield Footer(compact=True, show_command_palette=False)
 
-    def on_mount(self) -> None:
+    async def on_mount(self) -> None:
         """Ask for the facts, and show what is there already."""
-        self.query_one(Welcome).show(self.session, ())
-        self.go(self.session.step if self.session.step in ORDER else "welcome")
+        self.query_one(Welcome).show(self.session)
+        await self.go(self.session.step if self.session.step in ORDER else "welcome")
         self._ask_gpus()
         self._ask_model()
         self.post_message(Replan())
 
     # steps
 
-    def go(self, step: str) -> None:
+    async def go(self, step: str) -> None:
         """Show a step; its form is built on the first visit."""
         self.session.step = step
         switcher = self.query_one("#steps", ContentSwitcher)
         if step in STEPS:
-            self.query_one(f"#{step}", Form).build()
+            await self.query_one(f"#{step}", Form).build()
         switcher.current = step
         self._show_steps()
         self._show_help("")
         if step in STEPS:
-            self.call_after_refresh(self._focus_first, step)
+            self._focus_first(step)
         else:
             self.set_focus(self.query_one(f"#{step}"))
 
-    def action_step(self, by: int) -> None:
+    async def action_step(self, by: int) -> None:
         """Go on or back. Going on from a step with errors leads to the first error instead."""
         at = ORDER.index(self.session.step)
         if by > 0 and (broken := self._broken_in(self.session.step)):
             self._focus_field(broken[0])
             self.app.bell()
             return
-        self.go(ORDER[max(0, min(len(ORDER) - 1, at + by))])
+        await self.go(ORDER[max(0, min(len(ORDER) - 1, at + by))])
 
-    def focus_path(self, path: str) -> None:
+    async def focus_path(self, path: str) -> None:
         """Go to the step of a field and put the focus there."""
-        self.go(step_of(path))
-        self.call_after_refresh(self._focus_field, path)
+        await self.go(step_of(path))
+        self._focus_field(path)
 
     @on(Stepper.Chosen)
-    def _step_chosen(self, event: Stepper.Chosen) -> None:
-        self.go(event.step)
+    async def _step_chosen(self, event: Stepper.Chosen) -> None:
+        await self.go(event.step)
 
     @on(Input.Submitted)
-    def _submitted(self) -> None:
-        self.action_step(1)
+    async def _submitted(self) -> None:
+        await self.action_step(1)
 
     def action_leave_field(self) -> None:
         """Escape leaves the field and loses nothing."""
@@ -190,7 +191,7 @@ class WizardScreen(QuietScreen):
         strip.show_plan(response, stale)
         self.query_one(ArtifactPreview).show_artifacts(session.artifact_texts())
         self.query_one(Review).show_plan(response, stale)
-        self.query_one(Welcome).show(session, ())
+        self.query_one(Welcome).show(session)
 
     # facts
 
@@ -222,7 +223,8 @@ class WizardScreen(QuietScreen):
     @on(GpusFound)
     def _gpus_found(self, event: GpusFound) -> None:
         self.session.gpus_found(event.gpus)
-        self.query_one(Welcome).show(self.session, tuple(event.problems))
+        self.session.problems = tuple(event.problems)
+        self.query_one(Welcome).show(self.session)
         self.post_message(Replan())
 
     def action_rescan(self) -> None:

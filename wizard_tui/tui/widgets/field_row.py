@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 
 from textual import on
@@ -15,7 +16,9 @@ from textual.widgets import Input
 from wizard_tui.tui.fields import Field
 from wizard_tui.tui.session import Origin
 from wizard_tui.tui.widgets.choice import Choice
-from wizard_tui.tui.widgets.line_view import LineView
+from wizard_tui.tui.widgets.line_view import Line, LineView
+
+ERROR_COLUMNS = 44
 
 _MARKS: dict[Origin, tuple[str, str]] = {
     "default": ("", ""),
@@ -44,48 +47,28 @@ class FieldRow(Vertical):
     def __init__(self, field: Field, text: str, suggestions: tuple[str, ...] = ()) -> None:
         super().__init__(id=f"row-{field.widget_id}", classes="field")
         self.field = field
-        self._text = text
-        self._suggestions = suggestions
+        self.editor = _editor(field, text, suggestions)
+        self._label = LineView(classes="label")
+        self._mark = LineView(classes="mark")
+        self._error = LineView(classes="error")
+        self._label.show([((field.label, ""),)])
 
     def compose(self) -> ComposeResult:
         """Label, editor and mark on one row, the error on the next when there is one."""
         with Horizontal():
-            yield LineView(id=f"label-{self.field.widget_id}", classes="label")
-            if self.field.kind == "choice":
-                yield Choice(self.field.choices, self._text, id=self.field.widget_id)
-            else:
-                editor = Input(
-                    self._text,
-                    placeholder="auto" if not self.field.default else self.field.default,
-                    compact=True,
-                    select_on_focus=False,
-                    suggester=SuggestFromList(self._suggestions, case_sensitive=False) if self._suggestions else None,
-                    id=self.field.widget_id,
-                )
-                editor.cursor_blink = False
-                yield editor
-            yield LineView(id=f"mark-{self.field.widget_id}", classes="mark")
-        yield LineView(id=f"error-{self.field.widget_id}", classes="error")
-
-    def on_mount(self) -> None:
-        """Fill the label once."""
-        self._line("label").show([((self.field.label, ""),)])
-
-    @property
-    def editor(self) -> Input | Choice:
-        """The widget that takes the keys."""
-        return self.query_one(f"#{self.field.widget_id}", Choice if self.field.kind == "choice" else Input)
+            yield self._label
+            yield self.editor
+            yield self._mark
+        yield self._error
 
     def show(self, text: str, origin: Origin, error: str | None) -> None:
         """Bring the row up to date without saying `Edited`."""
-        editor = self.editor
-        if editor.value != text:
+        if self.editor.value != text:
             with self.prevent(Input.Changed, Choice.Changed):
-                editor.value = text
-        mark, style = _MARKS[origin]
-        self._line("mark").show([((mark, style),)])
+                self.editor.value = text
+        self._mark.show([(_MARKS[origin],)])
         self.set_class(error is not None, "-invalid")
-        self._line("error").show([((f"! {error}", "bad"),)] if error else [])
+        self._error.show(_wrapped(error) if error else [])
 
     @on(Input.Changed)
     @on(Choice.Changed)
@@ -102,5 +85,23 @@ class FieldRow(Vertical):
         """Unmark the row."""
         self.remove_class("-focused")
 
-    def _line(self, name: str) -> LineView:
-        return self.query_one(f"#{name}-{self.field.widget_id}", LineView)
+
+def _editor(field: Field, text: str, suggestions: tuple[str, ...]) -> Input | Choice:
+    if field.kind == "choice":
+        return Choice(field.choices, text, id=field.widget_id)
+    editor = Input(
+        text,
+        placeholder=field.default or "auto",
+        compact=True,
+        select_on_focus=False,
+        suggester=SuggestFromList(suggestions, case_sensitive=False) if suggestions else None,
+        id=field.widget_id,
+    )
+    # a blinking cursor sends a kilobyte a second to an idle terminal
+    editor.cursor_blink = False
+    return editor
+
+
+def _wrapped(error: str) -> list[Line]:
+    pieces = textwrap.wrap(f"! {error}", ERROR_COLUMNS, subsequent_indent="  ", max_lines=3, placeholder=" …")
+    return [((piece, "bad"),) for piece in pieces]

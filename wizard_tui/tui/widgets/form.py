@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from textual.containers import VerticalScroll
 
 from wizard_tui.tui.fields import Field
-from wizard_tui.tui.session import MODEL, Session
+from wizard_tui.tui.session import Session
 from wizard_tui.tui.widgets.field_row import FieldRow
 
 
@@ -18,39 +18,32 @@ class Form(VerticalScroll, can_focus=False):
         super().__init__(id=id, classes="form")
         self._fields = list(fields)
         self._session = session
-        self._built = False
+        self._rows: dict[str, FieldRow] = {}
 
-    def build(self) -> None:
+    async def build(self) -> None:
         """Mount the rows, once."""
-        if self._built:
+        if self._rows:
             return
-        self._built = True
-        rows = [
-            FieldRow(field, self._session.texts[field.path], self._suggestions(field)) for field in self._fields
-        ]
-        self.mount_all(rows)
-        self.call_after_refresh(self.show)
+        texts = self._session.texts
+        self._rows = {
+            field.path: FieldRow(field, texts[field.path], self._suggestions(field)) for field in self._fields
+        }
+        await self.mount_all(self._rows.values())
+        self.show()
 
     def show(self) -> None:
-        """Bring all rows up to date with the session."""
+        """Bring all rows up to date with the session; nothing before the first visit."""
         session = self._session
-        for row in self.query(FieldRow):
-            path = row.field.path
-            if row.is_mounted:
-                row.show(session.texts[path], session.origins[path], session.errors.get(path))
+        for path, row in self._rows.items():
+            row.show(session.texts[path], session.origins[path], session.errors.get(path))
 
     def focus_field(self, path: str | None) -> None:
         """Put the focus on a field, the first when none is named."""
-        for row in self.query(FieldRow):
-            if path in (None, row.field.path):
-                row.editor.focus()
-                return
+        row = self._rows.get(path) if path else next(iter(self._rows.values()), None)
+        if row is not None:
+            row.editor.focus()
 
     def _suggestions(self, field: Field) -> tuple[str, ...]:
-        if field.path == MODEL:
-            from wizard_tui.models.catalog import catalog_ids
-
-            return catalog_ids()
         if field.path == "hardware.gpu":
             from wizard_tui.hardware.catalog import all_gpus
 

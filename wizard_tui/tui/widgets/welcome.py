@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import groupby
 
 from textual.app import ComposeResult
@@ -20,13 +19,13 @@ class Welcome(VerticalScroll, can_focus=True):
         """One block of lines."""
         yield LineView(id="welcome-lines")
 
-    def show(self, session: Session, problems: Sequence[str]) -> None:
+    def show(self, session: Session) -> None:
         """Draw what the driver said and what the wizard starts with."""
         lines: list[Line] = [
             (("From four forms to a vLLM server.", "strong"),),
             (("", ""),),
             (("This machine", "accent"),),
-            *_found(session, problems),
+            *_found(session),
             (("", ""),),
             (("Start", "accent"),),
             (("  model  ", "dim"), (session.texts[MODEL] or "not chosen", "")),
@@ -39,11 +38,11 @@ class Welcome(VerticalScroll, can_focus=True):
         self.query_one("#welcome-lines", LineView).show(lines)
 
 
-def _found(session: Session, problems: Sequence[str]) -> list[Line]:
+def _found(session: Session) -> list[Line]:
     if session.detected is None:
         return [(("  asking the driver …", "dim"),)]
     if not session.detected:
-        said = [((f"  {problem}", "dim"),) for problem in problems]
+        said = [((f"  {problem}", "dim"),) for problem in session.problems]
         return said or [(("  no GPU was found; plan for any box by its name", "dim"),)]
     lines: list[Line] = []
     for (name, total), group in groupby(session.detected, key=lambda gpu: (gpu.name, gpu.total_bytes)):
