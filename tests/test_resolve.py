@@ -50,7 +50,7 @@ def test_memory_alone_makes_a_manual_gpu(name: str) -> None:
 
 
 def test_nothing_there_says_what_to_do() -> None:
-    with pytest.raises(ValueError, match=r"--gpu .*--vram-gb"):
+    with pytest.raises(ValueError, match=r"set gpu to a name .* vram_gb"):
         resolve_gpus(hardware(), ())
 
 

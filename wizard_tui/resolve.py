@@ -65,12 +65,14 @@ def _named(hardware: HardwareInput) -> GPU:
 
 
 def _detected(hardware: HardwareInput, detected: Sequence[GPU] | None) -> tuple[GPU, ...]:
+    why = ""
     if detected is None:
-        from wizard_tui.hardware.detect import detect_gpus
+        from wizard_tui.hardware.detect import detect
 
-        detected = detect_gpus()
+        found = detect()
+        detected, why = found.gpus, "".join(f" ({problem})" for problem in found.problems[:1])
     if not detected:
-        raise ValueError("no GPU was detected; name one, such as --gpu 'H100 80GB', or give its memory with --vram-gb")
+        raise ValueError(f"no GPU was detected{why}; set gpu to a name such as 'H100 80GB', or vram_gb to its memory")
     if hardware.indices is not None:
         by_index = {gpu.index: gpu for gpu in detected}
         missing = [index for index in hardware.indices if index not in by_index]

@@ -1,4 +1,4 @@
-"""Which layer keeps what, for every family, from the keys of its config.json (of the models on huggingface.co named)."""
+"""Which layer keeps what, for every family, from the keys of its config.json (models of those names on the Hub)."""
 
 from __future__ import annotations
 

@@ -15,7 +15,9 @@ from wizard_tui.planning.planner import plan
 from wizard_tui.schemas.numbers import GIB
 from wizard_tui.schemas.outputs import MemoryBreakdown, PlanResponse
 
-FACTS = {(m, g, n): facts(m, g, n) for m in ("llama-8b", "qwen3-30b-a3b") for g in ("H100 80GB", "RTX 4090") for n in (1, 4)}
+FACTS = {
+    (m, g, n): facts(m, g, n) for m in ("llama-8b", "qwen3-30b-a3b") for g in ("H100 80GB", "RTX 4090") for n in (1, 4)
+}
 
 
 def budget_parts(memory: MemoryBreakdown) -> int:
@@ -133,9 +135,9 @@ def test_json_is_complete_and_comes_back() -> None:
 def test_explanations_only_when_asked() -> None:
     assert plan(request(), facts()).config.explanations == {}
     explained = plan(request().model_copy(update={"explain": True}), facts()).config
-    passed = {
-        name for name in type(explained).model_fields if name not in ("deployment", "explanations")
-    } & {name for name, value in explained if value is not None}
+    passed = {name for name in type(explained).model_fields if name not in ("deployment", "explanations")} & {
+        name for name, value in explained if value is not None
+    }
     assert set(explained.explanations) == passed
 
 
@@ -182,7 +184,7 @@ def test_invariants_of_any_plan(drawn: tuple[Any, Any]) -> None:
     low, high = memory.kv_available_range
     assert low <= memory.kv_available <= high
     assert response.feasibility.headroom_gib == pytest.approx((memory.kv_available - memory.kv_needed) / GIB)
-    assert 0 <= cache.tokens
+    assert cache.tokens >= 0
     assert cache.tokens_range[0] <= cache.tokens <= cache.tokens_range[1]
     for name in ("decode", "single_stream", "saturated", "prefill"):
         slow, fast = getattr(speed, f"{name}_toks_per_s_range")

@@ -96,7 +96,8 @@ def _evaluate(title: str, patch: Patch, decision: Decision) -> Alternative:
     speed = performance(decision)
     length = min(workload.prompt_tokens + workload.gen_tokens, result.settings.max_model_len)
     at_once = int(max(0, result.kv_available) // max(1, result.layout.request_bytes(length)))
-    kept, missed = [], []
+    kept: list[str] = []
+    missed: list[str] = []
     for name, target, (_, worst) in (
         ("TTFT", workload.target_ttft_ms, speed.ttft_ms_range),
         ("TPOT", workload.target_tpot_ms, speed.tpot_ms_range),

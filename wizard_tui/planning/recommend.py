@@ -60,7 +60,8 @@ def _flags(decision: Decision) -> list[tuple[str, Any, str]]:
     request, result, metadata = decision.request, decision.estimate, decision.facts.metadata
     settings, gpu = result.settings, result.gpu
     yours = _user_set(request)
-    rows: list[tuple[str, Any, str]] = [("model", request.model.model, "the model to serve")]
+    # artifacts run in other directories, and a catalogue name may be typed short
+    rows: list[tuple[str, Any, str]] = [("model", metadata.path or metadata.model_id, "the model to serve")]
 
     def add(field: str, value: Any, default: Any, reason: str, set_by: str | None = None) -> None:
         if (set_by or field) in yours:
@@ -114,7 +115,7 @@ def _flags(decision: Decision) -> list[tuple[str, Any, str]]:
     add("max_num_batched_tokens", settings.max_num_batched_tokens, tokens, "tokens in one step")
     add("host", request.policy.host, None, "listens on this machine only")
     add("port", request.policy.port, 8000, "port to listen on")
-    if parsers := parsers_for(request.model.model, metadata.model_type):
+    if parsers := parsers_for(metadata.model_id, metadata.model_type):
         if parsers.tool_call_parser:
             rows.append(("enable_auto_tool_choice", True, "lets the model call tools"))
             rows.append(("tool_call_parser", parsers.tool_call_parser, f"how {parsers.family} writes tool calls"))

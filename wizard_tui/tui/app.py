@@ -14,6 +14,7 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from wizard_tui.schemas.profile import Profile
 from wizard_tui.tui.clipboard import copy_through_tmux
 from wizard_tui.tui.screens.too_small import MIN_COLUMNS, MIN_ROWS
 from wizard_tui.tui.screens.wizard import ORDER, WizardScreen
@@ -22,6 +23,8 @@ from wizard_tui.tui.state_file import load_state, save_state
 from wizard_tui.tui.style_files import style_path
 from wizard_tui.tui.theme import THEMES
 
+COLUMNS = [(0, "-tiny"), (MIN_COLUMNS, "-narrow"), (100, "-wide")]
+ROWS = [(0, "-flat"), (MIN_ROWS, "-short"), (32, "-tall")]
 SHEETS = ("base.tcss", "forms.tcss", "panels.tcss", "narrow.tcss", "dialogs.tcss")
 
 
@@ -32,8 +35,8 @@ class WizardApp(App[str]):
     CSS_PATH: ClassVar[list[str]] = [str(style_path(name)) for name in SHEETS]  # type: ignore[assignment]
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+k"
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-tiny"), (MIN_COLUMNS, "-narrow"), (100, "-wide")]
-    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-flat"), (MIN_ROWS, "-short"), (32, "-tall")]
+    HORIZONTAL_BREAKPOINTS = COLUMNS
+    VERTICAL_BREAKPOINTS = ROWS
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f1", "help", "Keys", key_display="F1", id="help"),
@@ -139,8 +142,12 @@ class WizardApp(App[str]):
         return next(screen for screen in self.screen_stack if isinstance(screen, WizardScreen))
 
 
-def run(*, fresh: bool = False, mouse: bool = True) -> None:
-    """Open the wizard and print the command when it is left."""
-    command = WizardApp(fresh=fresh).run(mouse=mouse)
+def run(*, profile: Profile | None = None, fresh: bool = False, mouse: bool = True) -> None:
+    """Open the wizard, where the last session ended or with a profile, and print the command when it is left."""
+    session = None
+    if profile is not None:
+        session = Session()
+        session.open_profile(profile)
+    command = WizardApp(session, fresh=fresh).run(mouse=mouse)
     if command:
         sys.stdout.write(command.rstrip("\n") + "\n")

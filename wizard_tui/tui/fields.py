@@ -28,6 +28,7 @@ STEPS: dict[str, tuple[str, tuple[str, ...]]] = {
             "model.kv_cache_dtype",
             "model.revision",
             "model.trust_remote_code",
+            "model.tokenizer",
             "model.params_b",
         ),
     ),
@@ -44,6 +45,7 @@ STEPS: dict[str, tuple[str, tuple[str, ...]]] = {
             "hardware.data_parallel_size",
             "hardware.enable_expert_parallel",
             "hardware.nodes",
+            "hardware.indices",
         ),
     ),
     "workload": (
@@ -56,6 +58,7 @@ STEPS: dict[str, tuple[str, tuple[str, ...]]] = {
             "workload.target_ttft_ms",
             "workload.target_tpot_ms",
             "workload.batching_mode",
+            "workload.streaming",
         ),
     ),
     "policy": (
@@ -68,6 +71,9 @@ STEPS: dict[str, tuple[str, tuple[str, ...]]] = {
             "policy.enable_prefix_caching",
             "policy.kv_cache_memory_bytes",
             "policy.headroom_gb",
+            "policy.overhead_gb",
+            "policy.fragmentation_factor",
+            "policy.block_size",
             "policy.vllm_version",
             "policy.host",
             "policy.port",
@@ -91,6 +97,7 @@ _LABELS = {
     "hardware.pipeline_parallel_size": "pipeline parallel",
     "hardware.data_parallel_size": "data parallel",
     "hardware.enable_expert_parallel": "expert parallel",
+    "hardware.indices": "which GPUs",
     "workload.gen_tokens": "answer tokens",
     "workload.shared_prefix_tokens": "shared prefix",
     "workload.target_ttft_ms": "TTFT goal (ms)",
@@ -100,6 +107,8 @@ _LABELS = {
     "policy.enable_prefix_caching": "prefix caching",
     "policy.kv_cache_memory_bytes": "KV cache bytes",
     "policy.headroom_gb": "headroom (GiB)",
+    "policy.overhead_gb": "overhead (GiB)",
+    "policy.fragmentation_factor": "KV safety factor",
     "policy.vllm_version": "vLLM version",
     "policy.api_key_env": "API key variable",
     "policy.served_model_name": "served name",
@@ -149,7 +158,7 @@ def _field(path: str) -> Field:
     annotation: Any = PlanRequest.model_fields[section].annotation
     info: FieldInfo = annotation.model_fields[name]
     choices = _choices(info.annotation)
-    default = "" if info.is_required() or info.default is None else _text(info.default)
+    default = "" if info.is_required() else text_of(info.default)
     return Field(
         path=path,
         label=_LABELS.get(path, name.replace("_", " ")),
@@ -173,7 +182,12 @@ def _choices(annotation: Any) -> tuple[str, ...]:
     return _choices(parts[0]) if len(parts) == 1 else ()
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
+    """A value of the request as a field shows it; empty for one that is left to the planner."""
+    if value is None:
+        return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, (list, tuple)):
+        return ",".join(str(item) for item in value)
+    return f"{value:.12g}" if isinstance(value, float) else str(value)

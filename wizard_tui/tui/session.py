@@ -20,11 +20,15 @@ from wizard_tui.schemas.errors import field_errors
 from wizard_tui.schemas.inputs import PlanRequest
 from wizard_tui.schemas.numbers import gib
 from wizard_tui.schemas.outputs import PlanResponse
-from wizard_tui.tui.fields import all_fields
+from wizard_tui.schemas.profile import Profile
+from wizard_tui.tui.fields import all_fields, text_of
 
 Origin = Literal["default", "detected", "suggested", "yours"]
 MODEL = "model.model"
 GPU_NAME = "hardware.gpu"
+GPU_COUNT = "hardware.gpus"
+# where nothing is known yet: a model that is served a lot, and a GPU on which it fits
+START = {MODEL: "Qwen/Qwen3-8B", GPU_NAME: "RTX 4090"}
 UNDO_LIMIT = 200
 
 
@@ -53,8 +57,13 @@ class Session:
     problems: tuple[str, ...] = ()
     step: str = "welcome"
     _facts: Facts | None = None
+    _read_for: str = ""
     _done: list[Edit] = field(default_factory=list)
     _undone: list[Edit] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if not self.texts[MODEL]:
+            self._apply({MODEL: (START[MODEL], "suggested")})
 
     def set(self, changes: Mapping[str, str], origin: Origin = "yours") -> bool:
         """Change the text of fields; False when nothing is new. Takes effect in `replan`."""
@@ -70,6 +79,14 @@ class Session:
         self._apply(edit.after)
         return True
 
+    def open_profile(self, profile: Profile) -> None:
+        """Fill the fields from a profile; what it does not set goes back to its default."""
+        data = profile.request_data()
+        for path, spec in all_fields().items():
+            given = data.get(spec.section, {})
+            self.texts[path] = text_of(given[spec.name]) if spec.name in given else spec.default
+            self.origins[path] = "yours" if spec.name in given else "default"
+
     def undo(self) -> Mapping[str, str]:
         """Take the last edit back; the fields it touched with their text, nothing when there is none."""
         return self._move(self._done, self._undone, back=True)
@@ -81,13 +98,10 @@ class Session:
     def apply_patch(self, patch: Mapping[str, Mapping[str, Any]]) -> Mapping[str, str]:
         """Take over a suggestion; the fields it sets with their text."""
         changes = {
-            f"{section}.{name}": "" if value is None else _text_of(value)
-            for section, fields in patch.items()
-            for name, value in fields.items()
+            f"{section}.{name}": text_of(value) for section, fields in patch.items() for name, value in fields.items()
         }
-        known = {path: text for path, text in changes.items() if path in self.texts}
-        self.set(known, "suggested")
-        return known
+        self.set(changes, "suggested")
+        return changes
 
     def draft(self) -> dict[str, dict[str, Any]]:
         """The request as plain data, from all fields that differ from their default or hold something."""
@@ -116,7 +130,7 @@ class Session:
             self.errors = {GPU_NAME: str(error)}
             return
         metadata = self.metadata
-        if metadata is None or metadata.model_id != self.request.model.model:
+        if metadata is None or self._read_for != self.request.model.model:
             return
         try:
             facts = Facts(metadata, gpus)
@@ -170,11 +184,11 @@ class Session:
             return self.model_state or "waiting for the model's facts"
         return None
 
-    def model_ready(self, metadata: ModelMetadata) -> bool:
-        """Take a model's facts; False when the field has meanwhile another model."""
-        if metadata.model_id != self.texts[MODEL].strip():
+    def model_ready(self, model: str, metadata: ModelMetadata) -> bool:
+        """Take the facts of what was typed as `model`; False when the field has meanwhile another one."""
+        if model != self.texts[MODEL].strip():
             return False
-        self.metadata, self.model_state = metadata, ""
+        self.metadata, self.model_state, self._read_for = metadata, "", model
         return True
 
     def model_failed(self, model: str, sentence: str) -> bool:
@@ -187,10 +201,12 @@ class Session:
     def gpus_found(self, gpus: Sequence[GPU]) -> None:
         """Take what the driver shows; fills the hardware fields that nobody touched."""
         self.detected = tuple(gpus)
+        if {self.origins[GPU_NAME], self.origins[GPU_COUNT]} - {"default"}:
+            return
         if gpus:
-            untouched = self.origins[GPU_NAME] == "default" and self.origins["hardware.gpus"] == "default"
-            if untouched:
-                self.set({GPU_NAME: "auto", "hardware.gpus": str(len(gpus))}, "detected")
+            self._apply({GPU_COUNT: (str(len(gpus)), "detected")})
+        else:
+            self._apply({GPU_NAME: (START[GPU_NAME], "suggested")})
 
     def saved(self) -> dict[str, Any]:
         """What a later start needs to go on; plain data without secrets."""
@@ -243,9 +259,3 @@ class Session:
 
 def _value_of(text: str) -> Any:
     return {"yes": True, "no": False}.get(text, text)
-
-
-def _text_of(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:g}" if isinstance(value, float) else str(value)

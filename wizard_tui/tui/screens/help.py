@@ -41,8 +41,12 @@ class HelpScreen(ModalScreen[None]):
             for binding in bindings:
                 if binding.description and binding.description not in seen:
                     seen.add(binding.description)
-                    keys = " ".join(b.key for _, group in (*self._of._bindings, *self.app._bindings) for b in group
-                                    if b.action == binding.action)
+                    keys = " ".join(
+                        b.key
+                        for _, group in (*self._of._bindings, *self.app._bindings)
+                        for b in group
+                        if b.action == binding.action
+                    )
                     lines.append(((f"  {keys:<20}", "key"), (binding.description, "")))
         lines.extend(((f"  {key:<20}", "key"), (what, "")) for key, what in FURTHER)
         self.query_one("#help-lines", LineView).show(lines)

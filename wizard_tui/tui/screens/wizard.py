@@ -210,7 +210,7 @@ class WizardScreen(QuietScreen):
     @on(ModelRead)
     def _model_read(self, event: ModelRead) -> None:
         if event.metadata is not None:
-            wanted = self.session.model_ready(event.metadata)
+            wanted = self.session.model_ready(event.model, event.metadata)
         else:
             wanted = self.session.model_failed(event.model, event.problem)
         if wanted:

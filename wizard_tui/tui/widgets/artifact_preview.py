@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
-from textual.app import ComposeResult
 from textual.reactive import reactive
 
 from wizard_tui.tui.widgets.line_view import Line, LineView
@@ -83,6 +83,10 @@ def _styled(line: str, *, changed: bool) -> Line:
         rest = value
         return mark, (flag + space, "flag"), (rest, "value")
     key, colon, value = line.partition(":")
-    if colon and key.strip().replace("-", "").replace("_", "").replace(" ", "").isalnum() and not body.startswith("vllm"):
+    if (
+        colon
+        and key.strip().replace("-", "").replace("_", "").replace(" ", "").isalnum()
+        and not body.startswith("vllm")
+    ):
         return mark, (key + colon, "flag"), (value, "value")
     return mark, (line, "")

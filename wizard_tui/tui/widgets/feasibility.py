@@ -52,13 +52,22 @@ def _figures(response: PlanResponse, style: str) -> list[Line]:
     low, high = cache.tokens_range
     kv_low, kv_high = (gib(size) for size in memory.kv_available_range)
     return [
-        (("Available KV cache memory  ", "dim"), (f"{gib(memory.kv_available):.2f} GiB", style or "strong"),
-         (f"  ({kv_low:.2f} to {kv_high:.2f})", "dim")),
-        (("GPU KV cache size          ", "dim"), (f"{cache.tokens:,} tokens", style or "strong"),
-         (f"  ({low:,} to {high:,})", "dim")),
+        (
+            ("Available KV cache memory  ", "dim"),
+            (f"{gib(memory.kv_available):.2f} GiB", style or "strong"),
+            (f"  ({kv_low:.2f} to {kv_high:.2f})", "dim"),
+        ),
+        (
+            ("GPU KV cache size          ", "dim"),
+            (f"{cache.tokens:,} tokens", style or "strong"),
+            (f"  ({low:,} to {high:,})", "dim"),
+        ),
         (("Maximum concurrency        ", "dim"), (f"{cache.max_concurrency:.2f}x", style or "strong")),
-        (("Output tokens a second     ", "dim"), (_range(speed.decode_toks_per_s_range), style or "strong"),
-         (f"  TTFT {_range(speed.ttft_ms_range)} ms  TPOT {_range(speed.tpot_ms_range)} ms", "dim")),
+        (
+            ("Output tokens a second     ", "dim"),
+            (_range(speed.decode_toks_per_s_range), style or "strong"),
+            (f"  TTFT {_range(speed.ttft_ms_range)} ms  TPOT {_range(speed.tpot_ms_range)} ms", "dim"),
+        ),
     ]
 
 

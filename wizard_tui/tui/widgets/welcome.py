@@ -32,8 +32,14 @@ class Welcome(VerticalScroll, can_focus=True):
             (("  GPU    ", "dim"), (_gpu_words(session), "")),
             (("", ""),),
             (("Enter", "key"), (" goes on, step by step; the command is ready at any time.", "")),
-            (("F8", "key"), (" copies it, ", ""), ("F9", "key"), (" writes files, ", ""), ("F1", "key"),
-             (" shows all keys.", "")),
+            (
+                ("F8", "key"),
+                (" copies it, ", ""),
+                ("F9", "key"),
+                (" writes files, ", ""),
+                ("F1", "key"),
+                (" shows all keys.", ""),
+            ),
         ]
         self.query_one("#welcome-lines", LineView).show(lines)
 
@@ -42,8 +48,8 @@ def _found(session: Session) -> list[Line]:
     if session.detected is None:
         return [(("  asking the driver …", "dim"),)]
     if not session.detected:
-        said = [((f"  {problem}", "dim"),) for problem in session.problems]
-        return said or [(("  no GPU was found; plan for any box by its name", "dim"),)]
+        said = session.problems or ("no GPU was found; plan for any box by its name",)
+        return [((f"  {sentence}", "dim"),) for sentence in said]
     lines: list[Line] = []
     for (name, total), group in groupby(session.detected, key=lambda gpu: (gpu.name, gpu.total_bytes)):
         cards = list(group)

@@ -1,0 +1,58 @@
+"""Many plans in one run: requests in JSON lines, responses in JSON lines."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from pydantic import ValidationError
+
+from wizard_tui.cli.options import UsageError
+from wizard_tui.planning.planner import run_plan
+from wizard_tui.schemas.errors import one_sentence
+from wizard_tui.schemas.inputs import PlanRequest
+
+LINE_LIMIT = 1 << 20
+
+
+def plan_lines(source: Path) -> int:
+    """Answer each line of `source` (`-`: stdin) with one line on stdout; the exit code, 2 when a request was wrong.
+
+    A wrong request is answered by `{"error": sentence}`, so that answers stay beside their questions.
+    """
+    code = 0
+    with _opened(source) as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                answer = run_plan(_request(line)).model_dump_json()
+            except (ValueError, OSError) as error:
+                sentence = one_sentence(error) if isinstance(error, ValidationError) else str(error)
+                answer = json.dumps({"error": sentence})
+                sys.stderr.write(f"vllm-wizard-tui: line {number}: {sentence}\n")
+                code = 2
+            sys.stdout.write(answer + "\n")
+    return code
+
+
+def _request(line: str) -> PlanRequest:
+    if len(line) > LINE_LIMIT:
+        raise ValueError(f"the line is longer than {LINE_LIMIT >> 20} MiB, which no request is")
+    return PlanRequest.model_validate_json(line)
+
+
+@contextmanager
+def _opened(source: Path) -> Iterator[IO[str]]:
+    if str(source) == "-":
+        yield sys.stdin
+        return
+    try:
+        with source.open(encoding="utf-8", errors="replace") as file:
+            yield file
+    except OSError as error:
+        raise UsageError(f"{source} cannot be read: {error.strerror or error}") from None

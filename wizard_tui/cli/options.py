@@ -1,0 +1,168 @@
+"""The options of `plan`, `generate` and `verify`: one for every field of a plan request, read from its schema.
+
+Values reach the schema as text, so that a field has the same rules and the same error on the command line, in a profile
+and in the wizard's forms.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+import typer
+from pydantic import ValidationError
+
+from wizard_tui.schemas.errors import field_errors
+from wizard_tui.schemas.inputs import PlanRequest
+from wizard_tui.schemas.profile import OutputsInput, Profile, parse_profile_data, read_profile_text
+
+SECTIONS = ("model", "hardware", "workload", "policy")
+
+# beside the field's own name with dashes
+_FURTHER_SPELLINGS = {
+    "model.model": ("-m",),
+    "model.quantization": ("-q",),
+    "hardware.vram_gb": ("--vram-gib",),
+    "hardware.tensor_parallel_size": ("--tp",),
+    "hardware.pipeline_parallel_size": ("--pp",),
+    "hardware.data_parallel_size": ("--dp",),
+    "hardware.enable_expert_parallel": ("--ep",),
+    "workload.concurrency": ("-c",),
+}
+
+
+class UsageError(Exception):
+    """Something the user can put right; its text is one plain sentence."""
+
+
+def option_of(path: str) -> str:
+    """The long option of a field, such as `--gpus` of `hardware.gpus`."""
+    return "--" + path.partition(".")[2].replace("_", "-")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the options and the profile file say, before it is validated."""
+
+    values: Mapping[str, Any]
+    file: Path | None
+    outputs: Mapping[str, Any]
+
+    @property
+    def nothing(self) -> bool:
+        """No option of the request was given, and no profile."""
+        return self.file is None and all(value is None for value in self.values.values())
+
+    def profile(self) -> Profile:
+        """Options over the file, validated as a whole. Raises UsageError that names options as they were typed."""
+        data = _file_data(self.file)
+        for path, value in self.values.items():
+            if value is not None:
+                section, _, name = path.partition(".")
+                _section(data, section)[name] = value
+        for name, value in self.outputs.items():
+            _section(data, "outputs")[name] = value
+        if not data.get("model"):
+            raise UsageError("no model is given; add --model, such as --model Qwen/Qwen3-8B, or --profile FILE")
+        try:
+            return Profile.model_validate(data)
+        except ValidationError as error:
+            raise UsageError(self._problems(error)) from None
+
+    def _problems(self, error: ValidationError) -> str:
+        said = []
+        for path, sentence in field_errors(error).items():
+            typed = self.file is None or self.values.get(path) is not None
+            said.append(f"{option_of(path)} {sentence}" if typed and "." in path else f"{self.file}: {path} {sentence}")
+        return "; ".join(said)
+
+
+def takes_request(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command an option for every field of a request; it gets what was given as its first argument, `Asked`.
+
+    Its own parameters stay as they are; those that are named as in the profile's `outputs` win over the file too.
+    """
+    _, *own = inspect.signature(command, eval_str=True).parameters.values()
+    fields = {f"{section}__{name}": f"{section}.{name}" for section in SECTIONS for name in _fields_of(section)}
+
+    @wraps(command)
+    def with_request(**given: Any) -> None:
+        values = {path: given.pop(parameter) for parameter, path in fields.items()}
+        file = given.pop("profile")
+        outputs = {name: _plain(given[name]) for name in _OUTPUTS if given.get(name)}
+        command(Asked(values, file, outputs), **given)
+
+    parameters = [_parameter(parameter, path) for parameter, path in fields.items()]
+    parameters.append(_keyword("profile", Path | None, typer.Option("--profile", "-p", help=_PROFILE_HELP)))
+    parameters += [part.replace(kind=inspect.Parameter.KEYWORD_ONLY) for part in own]
+    with_request.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    with_request.__annotations__ = {part.name: part.annotation for part in parameters}
+    return with_request
+
+
+_PROFILE_HELP = "profile in YAML; options on the command line win over it"
+_OUTPUTS = tuple(OutputsInput.model_fields)
+
+
+def _section(data: dict[str, Any], name: str) -> dict[str, Any]:
+    section = data.setdefault(name, {})
+    if not isinstance(section, dict):
+        raise UsageError(f"{name} in the profile must be a section with fields")
+    return section
+
+
+def _file_data(file: Path | None) -> dict[str, Any]:
+    if file is None:
+        return {}
+    try:
+        return parse_profile_data(read_profile_text(file), str(file))
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, Path) else value
+
+
+def _fields_of(section: str) -> Mapping[str, Any]:
+    model: Any = PlanRequest.model_fields[section].annotation
+    fields: Mapping[str, Any] = model.model_fields
+    return fields
+
+
+def _parameter(parameter: str, path: str) -> inspect.Parameter:
+    section, _, name = path.partition(".")
+    info = _fields_of(section)[name]
+    long = option_of(path)
+    truth = bool in (info.annotation, *get_args(info.annotation))
+    first = f"{long}/--no-{long[2:]}" if truth else long
+    default = "" if info.is_required() or info.default in (None, False) else f" ({info.default})"
+    option = typer.Option(
+        first,
+        *_FURTHER_SPELLINGS.get(path, ()),
+        help=f"{info.description}{default}",
+        rich_help_panel=section.capitalize(),
+        show_default=False,
+        metavar=None if truth else _metavar(info),
+    )
+    return _keyword(parameter, bool | None if truth else str | None, option)
+
+
+def _keyword(name: str, annotation: Any, option: Any) -> inspect.Parameter:
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[annotation, option]
+    )
+
+
+def _metavar(info: Any) -> str:
+    return "NUMBER" if {int, float} & set(_types(info.annotation)) else "TEXT"
+
+
+def _types(annotation: Any) -> Iterator[Any]:
+    yield annotation
+    for part in get_args(annotation):
+        yield from _types(part)
