@@ -14,7 +14,7 @@ def verdict(decision: Decision) -> str:
     if result.failure is not None:
         return f"Does not start: {result.failure.sentence}."
     cache, settings = result.cache, result.settings
-    capacity = f"{cache.tokens:,} tokens of KV cache, {cache.max_concurrency:.2f}x {settings.max_model_len:,}"
+    capacity = f"{cache.tokens:,} tokens of KV cache, {cache.max_concurrency:.2f}x {settings.max_model_len:,} tokens"
     if not result.fits:
         if result.headroom < 0:
             return (

@@ -16,12 +16,13 @@ from textual.screen import Screen
 
 from wizard_tui.schemas.profile import Profile
 from wizard_tui.tui.clipboard import copy_through_tmux
+from wizard_tui.tui.facts import Sources
 from wizard_tui.tui.screens.too_small import MIN_COLUMNS, MIN_ROWS
 from wizard_tui.tui.screens.wizard import ORDER, WizardScreen
 from wizard_tui.tui.session import Session
 from wizard_tui.tui.state_file import load_state, save_state
 from wizard_tui.tui.style_files import style_path
-from wizard_tui.tui.theme import THEMES
+from wizard_tui.tui.theme import DEFAULT_VARIABLES, THEMES
 
 COLUMNS = [(0, "-tiny"), (MIN_COLUMNS, "-narrow"), (100, "-wide")]
 ROWS = [(0, "-flat"), (MIN_ROWS, "-short"), (32, "-tall")]
@@ -39,17 +40,27 @@ class WizardApp(App[str]):
     VERTICAL_BREAKPOINTS = ROWS
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f1", "help", "Keys", key_display="F1", id="help"),
-        Binding("f8", "copy", "Copy", key_display="F8", id="copy"),
-        Binding("f9,ctrl+w", "write_files", "Write", key_display="F9", id="write"),
-        Binding("f10", "leave", "Quit", key_display="F10", id="quit"),
+        Binding("f1", "help", "Keys", key_display="F1", id="help", tooltip="this page"),
+        Binding("f8", "copy", "Copy", key_display="F8", id="copy", tooltip="copy what the preview shows"),
+        Binding(
+            "f9,ctrl+w", "write_files", "Write", key_display="F9", id="write", tooltip="write files to a directory"
+        ),
+        Binding("f10", "leave", "Quit", key_display="F10", id="quit", tooltip="leave; the command is printed"),
+        Binding("ctrl+q", "leave", "Quit", show=False, system=True),
         Binding("ctrl+c", "leave_twice", "Quit", show=False, priority=True, system=True),
-        Binding("ctrl+q", "leave", "Quit", show=False),
     ]
 
-    def __init__(self, session: Session | None = None, *, fresh: bool = False, keep_state: bool = True) -> None:
+    def __init__(
+        self,
+        session: Session | None = None,
+        *,
+        fresh: bool = False,
+        keep_state: bool = True,
+        sources: Sources | None = None,
+    ) -> None:
         super().__init__(ansi_color=bool(os.environ.get("NO_COLOR")))
         self.session = session or Session()
+        self._sources = sources or Sources()
         self._keep_state = keep_state
         if keep_state and session is None and not fresh and (saved := load_state()):
             with suppress(ValueError):
@@ -67,7 +78,11 @@ class WizardApp(App[str]):
         for number in (signal.SIGHUP, signal.SIGTERM):
             with suppress(NotImplementedError, ValueError, RuntimeError):
                 asyncio.get_running_loop().add_signal_handler(number, self._line_lost)
-        self.push_screen(WizardScreen(self.session))
+        self.push_screen(WizardScreen(self.session, self._sources, self._save))
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """What our style sheets use beside Textual's own variables."""
+        return DEFAULT_VARIABLES
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """What the palette offers."""
@@ -110,7 +125,7 @@ class WizardApp(App[str]):
         from wizard_tui.tui.screens.help import HelpScreen
 
         if not isinstance(self.screen, HelpScreen):
-            self.push_screen(HelpScreen(self._wizard()))
+            self.push_screen(HelpScreen((*WizardScreen.BINDINGS, *WizardApp.BINDINGS)))
 
     def action_leave(self) -> None:
         """Save and go; the command is what remains."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wizard_tui.tui.messages import GpusFound, ModelRead
@@ -10,28 +12,44 @@ from wizard_tui.tui.messages import GpusFound, ModelRead
 if TYPE_CHECKING:
     from textual.message_pump import MessagePump
 
-
-async def read_model(target: MessagePump, model: str, revision: str | None) -> None:
-    """Load a model's metadata in a thread and post the answer; the receiver checks that it is still wanted."""
-
-    def load() -> ModelRead:
-        from wizard_tui.models.metadata import load_model_metadata
-
-        try:
-            return ModelRead(model, load_model_metadata(model, revision))
-        except (ValueError, OSError) as error:
-            return ModelRead(model, None, str(error))
-
-    target.post_message(await asyncio.to_thread(load))
+    from wizard_tui.hardware.gpu import Detection
+    from wizard_tui.models.metadata import ModelMetadata
 
 
-async def find_gpus(target: MessagePump) -> None:
-    """Ask the driver in a thread; it answers within two seconds or is given up."""
+def _load_model(model: str, revision: str | None, params_b: float | None) -> ModelMetadata:
+    from wizard_tui.models.metadata import load_model_metadata
 
-    def ask() -> GpusFound:
-        from wizard_tui.hardware.detect import detect
+    return load_model_metadata(model, revision, params_b=params_b)
 
-        found = detect()
-        return GpusFound(found.gpus, found.problems)
 
-    target.post_message(await asyncio.to_thread(ask))
+def _detect() -> Detection:
+    from wizard_tui.hardware.detect import detect
+
+    return detect()
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where facts come from: the disk, the Hub and the driver, unless a caller has them already.
+
+    Both are called in a thread. `load_model` raises ValueError or OSError with one plain sentence.
+    """
+
+    load_model: Callable[[str, str | None, float | None], ModelMetadata] = _load_model
+    detect: Callable[[], Detection] = _detect
+
+    async def read_model(self, target: MessagePump, model: str, revision: str | None, params_b: float | None) -> None:
+        """Load a model's metadata and post the answer; the receiver checks that it is still wanted."""
+
+        def load() -> ModelRead:
+            try:
+                return ModelRead(model, self.load_model(model, revision, params_b))
+            except (ValueError, OSError) as error:
+                return ModelRead(model, None, str(error))
+
+        target.post_message(await asyncio.to_thread(load))
+
+    async def find_gpus(self, target: MessagePump) -> None:
+        """Ask the driver and post the answer."""
+        found = await asyncio.to_thread(self.detect)
+        target.post_message(GpusFound(found.gpus, found.problems))

@@ -17,6 +17,7 @@ DARK = Theme(
     background="#1c1c1c",
     surface="#262626",
     panel="#303030",
+    variables={"dim": "#9e9e9e"},
 )
 
 LIGHT = Theme(
@@ -32,6 +33,10 @@ LIGHT = Theme(
     background="#eeeeee",
     surface="#e4e4e4",
     panel="#dadada",
+    variables={"dim": "#5f5f5f"},
 )
 
 THEMES = (DARK, LIGHT)
+
+# for the themes that are not ours; readable on black and on white
+DEFAULT_VARIABLES = {"dim": "#808080"}

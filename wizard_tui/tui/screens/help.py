@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
-from textual.screen import ModalScreen, Screen
+from textual.screen import ModalScreen
 
 from wizard_tui.tui.widgets.line_view import Line, LineView
 
+# what Textual and its widgets bind by themselves
 FURTHER = (
-    ("Tab, Shift+Tab", "next and previous field"),
+    ("tab, shift+tab", "next and previous field"),
     ("left, right, space", "change a field that shows ‹ word ›, or the tab of the preview"),
-    ("ctrl+k", "command palette"),
-    ("Shift + mouse", "select text with your terminal's own selection"),
+    ("ctrl+k", "command palette: every action by its name"),
+    ("shift + mouse", "select text with your terminal's own selection"),
 )
 
 
@@ -24,9 +26,13 @@ class HelpScreen(ModalScreen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,f1,enter", "dismiss", "Close")]
 
-    def __init__(self, of: Screen[None]) -> None:
+    def __init__(self, bindings: Sequence[BindingType]) -> None:
         super().__init__()
-        self._of = of
+        self._keys = [
+            (", ".join(binding.key.split(",")), binding.tooltip or binding.description)
+            for binding in bindings
+            if isinstance(binding, Binding) and not binding.system
+        ]
 
     def compose(self) -> ComposeResult:
         """One page of keys."""
@@ -35,18 +41,7 @@ class HelpScreen(ModalScreen[None]):
 
     def on_mount(self) -> None:
         """List what is bound."""
-        lines: list[Line] = [(("Keys", "accent"),)]
-        seen = set()
-        for _, bindings in (*self._of._bindings, *self.app._bindings):
-            for binding in bindings:
-                if binding.description and binding.description not in seen:
-                    seen.add(binding.description)
-                    keys = " ".join(
-                        b.key
-                        for _, group in (*self._of._bindings, *self.app._bindings)
-                        for b in group
-                        if b.action == binding.action
-                    )
-                    lines.append(((f"  {keys:<20}", "key"), (binding.description, "")))
-        lines.extend(((f"  {key:<20}", "key"), (what, "")) for key, what in FURTHER)
+        lines: list[Line] = [(("Keys", "accent"),), (("", ""),)]
+        lines.extend(((f"  {key:<20}", "key"), (what, "")) for key, what in (*self._keys, *FURTHER))
+        lines.extend([(("", ""),), (("Escape closes this page.", "dim"),)])
         self.query_one("#help-lines", LineView).show(lines)

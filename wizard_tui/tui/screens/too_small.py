@@ -2,3 +2,4 @@
 
 MIN_COLUMNS = 60
 MIN_ROWS = 16
+SENTENCE = f"The wizard needs {MIN_COLUMNS} x {MIN_ROWS} characters; make the window larger. Nothing is lost."

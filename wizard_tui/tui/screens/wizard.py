@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from textwrap import wrap
 from typing import ClassVar
 
 from textual import on, work
@@ -11,10 +13,11 @@ from textual.containers import Horizontal, Vertical
 from textual.timer import Timer
 from textual.widgets import ContentSwitcher, Footer, Input
 
-from wizard_tui.tui.facts import find_gpus, read_model
+from wizard_tui.tui.facts import Sources
 from wizard_tui.tui.fields import STEPS, all_fields, step_of
 from wizard_tui.tui.messages import GpusFound, ModelRead, Replan
 from wizard_tui.tui.screens.base import QuietScreen
+from wizard_tui.tui.screens.too_small import SENTENCE
 from wizard_tui.tui.session import MODEL, Session
 from wizard_tui.tui.widgets.artifact_preview import ArtifactPreview
 from wizard_tui.tui.widgets.feasibility import FeasibilityPanel
@@ -42,22 +45,31 @@ class WizardScreen(QuietScreen):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+n,f3", "step(1)", "Next", key_display="^n", id="next"),
-        Binding("ctrl+o,f2", "step(-1)", "Back", key_display="^o", id="back"),
-        Binding("enter", "step(1)", "Next", show=False),
-        Binding("f4", "take(0)", "Take 1st", show=False, id="take-1"),
-        Binding("f5", "take(1)", "Take 2nd", show=False, id="take-2"),
-        Binding("f6", "take(2)", "Take 3rd", show=False, id="take-3"),
-        Binding("f7,ctrl+t", "toggle_panels", "Plan", key_display="F7", id="panels"),
-        Binding("ctrl+z", "undo", "Undo", show=False, id="undo"),
-        Binding("ctrl+y", "redo", "Redo", show=False, id="redo"),
-        Binding("ctrl+r", "rescan", "Rescan GPUs", show=False, id="rescan"),
-        Binding("escape", "leave_field", "Leave field", show=False),
+        Binding("ctrl+n,f3", "step(1)", "Next", key_display="^n", id="next", tooltip="next step; so does Enter"),
+        Binding("ctrl+o,f2", "step(-1)", "Back", key_display="^o", id="back", tooltip="previous step"),
+        Binding("enter", "step(1)", "Next", show=False, system=True),
+        Binding("f4", "take(0)", "take the first suggestion", show=False, id="take-1"),
+        Binding("f5", "take(1)", "take the second suggestion", show=False, id="take-2"),
+        Binding("f6", "take(2)", "take the third suggestion", show=False, id="take-3"),
+        Binding(
+            "f7,ctrl+t",
+            "toggle_panels",
+            "Plan",
+            key_display="F7",
+            id="panels",
+            tooltip="form or plan, on a narrow screen",
+        ),
+        Binding("ctrl+z", "undo", "take back the last edit", show=False, id="undo"),
+        Binding("ctrl+y", "redo", "make it again", show=False, id="redo"),
+        Binding("ctrl+r", "rescan", "ask the driver again for GPUs", show=False, id="rescan"),
+        Binding("escape", "leave_field", "leave the field; nothing is lost", show=False),
     ]
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, sources: Sources, on_save: Callable[[], None]) -> None:
         super().__init__()
         self.session = session
+        self._sources = sources
+        self._save = on_save
         self._model_timer: Timer | None = None
         self._save_timer: Timer | None = None
 
@@ -81,6 +93,7 @@ class WizardScreen(QuietScreen):
 
     async def on_mount(self) -> None:
         """Ask for the facts, and show what is there already."""
+        self.query_one("#too-small", LineView).show([((piece, ""),) for piece in wrap(SENTENCE, 38)])
         self.query_one(Welcome).show(self.session)
         await self.go(self.session.step if self.session.step in ORDER else "welcome")
         self._ask_gpus()
@@ -203,9 +216,10 @@ class WizardScreen(QuietScreen):
 
     @work(exclusive=True, group="model", exit_on_error=False)
     async def _ask_model(self) -> None:
-        model = self.session.texts[MODEL].strip()
-        if model:
-            await read_model(self, model, self.session.texts["model.revision"].strip() or None)
+        texts = self.session.texts
+        if model := texts[MODEL].strip():
+            revision, params_b = texts["model.revision"].strip() or None, _number(texts["model.params_b"])
+            await self._sources.read_model(self, model, revision, params_b)
 
     @on(ModelRead)
     def _model_read(self, event: ModelRead) -> None:
@@ -218,7 +232,7 @@ class WizardScreen(QuietScreen):
 
     @work(exclusive=True, group="gpus", exit_on_error=False)
     async def _ask_gpus(self) -> None:
-        await find_gpus(self)
+        await self._sources.find_gpus(self)
 
     @on(GpusFound)
     def _gpus_found(self, event: GpusFound) -> None:
@@ -237,11 +251,6 @@ class WizardScreen(QuietScreen):
         if self._save_timer is not None:
             self._save_timer.stop()
         self._save_timer = self.set_timer(SAVE_PAUSE_S, self._save)
-
-    def _save(self) -> None:
-        from wizard_tui.tui.state_file import save_state
-
-        save_state(self.session.saved())
 
     # small things
 
@@ -262,3 +271,11 @@ class WizardScreen(QuietScreen):
 
     def _focus_field(self, path: str) -> None:
         self.query_one(f"#{step_of(path)}", Form).focus_field(path)
+
+
+def _number(text: str) -> float | None:
+    """A number that is being typed, None until it is one."""
+    try:
+        return float(text)
+    except ValueError:
+        return None

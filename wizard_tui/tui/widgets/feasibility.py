@@ -9,6 +9,8 @@ from wizard_tui.schemas.outputs import PlanResponse, Range
 from wizard_tui.tui.widgets.line_view import Line, LineView
 
 SUGGESTIONS = 3
+# F4 takes the first suggestion
+FIRST_KEY = 3
 
 _MARKS = {"low": ("OK", "good"), "medium": ("TIGHT", "warn"), "high": ("NO", "bad")}
 
@@ -33,7 +35,7 @@ class FeasibilityPanel(LineView):
         lines.extend(_wrapped(mark, style, report.verdict, self._columns, rows=3))
         lines.extend(_figures(response, "dim" if stale else ""))
         for number, suggestion in enumerate(report.suggestions[:SUGGESTIONS], 1):
-            lines.append(((f"F{number + 4} ", "key"), (_cut(suggestion.title, self._columns - 3), "")))
+            lines.append(((f"F{number + FIRST_KEY} ", "key"), (_cut(suggestion.title, self._columns - 3), "")))
         for warning in report.warnings:
             lines.extend(_wrapped("-", "warn", warning, self._columns, rows=2))
         self._pad(lines)
@@ -63,10 +65,10 @@ def _figures(response: PlanResponse, style: str) -> list[Line]:
             (f"  ({low:,} to {high:,})", "dim"),
         ),
         (("Maximum concurrency        ", "dim"), (f"{cache.max_concurrency:.2f}x", style or "strong")),
+        (("Output of all users        ", "dim"), (f"{_range(speed.decode_toks_per_s_range)} tok/s", style or "strong")),
         (
-            ("Output tokens a second     ", "dim"),
-            (_range(speed.decode_toks_per_s_range), style or "strong"),
-            (f"  TTFT {_range(speed.ttft_ms_range)} ms  TPOT {_range(speed.tpot_ms_range)} ms", "dim"),
+            ("TTFT, TPOT                 ", "dim"),
+            (f"{_range(speed.ttft_ms_range)} ms, {_range(speed.tpot_ms_range)} ms", style or "strong"),
         ),
     ]
 

@@ -35,15 +35,15 @@ class LineView(Widget):
 
     DEFAULT_CSS = """
     LineView { height: auto; width: 1fr; }
-    LineView .line--dim { color: $text-muted; }
+    LineView .line--dim { color: $dim; }
     LineView .line--strong { text-style: bold; }
     LineView .line--good { color: $text-success; }
     LineView .line--warn { color: $text-warning; }
     LineView .line--bad { color: $text-error; text-style: bold; }
     LineView .line--accent { color: $text-accent; }
     LineView .line--flag { color: $text-primary; }
-    LineView .line--value { color: $text; }
-    LineView .line--comment { color: $text-muted; }
+    LineView .line--value { color: $foreground; }
+    LineView .line--comment { color: $dim; }
     LineView .line--changed { color: $text-accent; text-style: bold; }
     LineView .line--key { color: $text-accent; text-style: bold; }
     """

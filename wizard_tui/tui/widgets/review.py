@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 
@@ -9,6 +11,9 @@ from wizard_tui.engine.flags import flag_arguments
 from wizard_tui.schemas.numbers import gib
 from wizard_tui.schemas.outputs import PlanResponse
 from wizard_tui.tui.widgets.line_view import Line, LineView
+
+COLUMNS = 48
+INDENT = " " * 6
 
 
 class Review(VerticalScroll, can_focus=True):
@@ -26,7 +31,7 @@ class Review(VerticalScroll, can_focus=True):
         lines.append((("Flags", "accent"),))
         for field, reason in response.config.explanations.items():
             lines.append(((f"  {_flag(response, field)}", "flag"),))
-            lines.append(((f"      {reason}", "dim"),))
+            lines.extend(((piece, "dim"),) for piece in self._wrapped(reason))
         lines.append((("", ""),))
         lines.append((("Memory of one GPU in GiB", "accent"),))
         memory = response.memory
@@ -50,6 +55,10 @@ class Review(VerticalScroll, can_focus=True):
         for name, source in response.accuracy.items():
             lines.append(((f"  {name:<12}", ""), (f"{source.source}, {source.expected_error}", "dim")))
         self.query_one("#review-lines", LineView).show(lines)
+
+    def _wrapped(self, text: str) -> list[str]:
+        columns = max(30, self.scrollable_content_region.width or COLUMNS)
+        return textwrap.wrap(text, columns, initial_indent=INDENT, subsequent_indent=INDENT)
 
 
 def _flag(response: PlanResponse, field: str) -> str:

@@ -31,7 +31,7 @@ class Welcome(VerticalScroll, can_focus=True):
             (("  model  ", "dim"), (session.texts[MODEL] or "not chosen", "")),
             (("  GPU    ", "dim"), (_gpu_words(session), "")),
             (("", ""),),
-            (("Enter", "key"), (" goes on, step by step; the command is ready at any time.", "")),
+            (("Enter", "key"), (" goes on; the command is ready at any time.", "")),
             (
                 ("F8", "key"),
                 (" copies it, ", ""),
