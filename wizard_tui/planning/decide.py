@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from wizard_tui.engine.defaults import default_batch_limits
+from wizard_tui.engine.quantization import refusal
 from wizard_tui.engine.versions import VersionRules, rules_for
 from wizard_tui.hardware.gpu import GPU
 from wizard_tui.models.metadata import ModelMetadata
@@ -54,7 +55,7 @@ def decide(request: PlanRequest, facts: Facts) -> Decision:
             break
     if best is None:
         raise ValueError("no way to place the model on these GPUs was found")
-    problem = _illegal(request, facts.metadata, best.settings, in_node * hardware.nodes)
+    problem = _illegal(facts.metadata, best, in_node * hardware.nodes)
     idle = in_node * hardware.nodes - best.settings.layout.gpus
     return Decision(request, facts, best, rules, problem, max(0, idle))
 
@@ -159,8 +160,15 @@ def _better(candidate: Estimate, best: Estimate) -> bool:
     return rank(candidate) > rank(best)
 
 
-def _illegal(request: PlanRequest, metadata: ModelMetadata, settings: Settings, gpus: int) -> str | None:
-    layout = settings.layout
+def _illegal(metadata: ModelMetadata, result: Estimate, gpus: int) -> str | None:
+    layout, method = result.settings.layout, result.settings.quantization
     if layout.gpus > gpus:
         return f"{layout} needs {layout.gpus} GPUs and there are {gpus}"
-    return why_not(metadata, layout.tp, pp=layout.pp, dp=layout.dp, expert_parallel=layout.expert_parallel)
+    refused = method and refusal(
+        method,
+        checkpoint=metadata.quantization,
+        compute_capability=result.gpu.compute_capability,
+        vendor=result.gpu.vendor,
+        experts=metadata.num_experts > 0,
+    )
+    return refused or why_not(metadata, layout.tp, pp=layout.pp, dp=layout.dp, expert_parallel=layout.expert_parallel)

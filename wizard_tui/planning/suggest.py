@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from wizard_tui.engine.quantization import replacement
 from wizard_tui.planning.decide import Decision, decide, safe_utilisation
 from wizard_tui.schemas.inputs import PlanRequest
 from wizard_tui.schemas.numbers import gib
@@ -45,6 +46,10 @@ def _candidates(decision: Decision) -> Iterator[Patch]:
     hardware, policy = request.hardware, request.policy
     if decision.problem and hardware.tensor_parallel_size:
         yield {"hardware": {"tensor_parallel_size": None}}
+    if decision.problem and request.model.quantization:
+        if (other := replacement(request.model.quantization)) is not None:
+            yield {"model": {"quantization": other}}
+        yield {"model": {"quantization": None}}
     if result.starts and decision.idle_gpus >= settings.layout.gpus:
         replicas = settings.layout.dp * (1 + decision.idle_gpus // settings.layout.gpus)
         yield {"hardware": {"data_parallel_size": replicas}}

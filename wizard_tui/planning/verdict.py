@@ -32,6 +32,8 @@ def warnings(decision: Decision) -> list[str]:
     result, metadata = decision.estimate, decision.facts.metadata
     found = list(metadata.warnings)
     found.extend(result.weights.warnings)
+    if decision.rules.note:
+        found.append(decision.rules.note)
     names = {gpu.name for gpu in decision.facts.gpus}
     totals = {gpu.total_bytes for gpu in decision.facts.gpus}
     if len(names) > 1 or len(totals) > 1:

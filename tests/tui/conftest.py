@@ -1,0 +1,66 @@
+"""The wizard with facts that need neither disk, driver nor network."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from textual.pilot import Pilot
+
+from tests.planning.conftest import CONFIGS
+from wizard_tui.hardware.gpu import GPU, Detection
+from wizard_tui.models.metadata import ModelMetadata, metadata_from_config
+from wizard_tui.tui.app import WizardApp
+from wizard_tui.tui.facts import Sources
+from wizard_tui.tui.session import Session
+from wizard_tui.tui.widgets.line_view import LineView
+
+
+def load_model(model: str, revision: str | None, params_b: float | None) -> ModelMetadata:
+    """The models of the planner's tests, under short names."""
+    if model not in CONFIGS:
+        raise ValueError(f"{model} is not known; give a local directory")
+    return metadata_from_config(CONFIGS[model], model_id=f"test/{model}", source="config")
+
+
+@asynccontextmanager
+async def opened(
+    size: tuple[int, int] = (120, 36), gpus: tuple[GPU, ...] = (), session: Session | None = None, **fields: str
+) -> AsyncIterator[Pilot[str]]:
+    """The running wizard, settled: facts are read and the plan is made."""
+    session = session or Session()
+    session.set({"model.model": "llama-8b", **{name.replace("__", "."): text for name, text in fields.items()}})
+    sources = Sources(load_model=load_model, detect=lambda: Detection(gpus=gpus))
+    app = WizardApp(session, keep_state=False, sources=sources)
+    async with app.run_test(size=size) as pilot:
+        await settled(pilot)
+        yield pilot
+
+
+async def settled(pilot: Pilot[str]) -> None:
+    """Wait until no worker runs and no message is left."""
+    await pilot.app.workers.wait_for_complete()
+    await pilot.pause()
+    await pilot.pause()
+
+
+async def until(pilot: Pilot[str], reached: Callable[[], bool]) -> None:
+    """Wait for a state; fails when it does not come within ten seconds."""
+    for _ in range(200):
+        if reached():
+            return
+        await pilot.pause(0.05)
+        await settled(pilot)
+    raise AssertionError("the state was not reached")
+
+
+async def typed(pilot: Pilot[str], text: str) -> None:
+    """Press the keys of a text."""
+    names = {"/": "slash", "-": "minus", ".": "full_stop", " ": "space", "_": "underscore"}
+    await pilot.press(*(names.get(char, char) for char in text))
+    await pilot.pause()
+
+
+def text_of(pilot: Pilot[str], selector: str) -> str:
+    """What a panel shows, as plain text."""
+    return "\n".join(pilot.app.screen.query_one(selector, LineView).lines)
