@@ -24,10 +24,10 @@ contracts: $(VENV)/.dev
 check: lint types contracts test
 
 shots: $(VENV)/.dev
-	$(BIN)/python tools/screenshots.py screenshots
+	$(BIN)/python -m tools.screenshots screenshots
 
 bench: $(VENV)/.dev
-	$(BIN)/python tools/bench.py
+	$(BIN)/python -m tools.bench
 
 clean:
 	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

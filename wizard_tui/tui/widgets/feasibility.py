@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import textwrap
-
 from wizard_tui.schemas.numbers import gib
 from wizard_tui.schemas.outputs import PlanResponse, Range
-from wizard_tui.tui.widgets.line_view import Line, LineView
+from wizard_tui.tui.widgets.line_view import Line, LineView, wrapped
 
 SUGGESTIONS = 3
 # F4 takes the first suggestion
@@ -80,10 +78,8 @@ def _range(bounds: Range) -> str:
 
 
 def _wrapped(mark: str, style: str, text: str, columns: int, rows: int = 4) -> list[Line]:
-    indent = len(mark) + 1
-    pieces = textwrap.wrap(text, max(10, columns - indent), max_lines=rows, placeholder=" …") or [""]
-    first: Line = ((f"{mark} ", style), (pieces[0], style if style in ("bad", "dim") else ""))
-    return [first, *(((" " * indent + piece, style if style in ("bad", "dim") else ""),) for piece in pieces[1:])]
+    tone = style if style in ("bad", "dim") else ""
+    return wrapped(text, columns, style=tone, mark=(f"{mark} ", style), indent=" " * (len(mark) + 1), rows=rows)
 
 
 def _cut(text: str, columns: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import dataclass
 
 from textual import on
@@ -16,7 +15,7 @@ from textual.widgets import Input
 from wizard_tui.tui.fields import Field
 from wizard_tui.tui.session import Origin
 from wizard_tui.tui.widgets.choice import Choice
-from wizard_tui.tui.widgets.line_view import Line, LineView
+from wizard_tui.tui.widgets.line_view import Line, LineView, wrapped
 
 ERROR_COLUMNS = 44
 
@@ -68,7 +67,7 @@ class FieldRow(Vertical):
                 self.editor.value = text
         self._mark.show([(_MARKS[origin],)])
         self.set_class(error is not None, "-invalid")
-        self._error.show(_wrapped(error) if error else [])
+        self._error.show(_error_lines(error) if error else [])
 
     @on(Input.Changed)
     @on(Choice.Changed)
@@ -102,6 +101,5 @@ def _editor(field: Field, text: str, suggestions: tuple[str, ...]) -> Input | Ch
     return editor
 
 
-def _wrapped(error: str) -> list[Line]:
-    pieces = textwrap.wrap(f"! {error}", ERROR_COLUMNS, subsequent_indent="  ", max_lines=3, placeholder=" …")
-    return [((piece, "bad"),) for piece in pieces]
+def _error_lines(error: str) -> list[Line]:
+    return wrapped(error, ERROR_COLUMNS, style="bad", mark=("! ", "bad"), indent="  ", rows=3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -22,6 +23,16 @@ STYLES = ("dim", "strong", "good", "warn", "bad", "accent", "flag", "value", "co
 def shown(text: str) -> str:
     """Text with everything that a terminal would obey, or that would reorder the line, made visible."""
     return "".join(char if char.isprintable() else _escaped(char) for char in text)
+
+
+def wrapped(
+    text: str, columns: int, *, style: str = "", mark: Span = ("", ""), indent: str = "", rows: int | None = None
+) -> list[Line]:
+    """A sentence over as many lines as it needs, `rows` at most; `mark` stands before the first, `indent` before the
+    others."""
+    room = max(10, columns - max(len(mark[0]), len(indent)))
+    pieces = textwrap.wrap(text, room, max_lines=rows, placeholder=" …") or [""]
+    return [(mark, (pieces[0], style)), *(((indent + piece, style),) for piece in pieces[1:])]
 
 
 def _escaped(char: str) -> str:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
-
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 
 from wizard_tui.engine.flags import flag_arguments
 from wizard_tui.schemas.numbers import gib
 from wizard_tui.schemas.outputs import PlanResponse
-from wizard_tui.tui.widgets.line_view import Line, LineView
+from wizard_tui.tui.widgets.line_view import Line, LineView, wrapped
 
 COLUMNS = 48
 INDENT = " " * 6
@@ -31,7 +29,7 @@ class Review(VerticalScroll, can_focus=True):
         lines.append((("Flags", "accent"),))
         for field, reason in response.config.explanations.items():
             lines.append(((f"  {_flag(response, field)}", "flag"),))
-            lines.extend(((piece, "dim"),) for piece in self._wrapped(reason))
+            lines.extend(wrapped(reason, self._columns, style="dim", mark=(INDENT, ""), indent=INDENT))
         lines.append((("", ""),))
         lines.append((("Memory of one GPU in GiB", "accent"),))
         memory = response.memory
@@ -56,9 +54,9 @@ class Review(VerticalScroll, can_focus=True):
             lines.append(((f"  {name:<12}", ""), (f"{source.source}, {source.expected_error}", "dim")))
         self.query_one("#review-lines", LineView).show(lines)
 
-    def _wrapped(self, text: str) -> list[str]:
-        columns = max(30, self.scrollable_content_region.width or COLUMNS)
-        return textwrap.wrap(text, columns, initial_indent=INDENT, subsequent_indent=INDENT)
+    @property
+    def _columns(self) -> int:
+        return max(30, self.scrollable_content_region.width or COLUMNS)
 
 
 def _flag(response: PlanResponse, field: str) -> str:

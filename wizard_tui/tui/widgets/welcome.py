@@ -9,7 +9,10 @@ from textual.containers import VerticalScroll
 
 from wizard_tui.schemas.numbers import gib
 from wizard_tui.tui.session import MODEL, Session
-from wizard_tui.tui.widgets.line_view import Line, LineView
+from wizard_tui.tui.widgets.line_view import Line, LineView, wrapped
+
+# what the column of the forms leaves at 120 columns
+COLUMNS = 46
 
 
 class Welcome(VerticalScroll, can_focus=True):
@@ -34,11 +37,11 @@ class Welcome(VerticalScroll, can_focus=True):
             (("Enter", "key"), (" goes on; the command is ready at any time.", "")),
             (
                 ("F8", "key"),
-                (" copies it, ", ""),
+                (" copies, ", ""),
                 ("F9", "key"),
                 (" writes files, ", ""),
                 ("F1", "key"),
-                (" shows all keys.", ""),
+                (" all keys.", ""),
             ),
         ]
         self.query_one("#welcome-lines", LineView).show(lines)
@@ -49,7 +52,9 @@ def _found(session: Session) -> list[Line]:
         return [(("  asking the driver …", "dim"),)]
     if not session.detected:
         said = session.problems or ("no GPU was found; plan for any box by its name",)
-        return [((f"  {sentence}", "dim"),) for sentence in said]
+        return [
+            line for sentence in said for line in wrapped(sentence, COLUMNS, style="dim", mark=("  ", ""), indent="  ")
+        ]
     lines: list[Line] = []
     for (name, total), group in groupby(session.detected, key=lambda gpu: (gpu.name, gpu.total_bytes)):
         cards = list(group)
