@@ -1,0 +1,55 @@
+"""The files of a deployment: the artifacts that were asked for, the profile that makes them again, and the plan."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+from wizard_tui.launch.writer import OutputFile
+from wizard_tui.render import ARTIFACTS
+from wizard_tui.render.profile import render_profile
+from wizard_tui.schemas.inputs import PlanRequest
+from wizard_tui.schemas.outputs import PlanResponse
+from wizard_tui.schemas.profile import OutputsInput
+
+ALL = "all"
+PROFILE = "profile"
+DEFAULT = ("serve", PROFILE)
+
+# other words for the same artifact
+_ALIASES = {"command": "serve", "kubernetes": "k8s", "docker-compose": "compose"}
+
+
+def deployment_files(
+    request: PlanRequest, response: PlanResponse, emit: Sequence[str] | None = None
+) -> dict[str, OutputFile]:
+    """Name in the directory -> file, for the artifacts named in `emit` (`all`: every one), and always plan.json.
+
+    Raises ValueError with the nearest name for an artifact that there is none of.
+    """
+    names = artifact_names(DEFAULT if emit is None else emit)
+    files = {}
+    for name in names:
+        if name == PROFILE:
+            files["profile.yaml"] = OutputFile(render_profile(request, OutputsInput(emit=names)))
+        else:
+            artifact = ARTIFACTS[name]
+            files[artifact.filename] = OutputFile(artifact.file_text(response.config), artifact.executable)
+    files["plan.json"] = OutputFile(response.model_dump_json(indent=2) + "\n")
+    return files
+
+
+def artifact_names(emit: Sequence[str]) -> tuple[str, ...]:
+    """The artifacts that `emit` means, in one order, each once. Raises ValueError for a name that is none."""
+    known = (*ARTIFACTS, PROFILE)
+    wanted = set()
+    for word in emit:
+        name = _ALIASES.get(word.lower(), word.lower())
+        if name == ALL:
+            return known
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f" (did you mean {near[0]}?)" if near else ""
+            raise ValueError(f"there is no artifact {word!r}{hint}; choose from {', '.join(known)} or all")
+        wanted.add(name)
+    return tuple(name for name in known if name in wanted)
