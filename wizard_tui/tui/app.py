@@ -115,10 +115,15 @@ class WizardApp(App[str]):
         """Ask for a directory and write the artifacts there."""
         from wizard_tui.tui.screens.write_files import WriteFilesScreen
 
-        if self.session.response is None:
+        planned = self.session.plan_to_keep()
+        if planned is None:
             self.notify("there is no plan to write yet", severity="warning", markup=False)
             return
-        self.push_screen(WriteFilesScreen(self.session.response, self.session.planned))
+        self.push_screen(WriteFilesScreen(*planned), self._written)
+
+    def _written(self, sentence: str | None) -> None:
+        if sentence:
+            self.notify(sentence, markup=False)
 
     def action_help(self) -> None:
         """Show or hide the keys."""

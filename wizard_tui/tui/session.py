@@ -142,6 +142,16 @@ class Session:
             self.previous = self.response
         self.response, self.planned, self._facts = response, self.request, facts
 
+    def plan_to_keep(self) -> tuple[PlanRequest, PlanResponse] | None:
+        """The plan on screen as the command line would make it; None before there is one.
+
+        The screen asks for reasons, which the user did not: neither profile nor plan on disk shall hold them.
+        """
+        if self.planned is None or self._facts is None:
+            return None
+        request = self.planned.model_copy(update={"explain": False})
+        return request, plan(request, self._facts)
+
     @property
     def gpus(self) -> tuple[GPU, ...]:
         """The GPUs of the plan on screen; empty before there is one."""
