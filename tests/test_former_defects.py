@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.cli.conftest import Run
+from tests.conftest import Run
 from tests.planning.conftest import LLAMA_8B, LLAMA_70B, QWEN3_30B_A3B, facts, request
 from wizard_tui.engine.flags import flags_of
 from wizard_tui.engine.versions import NEWEST
@@ -25,8 +25,6 @@ from wizard_tui.resolve import Facts, resolve_gpus
 from wizard_tui.schemas.inputs import HardwareInput, PlanRequest
 from wizard_tui.schemas.numbers import GIB, gib
 from wizard_tui.schemas.outputs import PlanResponse
-
-pytest_plugins = ("tests.cli.conftest",)
 
 
 def words_of(response: PlanResponse) -> list[str]:

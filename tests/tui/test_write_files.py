@@ -7,14 +7,12 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input
 
-from tests.cli.conftest import Run
+from tests.conftest import Run
 from tests.tui.conftest import opened, settled, text_of, typed
 from wizard_tui.hardware.gpu import Detection
 from wizard_tui.tui.app import WizardApp
 from wizard_tui.tui.facts import Sources
 from wizard_tui.tui.session import Session
-
-pytest_plugins = ("tests.cli.conftest",)
 
 
 @pytest.fixture(autouse=True)
