@@ -42,3 +42,24 @@ def test_the_plan_is_there_in_full_and_scripts_are_marked() -> None:
     assert PlanResponse.model_validate(json.loads(files["plan.json"].text)) == response
     assert files["serve.sh"].executable
     assert not files["profile.yaml"].executable
+
+
+def test_all_leaves_out_what_is_for_another_number_of_machines_and_a_choice_of_it_is_refused() -> None:
+    asked = request()
+    response = plan(asked, facts())
+    files = deployment_files(asked, response, ["all"])
+    assert "vllm.service" in files
+    assert "ray.sh" not in files
+    with pytest.raises(ValueError, match="ray is for several machines, the plan has 1"):
+        deployment_files(asked, response, ["serve", "ray"])
+
+
+def test_a_kustomization_comes_with_its_resources() -> None:
+    assert artifact_names(["kustomize"]) == ("k8s", "kustomize", "env")
+
+
+def test_the_readme_tells_of_the_files_that_are_there_and_no_others() -> None:
+    asked = request()
+    text = deployment_files(asked, plan(asked, facts()), ["serve"])["README.md"].text
+    assert "./serve.sh" in text
+    assert "docker" not in text

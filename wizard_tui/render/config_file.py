@@ -6,6 +6,8 @@ from typing import Any
 
 from wizard_tui.engine.flags import checked_text, flag_arguments
 from wizard_tui.render.arguments import set_options
+from wizard_tui.render.serve import api_key_prefix, visible_devices
+from wizard_tui.render.shell import command
 from wizard_tui.render.yaml_text import to_yaml
 from wizard_tui.schemas.outputs import VLLMConfig
 
@@ -22,4 +24,5 @@ def render_config_file(config: VLLMConfig) -> str:
         if line:
             flag, *values = line
             document[flag[2:]] = value if values else True
-    return "# vllm serve --config vllm.yaml\n" + to_yaml(document)
+    start = command([[*visible_devices(config), *api_key_prefix(config), "vllm", "serve", "--config", "vllm.yaml"]])
+    return f"# {start}" + to_yaml(document)

@@ -10,9 +10,13 @@ _HEAD = "# Copy to .env, chmod 600 .env, fill in, and keep it out of version con
 
 def render_env_template(config: VLLMConfig) -> str:
     """Every line is a comment, so that a copy which was not filled in fails instead of serving without a key."""
-    lines = [] if is_offline(config) else ["# Hugging Face token, for gated or private models:", "# HF_TOKEN="]
+    return _HEAD + "".join(f"# {meaning}:\n# {name}=\n" for name, meaning in secret_variables(config).items())
+
+
+def secret_variables(config: VLLMConfig) -> dict[str, str]:
+    """Name -> meaning of the environment variables that hold secrets."""
+    variables = {} if is_offline(config) else {"HF_TOKEN": "Hugging Face token, for gated or private models"}
     if key := config.deployment.api_key_env:
-        lines += ["# API key that clients must send:", f"# {key}="]
-        if key != "VLLM_API_KEY":
-            lines += ["# the same key again, for systemd and Podman:", "# VLLM_API_KEY="]
-    return _HEAD + "".join(f"{line}\n" for line in lines)
+        variables[key] = "API key that clients must send"
+        variables.setdefault("VLLM_API_KEY", "the same key again, for systemd and Podman")
+    return variables

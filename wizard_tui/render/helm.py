@@ -6,7 +6,7 @@ from typing import Any
 
 from wizard_tui.render import pod
 from wizard_tui.render.arguments import double_dollars, flat, serve_lines
-from wizard_tui.render.container import SHM_GIB, inside, instance_name, is_offline, mounts, startup_seconds
+from wizard_tui.render.container import SHM_GIB, image, inside, instance_name, is_offline, mounts, startup_seconds
 from wizard_tui.render.yaml_text import to_yaml
 from wizard_tui.schemas.outputs import VLLMConfig
 
@@ -36,7 +36,7 @@ def render_helm_values(config: VLLMConfig) -> str:
 
 
 def _model(config: VLLMConfig) -> dict[str, Any]:
-    repository, tag = _split_image(pod.image(config))
+    repository, tag = _split_image(image(config))
     claim = pod.claim(config)["spec"]
     model: dict[str, Any] = {
         "name": instance_name(config).removeprefix("vllm-"),
@@ -75,8 +75,8 @@ def _further_arguments(config: VLLMConfig) -> list[str]:
     return [double_dollars(word) for word in flat(flags)]
 
 
-def _split_image(image: str) -> tuple[str, str]:
+def _split_image(name: str) -> tuple[str, str]:
     """`registry:5000/vllm:v1` is repository `registry:5000/vllm`, tag `v1`."""
-    path, _, last = image.rpartition("/")
+    path, _, last = name.rpartition("/")
     name, _, tag = last.partition(":")
     return (f"{path}/{name}" if path else name), tag

@@ -6,7 +6,7 @@ import shlex
 
 from wizard_tui.render import pod
 from wizard_tui.render.arguments import serve_arguments
-from wizard_tui.render.container import instance_name
+from wizard_tui.render.container import image, instance_name
 from wizard_tui.render.ray import ray_options
 from wizard_tui.render.yaml_text import to_yaml_stream
 from wizard_tui.schemas.outputs import VLLMConfig
@@ -22,7 +22,7 @@ def render_kuberay(config: VLLMConfig) -> str:
     """
     head_only = {"ray.io/node-type": "head", **pod.labels(config)}
     documents = [pod.claim(config), pod.service(config, head_only), _job(config)]
-    note = _NOTE.format(image=pod.image(config))
+    note = _NOTE.format(image=image(config))
     return note + pod.secret_note(config) + to_yaml_stream(documents)
 
 

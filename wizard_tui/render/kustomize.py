@@ -15,7 +15,7 @@ def render_kustomization(config: VLLMConfig) -> str:
     document: dict[str, Any] = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
-        "resources": ["k8s.yaml" if config.deployment.nodes == 1 else "lws.yaml"],
+        "resources": ["k8s.yaml"],
     }
     if pod.needs_secret(config):
         document["secretGenerator"] = [{"name": instance_name(config), "envs": [".env"]}]
