@@ -60,13 +60,6 @@ def test_facts_of_a_model_that_is_no_longer_wanted_are_dropped() -> None:
     assert session.stale == "gone"
 
 
-def test_the_change_of_the_last_edit_is_said_in_numbers() -> None:
-    session = planned()
-    session.set({"model.kv_cache_dtype": "fp8"})
-    session.replan()
-    assert session.change() == "concurrency +100%"
-
-
 def test_keys_typed_into_one_field_are_one_edit() -> None:
     session = planned()
     for text in ("1", "16", "16k"):

@@ -164,6 +164,24 @@ async def test_a_choice_turns_by_the_arrow_keys() -> None:
         assert pilot.app.session.texts["model.kv_cache_dtype"] == "bfloat16"  # type: ignore[attr-defined]
 
 
+async def test_the_last_edit_is_said_in_numbers() -> None:
+    async with opened(hardware__gpu="H100 80GB") as pilot:
+        await pilot.press("enter")
+        pilot.app.screen.query_one("#model-kv_cache_dtype", Choice).focus()
+        await pilot.press("right", "right", "right")
+        await settled(pilot)
+        (line,) = (line for line in text_of(pilot, "#feasibility").splitlines() if "Maximum concurrency" in line)
+        assert line.endswith("+100%")
+
+
+async def test_the_keys_at_the_bottom_are_buttons() -> None:
+    async with opened() as pilot:
+        at = text_of(pilot, "#keys").index("Next")
+        await pilot.click("#keys", offset=(at, 0))
+        await settled(pilot)
+        assert pilot.app.session.step == "model"  # type: ignore[attr-defined]
+
+
 async def test_the_preview_has_a_tab_for_each_artifact() -> None:
     async with opened() as pilot:
         preview = pilot.app.screen.query_one(ArtifactPreview)

@@ -17,6 +17,7 @@ from textual.screen import Screen
 from wizard_tui.schemas.profile import Profile
 from wizard_tui.tui.clipboard import copy_through_tmux
 from wizard_tui.tui.facts import Sources
+from wizard_tui.tui.fields import all_fields
 from wizard_tui.tui.screens.too_small import MIN_COLUMNS, MIN_ROWS
 from wizard_tui.tui.screens.wizard import ORDER, WizardScreen
 from wizard_tui.tui.session import Session
@@ -89,6 +90,8 @@ class WizardApp(App[str]):
         wizard = self._wizard()
         for step in ORDER:
             yield SystemCommand(f"Go to {step}", f"show the step {step}", lambda step=step: wizard.go(step))
+        for path, field in all_fields().items():
+            yield SystemCommand(f"Field {field.label}", field.help, lambda path=path: wizard.focus_path(path))
         yield SystemCommand("Copy the command", "copy what the preview shows", self.action_copy)
         yield SystemCommand("Write files", "write the artifacts to a directory", self.action_write_files)
         yield SystemCommand("Rescan GPUs", "ask the driver again", wizard.action_rescan)

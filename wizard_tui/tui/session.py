@@ -18,7 +18,6 @@ from wizard_tui.planning.planner import plan
 from wizard_tui.resolve import Facts, resolve_gpus
 from wizard_tui.schemas.errors import field_errors
 from wizard_tui.schemas.inputs import PlanRequest
-from wizard_tui.schemas.numbers import gib
 from wizard_tui.schemas.outputs import PlanResponse
 from wizard_tui.schemas.profile import Profile
 from wizard_tui.tui.fields import all_fields, text_of
@@ -168,20 +167,6 @@ class Session:
             "compose": made.docker_compose,
             "kubernetes": made.k8s_values,
         }
-
-    def change(self) -> str:
-        """What the last edit did to the memory left for the cache and to the concurrency; empty when nothing."""
-        if self.response is None or self.previous is None:
-            return ""
-        now, before = self.response, self.previous
-        parts = []
-        moved = gib(now.memory.kv_available - before.memory.kv_available)
-        if abs(moved) >= 0.01:
-            parts.append(f"KV {moved:+.2f} GiB")
-        old, new = before.kv_cache.max_concurrency, now.kv_cache.max_concurrency
-        if old and abs(new / old - 1) >= 0.01:
-            parts.append(f"concurrency {new / old - 1:+.0%}")
-        return ", ".join(parts)
 
     @property
     def stale(self) -> str | None:

@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.timer import Timer
-from textual.widgets import ContentSwitcher, Footer, Input
+from textual.widgets import ContentSwitcher, Input
 
 from wizard_tui.tui.facts import Sources
 from wizard_tui.tui.fields import STEPS, all_fields, step_of
@@ -23,6 +23,7 @@ from wizard_tui.tui.widgets.artifact_preview import ArtifactPreview
 from wizard_tui.tui.widgets.feasibility import FeasibilityPanel
 from wizard_tui.tui.widgets.field_row import FieldRow
 from wizard_tui.tui.widgets.form import Form
+from wizard_tui.tui.widgets.key_bar import KeyBar
 from wizard_tui.tui.widgets.line_view import LineView
 from wizard_tui.tui.widgets.review import Review
 from wizard_tui.tui.widgets.status_strip import StatusStrip
@@ -89,7 +90,7 @@ class WizardScreen(QuietScreen):
         yield LineView(id="too-small")
         yield LineView(id="help")
         yield StatusStrip(id="strip")
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyBar((*self.BINDINGS, *self.app.BINDINGS), id="keys")
 
     async def on_mount(self) -> None:
         """Ask for the facts, and show what is there already."""
@@ -199,8 +200,8 @@ class WizardScreen(QuietScreen):
             return
         stale = session.stale
         gpus = session.gpus
-        self.query_one(VramBar).show_plan(response, gpus[0].name, len(gpus), session.change())
-        feasibility.show_plan(response, stale)
+        self.query_one(VramBar).show_plan(response, gpus[0].name, len(gpus))
+        feasibility.show_plan(response, session.previous, stale)
         strip.show_plan(response, stale)
         self.query_one(ArtifactPreview).show_artifacts(session.artifact_texts())
         self.query_one(Review).show_plan(response, stale)
@@ -248,9 +249,13 @@ class WizardScreen(QuietScreen):
     # saving
 
     def _save_soon(self) -> None:
-        if self._save_timer is not None:
-            self._save_timer.stop()
-        self._save_timer = self.set_timer(SAVE_PAUSE_S, self._save)
+        # not put off by further keys: a killed wizard loses no more than this pause
+        if self._save_timer is None:
+            self._save_timer = self.set_timer(SAVE_PAUSE_S, self._save_now)
+
+    def _save_now(self) -> None:
+        self._save_timer = None
+        self._save()
 
     # small things
 

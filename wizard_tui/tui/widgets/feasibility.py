@@ -9,6 +9,8 @@ from wizard_tui.tui.widgets.line_view import Line, LineView, wrapped
 SUGGESTIONS = 3
 # F4 takes the first suggestion
 FIRST_KEY = 3
+# changes below a hundredth of a GiB or a per cent are not said
+WORTH_SAYING = 0.01
 
 _MARKS = {"low": ("OK", "good"), "medium": ("TIGHT", "warn"), "high": ("NO", "bad")}
 
@@ -22,8 +24,9 @@ class FeasibilityPanel(LineView):
         """No plan yet: say what is missing."""
         self._pad([(("", ""),), *_wrapped("…", "dim", sentence, self._columns)])
 
-    def show_plan(self, response: PlanResponse, stale: str | None) -> None:
-        """Draw a plan; `stale` says why it is not the plan of what is typed."""
+    def show_plan(self, response: PlanResponse, previous: PlanResponse | None, stale: str | None) -> None:
+        """Draw a plan; `previous` is the one before the last edit, `stale` says why this is not the plan of what is
+        typed."""
         report = response.feasibility
         mark, style = _MARKS[report.oom_risk if report.fits else "high"]
         lines: list[Line] = []
@@ -31,7 +34,7 @@ class FeasibilityPanel(LineView):
             lines.extend(_wrapped("!", "warn", f"not applied: {stale}", self._columns, rows=2))
             style = "dim"
         lines.extend(_wrapped(mark, style, report.verdict, self._columns, rows=3))
-        lines.extend(_figures(response, "dim" if stale else ""))
+        lines.extend(_figures(response, previous or response, "dim" if stale else ""))
         for number, suggestion in enumerate(report.suggestions[:SUGGESTIONS], 1):
             lines.append(((f"F{number + FIRST_KEY} ", "key"), (_cut(suggestion.title, self._columns - 3), "")))
         for warning in report.warnings:
@@ -47,8 +50,11 @@ class FeasibilityPanel(LineView):
         self.show((lines + [blank] * self.HEIGHT)[: self.HEIGHT])
 
 
-def _figures(response: PlanResponse, style: str) -> list[Line]:
+def _figures(response: PlanResponse, previous: PlanResponse, style: str) -> list[Line]:
     cache, memory, speed = response.kv_cache, response.memory, response.performance
+    moved = gib(memory.kv_available - previous.memory.kv_available)
+    before = previous.kv_cache.max_concurrency
+    factor = cache.max_concurrency / before - 1 if before else 0.0
     low, high = cache.tokens_range
     kv_low, kv_high = (gib(size) for size in memory.kv_available_range)
     return [
@@ -56,13 +62,18 @@ def _figures(response: PlanResponse, style: str) -> list[Line]:
             ("Available KV cache memory  ", "dim"),
             (f"{gib(memory.kv_available):.2f} GiB", style or "strong"),
             (f"  ({kv_low:.2f} to {kv_high:.2f})", "dim"),
+            (f"  {moved:+.2f}" if abs(moved) >= WORTH_SAYING else "", "changed"),
         ),
         (
             ("GPU KV cache size          ", "dim"),
             (f"{cache.tokens:,} tokens", style or "strong"),
             (f"  ({low:,} to {high:,})", "dim"),
         ),
-        (("Maximum concurrency        ", "dim"), (f"{cache.max_concurrency:.2f}x", style or "strong")),
+        (
+            ("Maximum concurrency        ", "dim"),
+            (f"{cache.max_concurrency:.2f}x", style or "strong"),
+            (f"  {factor:+.0%}" if abs(factor) >= WORTH_SAYING else "", "changed"),
+        ),
         (("Output of all users        ", "dim"), (f"{_range(speed.decode_toks_per_s_range)} tok/s", style or "strong")),
         (
             ("TTFT, TPOT                 ", "dim"),

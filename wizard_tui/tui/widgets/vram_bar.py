@@ -56,8 +56,8 @@ def _stretch(part: Part, cells: int) -> Span:
 class VramBar(LineView):
     """Bar and legend of the fullest GPU, for as many as the plan uses."""
 
-    def show_plan(self, response: PlanResponse, gpu_name: str, gpus: int, change: str = "") -> None:
-        """Draw a plan; `change` says what the last edit did."""
+    def show_plan(self, response: PlanResponse, gpu_name: str, gpus: int) -> None:
+        """Draw a plan."""
         memory = response.memory
         parts = parts_of(memory)
         width = max(20, self.size.width or 60)
@@ -66,7 +66,6 @@ class VramBar(LineView):
             (f"{count}{gpu_name}", "strong"),
             (f"  {gib(memory.total):.2f} GiB each" if gpus > 1 else f"  {gib(memory.total):.2f} GiB", ""),
             (f"  budget {gib(memory.budget):.2f}", "dim"),
-            (f"  {change}" if change else "", "changed"),
         )
         self.show([title, bar(parts, width), *_legend(parts, memory, width)])
 

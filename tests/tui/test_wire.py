@@ -1,0 +1,68 @@
+"""What goes down the line, counted on a real pty: bytes are exact, so they can be held to a limit."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tools.bench import PROFILE, environment
+from tools.terminal import Answer, Terminal
+
+ENTER, TAB, NEXT = b"\r", b"\t", b"\x0e"
+
+
+def wizard(home: Path, size: tuple[int, int] = (120, 36), **further: str) -> Terminal:
+    profile = home / "profile.yaml"
+    profile.write_text(PROFILE)
+    command = [sys.executable, "-m", "wizard_tui", "--profile", str(profile)]
+    terminal = Terminal(command, size=size, environment=environment(str(home)) | further)
+    terminal.wait_for(lambda text: "Fits" in text)
+    terminal.settle(0.8)
+    return terminal
+
+
+@pytest.fixture(scope="module")
+def terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
+    with wizard(tmp_path_factory.mktemp("home")) as opened:
+        yield opened
+
+
+def test_the_start_takes_at_most_45_kilobytes(tmp_path: Path) -> None:
+    with wizard(tmp_path) as opened:
+        assert opened.bytes_written <= 45_000
+
+
+def test_steps_tabs_and_digits_stay_small_and_idleness_is_silent(terminal: Terminal) -> None:
+    steps = [terminal.press(ENTER, 0.5)]
+    tabs = [terminal.press(TAB) for _ in range(4)]
+    terminal.press(b"\x1b[Z\x1b[Z\x1b[Z", 0.5)
+    digits = [terminal.press(bytes([digit])) for digit in b"123456"]
+    steps += [terminal.press(NEXT, 0.5) for _ in range(4)]
+    assert median(digits) <= 1000
+    assert max(answer.bytes_written for answer in tabs) <= 2600
+    assert max(answer.bytes_written for answer in steps) <= 15_000
+    assert all(answer.first_change_ms is not None for answer in (*steps, *tabs, *digits))
+    before = terminal.bytes_written
+    terminal.settle(1.5)
+    assert terminal.bytes_written == before
+
+
+def median(answers: list[Answer]) -> float:
+    return statistics.median(answer.bytes_written for answer in answers)
+
+
+@pytest.mark.parametrize("kind", ["xterm", "xterm-256color", "linux", "screen-256color", "tmux-256color", "vt100"])
+def test_it_opens_in_the_terminals_that_people_have(tmp_path: Path, kind: str) -> None:
+    with wizard(tmp_path, TERM=kind) as opened:
+        assert "Fits" in opened.text
+        opened.press(b"\x1b[21~", 0.5)  # F10
+
+
+def test_without_colour_nothing_is_lost(tmp_path: Path) -> None:
+    with wizard(tmp_path, NO_COLOR="1") as opened:
+        assert "weights" in opened.text
+        assert "OK Fits" in opened.text
