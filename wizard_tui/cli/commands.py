@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -37,6 +38,9 @@ def wizard(
     context: typer.Context,
     profile: Annotated[Path | None, typer.Option("--profile", "-p", help="open the wizard with this profile")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="do not go on where the last session ended")] = False,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="ask question by question, for line terminals and screen readers")
+    ] = False,
     mouse: Annotated[bool, typer.Option("--mouse/--no-mouse", help="take mouse clicks and scrolling")] = True,
     version: Annotated[
         bool, typer.Option("--version", "-v", callback=_version, is_eager=True, help="print the version and exit")
@@ -45,16 +49,48 @@ def wizard(
     """Open the wizard when no command is given."""
     if context.invoked_subcommand is not None:
         return
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError("the wizard needs a terminal; use plan, generate or detect in scripts (see --help)")
     from wizard_tui.schemas.profile import load_profile
-    from wizard_tui.tui.app import run
 
     try:
         loaded = load_profile(profile) if profile is not None else None
     except ValueError as error:
         raise UsageError(str(error)) from None
+    if plain:
+        _ask_plainly(loaded)
+        return
+    if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM") == "dumb":
+        raise UsageError("the wizard draws on a terminal, which this is not; use --plain, or plan (see --help)")
+    from wizard_tui.tui.app import run
+
     run(profile=loaded, fresh=fresh, mouse=mouse)
+
+
+def _ask_plainly(profile: Profile | None) -> None:
+    from wizard_tui.tui.plain import run_plain
+    from wizard_tui.tui.session import Session
+
+    session = Session()
+    if profile is not None:
+        session.open_profile(profile)
+    try:
+        # questions go to stderr, so that `$(vllm-wizard-tui --plain)` is the command alone
+        command = run_plain(session, _asked_on_stderr, lambda line: print(_safe(line), file=sys.stderr))
+    except EOFError:
+        raise UsageError("the questions were not answered to the end; nothing was planned") from None
+    sys.stdout.write(command.rstrip("\n") + "\n" if command else "")
+
+
+def _asked_on_stderr(question: str) -> str:
+    sys.stderr.write(_safe(question))
+    sys.stderr.flush()
+    answer = sys.stdin.readline()
+    if not answer:
+        raise EOFError
+    return answer
+
+
+def _safe(line: str) -> str:
+    return "".join(char if char.isprintable() else "?" for char in line)
 
 
 @app.command()

@@ -109,13 +109,15 @@ class WizardScreen(QuietScreen):
         switcher = self.query_one("#steps", ContentSwitcher)
         if step in STEPS:
             await self.query_one(f"#{step}", Form).build()
-        switcher.current = step
-        self._show_steps()
-        self._show_help("")
-        if step in STEPS:
-            self._focus_first(step)
-        else:
-            self.set_focus(self.query_one(f"#{step}"))
+        # as one update: else the step is painted again when its first field gets the focus
+        with self.app.batch_update():
+            switcher.current = step
+            self._show_steps()
+            self._show_help("")
+            if step in STEPS:
+                self._focus_first(step)
+            else:
+                self.set_focus(self.query_one(f"#{step}"))
 
     async def action_step(self, by: int) -> None:
         """Go on or back. Going on from a step with errors leads to the first error instead."""

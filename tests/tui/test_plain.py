@@ -1,0 +1,52 @@
+"""The wizard as questions and answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.tui.conftest import load_model
+from wizard_tui.hardware.gpu import Detection
+from wizard_tui.tui.facts import Sources
+from wizard_tui.tui.plain import run_plain
+from wizard_tui.tui.session import Session
+
+SOURCES = Sources(load_model=load_model, detect=lambda: Detection(problems=("there is no driver",)))
+
+
+def conversation(answers: dict[str, list[str]]) -> tuple[str, list[str], list[str]]:
+    """Answers by the first words of the question, in order; everything else is kept by Enter."""
+    queues: dict[str, Iterator[str]] = {start: iter(given) for start, given in answers.items()}
+    asked: list[str] = []
+    said: list[str] = []
+
+    def ask(question: str) -> str:
+        asked.append(question)
+        return next((next(queue, "") for start, queue in queues.items() if question.startswith(start)), "")
+
+    return run_plain(Session(), ask, said.append, SOURCES), asked, said
+
+
+def test_answers_give_the_command() -> None:
+    command, asked, said = conversation({"model ": ["llama-8b"], "GPU ": ["H100 80GB"], "concurrency": ["16"]})
+    assert command.startswith("vllm serve test/llama-8b")
+    assert any(line.startswith("Fits:") for line in said)
+    assert len(asked) == 6 + 4, "the essential fields, and an offer for each step"
+
+
+def test_a_wrong_answer_is_explained_and_asked_again() -> None:
+    _, asked, said = conversation({"model ": ["nothing", "llama-8b"], "GPUs": ["0", "?", "1"]})
+    assert "Error: nothing is not known; give a local directory." in said
+    assert "Error: GPUs must be 1 or more, not 0." in said
+    assert "how many GPUs." in said
+    assert sum(question.startswith("GPUs") for question in asked) == 3
+
+
+def test_the_finer_settings_are_asked_on_demand() -> None:
+    command, asked, _ = conversation({"model ": ["llama-8b"], "Policy:": ["yes"], "port": ["9000"]})
+    assert "--port 9000" in command
+    assert any(question.startswith("utilization") for question in asked)
+
+
+def test_what_was_found_is_said() -> None:
+    _, _, said = conversation({"model ": ["llama-8b"]})
+    assert "there is no driver." in said
