@@ -112,10 +112,8 @@ def health_command(config: VLLMConfig) -> list[str]:
 def mount_option(mount: Mount) -> str:
     """The value of `--mount`, which docker reads as one CSV record; unlike --volume it can hold a colon."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow(
-        ["type=bind", f"source={mount.source}", f"target={mount.target}", "readonly"]
-    )
-    return text.getvalue()
+    csv.writer(text).writerow(["type=bind", f"source={mount.source}", f"target={mount.target}", "readonly"])
+    return text.getvalue().removesuffix("\r\n")
 
 
 def health_text(config: VLLMConfig) -> str:

@@ -6,18 +6,18 @@ from typing import Any
 
 from wizard_tui.render import pod
 from wizard_tui.render.arguments import double_dollars, flat, serve_lines
-from wizard_tui.render.container import SHM_GIB, image, inside, instance_name, is_offline, mounts, startup_seconds
+from wizard_tui.render.container import SHM_GIB, image, inside, instance_name, mounts, startup_seconds
 from wizard_tui.render.yaml_text import to_yaml
 from wizard_tui.schemas.outputs import VLLMConfig
 
 _NOTE = """\
 # helm repo add vllm https://vllm-project.github.io/production-stack
-# helm install {name} vllm/vllm-stack -f helm-values.yaml
+# helm upgrade --install vllm vllm/vllm-stack -f helm-values.yaml
 """
 
 
 def render_helm_values(config: VLLMConfig) -> str:
-    """Values for one model on one node. The chart sets address and port, and always passes a prefix-caching flag.
+    """Values for one model on one node. The chart sets address and port.
 
     Raises ValueError for a flag the planned vLLM does not have.
     """
@@ -31,15 +31,14 @@ def render_helm_values(config: VLLMConfig) -> str:
     }
     if key := config.deployment.api_key_env:
         serving["vllmApiKey"] = {"secretName": instance_name(config), "secretKey": key}
-    note = _NOTE.format(name=instance_name(config)) + pod.secret_note(config)
-    return note + to_yaml({"servingEngineSpec": serving})
+    return pod.secret_note(config) + _NOTE + to_yaml({"servingEngineSpec": serving})
 
 
 def _model(config: VLLMConfig) -> dict[str, Any]:
     repository, tag = _split_image(image(config))
     claim = pod.claim(config)["spec"]
     model: dict[str, Any] = {
-        "name": instance_name(config).removeprefix("vllm-"),
+        "name": instance_name(config),
         "repository": repository,
         "tag": tag,
         "modelURL": double_dollars(inside(config).model),
@@ -50,17 +49,15 @@ def _model(config: VLLMConfig) -> dict[str, Any]:
         "requestGPUType": pod.gpu_resource(config),
         "pvcStorage": claim["resources"]["requests"]["storage"],
         "pvcAccessMode": claim["accessModes"],
+        "env": [pod.hub_access(config)],
         "shmSize": f"{SHM_GIB}Gi",
         "vllmConfig": {
-            "enablePrefixCaching": config.enable_prefix_caching is not False,
+            # without it the chart switches caching off, by a flag that newer versions lack; the last flag counts
+            "enablePrefixCaching": True,
             "tensorParallelSize": config.tensor_parallel_size or 1,
             "extraArgs": _further_arguments(config),
         },
     }
-    if is_offline(config):
-        model["env"] = [{"name": "HF_HUB_OFFLINE", "value": "1"}]
-    else:
-        model["hf_token"] = {"secretName": instance_name(config), "secretKey": "HF_TOKEN"}
     if local := mounts(config):
         model["extraVolumes"] = [{"name": mount.name, "hostPath": {"path": mount.source}} for mount in local]
         model["extraVolumeMounts"] = [
@@ -70,7 +67,7 @@ def _model(config: VLLMConfig) -> dict[str, Any]:
 
 
 def _further_arguments(config: VLLMConfig) -> list[str]:
-    by_chart = {"host": None, "port": None, "enable_prefix_caching": None, "tensor_parallel_size": None}
+    by_chart = {"host": None, "port": None, "tensor_parallel_size": None}
     (_, *flags) = serve_lines(inside(config).model_copy(update=by_chart))
     return [double_dollars(word) for word in flat(flags)]
 

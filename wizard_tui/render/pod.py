@@ -66,14 +66,18 @@ def service(config: VLLMConfig, selector: dict[str, str] | None = None) -> Manif
     }
 
 
-def environment(config: VLLMConfig) -> list[Manifest]:
-    """Secrets by reference; an API key that was asked for must be there, the Hub's token need not."""
-    entries = [_from_secret(config, "HF_TOKEN", "HF_TOKEN", optional=True)]
+def hub_access(config: VLLMConfig) -> Manifest:
+    """The Hub's token by reference, which need not be there; or that the Hub is not asked at all."""
     if is_offline(config):
-        entries = [{"name": "HF_HUB_OFFLINE", "value": "1"}]
-    if key := config.deployment.api_key_env:
-        entries.append(_from_secret(config, "VLLM_API_KEY", key, optional=False))
-    return entries
+        return {"name": "HF_HUB_OFFLINE", "value": "1"}
+    return _from_secret(config, "HF_TOKEN", "HF_TOKEN", optional=True)
+
+
+def environment(config: VLLMConfig) -> list[Manifest]:
+    """Secrets by reference; an API key that was asked for must be there."""
+    key = config.deployment.api_key_env
+    asked = [_from_secret(config, "VLLM_API_KEY", key, optional=False)] if key else []
+    return [hub_access(config), *asked]
 
 
 def needs_secret(config: VLLMConfig) -> bool:

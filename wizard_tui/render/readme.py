@@ -40,10 +40,10 @@ _WAYS = {
     "kustomize": _Way("kubectl apply -k .", "kubectl delete -k ."),
     "helm": _Way(
         "helm repo add vllm https://vllm-project.github.io/production-stack\n"
-        "helm upgrade --install {name} vllm/vllm-stack -f helm-values.yaml",
-        "helm uninstall {name}",
+        "helm upgrade --install vllm vllm/vllm-stack -f helm-values.yaml",
+        "helm uninstall vllm",
         _SECRET,
-        "helm rollback {name}",
+        "helm rollback vllm",
     ),
     "kuberay": _Way("kubectl apply -f kuberay.yaml", "kubectl delete -f kuberay.yaml", _SECRET),
     "ray": _Way("./ray.sh", f"{_CTRL_C}, then on every machine:\nray stop", _FROM_ENV),
