@@ -21,7 +21,7 @@ from wizard_tui.tui.app import WizardApp
 from wizard_tui.tui.facts import Sources
 
 async def main():
-    app = WizardApp(keep_state=False, sources=Sources(detect=Detection))
+    app = WizardApp(sources=Sources(detect=Detection))
     async with app.run_test(size=(120, 36)) as pilot:
         await pilot.press("enter")
         await app.workers.wait_for_complete()

@@ -65,7 +65,7 @@ async def draw(shot: Shot) -> str:
     """The SVG of one shot."""
     session = Session()
     session.set(shot.fields)
-    app = WizardApp(session, keep_state=False, sources=Sources(detect=lambda: Detection(gpus=shot.gpus)))
+    app = WizardApp(session, sources=Sources(detect=lambda: Detection(gpus=shot.gpus)))
     async with app.run_test(size=shot.size) as pilot:
         if shot.theme:
             app.theme = shot.theme

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from textual.pilot import Pilot
 
@@ -13,6 +14,7 @@ from wizard_tui.models.metadata import ModelMetadata, metadata_from_config
 from wizard_tui.tui.app import WizardApp
 from wizard_tui.tui.facts import Sources
 from wizard_tui.tui.session import Session
+from wizard_tui.tui.state_file import StateFile
 from wizard_tui.tui.widgets.line_view import LineView
 
 
@@ -25,13 +27,18 @@ def load_model(model: str, revision: str | None, params_b: float | None) -> Mode
 
 @asynccontextmanager
 async def opened(
-    size: tuple[int, int] = (120, 36), gpus: tuple[GPU, ...] = (), session: Session | None = None, **fields: str
+    size: tuple[int, int] = (120, 36),
+    gpus: tuple[GPU, ...] = (),
+    state: Path | None = None,
+    resume: bool = False,
+    **fields: str,
 ) -> AsyncIterator[Pilot[str]]:
     """The running wizard, settled: facts are read and the plan is made."""
-    session = session or Session()
-    session.set({"model.model": "llama-8b", **{name.replace("__", "."): text for name, text in fields.items()}})
+    session = None if resume else Session()
+    if session is not None:
+        session.set({"model.model": "llama-8b", **{name.replace("__", "."): text for name, text in fields.items()}})
     sources = Sources(load_model=load_model, detect=lambda: Detection(gpus=gpus))
-    app = WizardApp(session, keep_state=False, sources=sources)
+    app = WizardApp(session, state_file=StateFile(state) if state else None, sources=sources)
     async with app.run_test(size=size) as pilot:
         await settled(pilot)
         yield pilot

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from textual.widgets import Input
 
@@ -172,6 +174,38 @@ async def test_the_last_edit_is_said_in_numbers() -> None:
         await settled(pilot)
         (line,) = (line for line in text_of(pilot, "#feasibility").splitlines() if "Maximum concurrency" in line)
         assert line.endswith("+100%")
+
+
+async def test_a_session_that_was_left_is_offered_and_gone_on_with(tmp_path: Path) -> None:
+    async with opened(workload__concurrency="7", state=tmp_path) as pilot:
+        await pilot.press(*["ctrl+n"] * 3)
+        pilot.app.action_leave()  # type: ignore[attr-defined]
+    _as_if_its_process_had_ended(tmp_path)
+    async with opened(state=tmp_path, resume=True) as pilot:
+        welcome = text_of(pilot, "#welcome-lines")
+        assert "llama-8b" in welcome
+        assert "at step workload" in welcome
+        await pilot.press("enter")
+        await settled(pilot)
+        assert pilot.app.session.step == "workload"  # type: ignore[attr-defined]
+        assert pilot.app.screen.query_one("#workload-concurrency", Input).value == "7"
+
+
+async def test_a_session_that_was_left_need_not_be_gone_on_with(tmp_path: Path) -> None:
+    async with opened(workload__concurrency="7", state=tmp_path) as pilot:
+        await pilot.press(*["ctrl+n"] * 3)
+        pilot.app.action_leave()  # type: ignore[attr-defined]
+    _as_if_its_process_had_ended(tmp_path)
+    async with opened(state=tmp_path, resume=True) as pilot:
+        await pilot.press("ctrl+l")
+        await settled(pilot)
+        assert "at step" not in text_of(pilot, "#welcome-lines")
+        assert pilot.app.session.texts["workload.concurrency"] == "1"  # type: ignore[attr-defined]
+
+
+def _as_if_its_process_had_ended(folder: Path) -> None:
+    (path,) = folder.glob("*.json")
+    path.rename(folder / "1.json")
 
 
 async def test_the_keys_at_the_bottom_are_buttons() -> None:

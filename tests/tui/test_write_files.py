@@ -74,7 +74,7 @@ async def test_an_unknown_artifact_is_named(here: Path) -> None:
 async def test_the_written_profile_makes_the_same_files_without_a_screen(here: Path, run: Run, models: Path) -> None:
     session = Session()
     session.set({"model.model": str(models / "llama-8b"), "hardware.gpu": "H100", "workload.concurrency": "4"})
-    app = WizardApp(session, keep_state=False, sources=Sources(detect=Detection))
+    app = WizardApp(session, sources=Sources(detect=Detection))
     async with app.run_test(size=(120, 36)) as pilot:
         await settled(pilot)
         await pilot.press("f9", "enter")

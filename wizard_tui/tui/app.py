@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
+from datetime import datetime
 from typing import ClassVar
 
 from textual.app import App, SystemCommand
@@ -21,7 +22,7 @@ from wizard_tui.tui.fields import all_fields
 from wizard_tui.tui.screens.too_small import MIN_COLUMNS, MIN_ROWS
 from wizard_tui.tui.screens.wizard import ORDER, WizardScreen
 from wizard_tui.tui.session import Session
-from wizard_tui.tui.state_file import load_state, save_state
+from wizard_tui.tui.state_file import StateFile
 from wizard_tui.tui.style_files import style_path
 from wizard_tui.tui.theme import DEFAULT_VARIABLES, THEMES
 
@@ -55,17 +56,19 @@ class WizardApp(App[str]):
         self,
         session: Session | None = None,
         *,
+        state_file: StateFile | None = None,
         fresh: bool = False,
-        keep_state: bool = True,
         sources: Sources | None = None,
     ) -> None:
+        """`session`: what to start with; `state_file`: where it is kept and, unless `fresh`, where one that was left is
+        looked for."""
         super().__init__(ansi_color=bool(os.environ.get("NO_COLOR")))
         self.session = session or Session()
         self._sources = sources or Sources()
-        self._keep_state = keep_state
-        if keep_state and session is None and not fresh and (saved := load_state()):
+        self._state_file = state_file
+        if state_file is not None and session is None and not fresh and (left := state_file.newest_left()):
             with suppress(ValueError):
-                self.session.restore(saved)
+                self.session.offer(left.state, datetime.fromtimestamp(left.saved_at).astimezone())
         self._asked_to_leave = False
         if os.environ.get("SSH_CONNECTION") and not os.environ.get("TEXTUAL_ANIMATIONS"):
             self.animation_level = "none"
@@ -158,8 +161,8 @@ class WizardApp(App[str]):
         self.exit("", return_code=0)
 
     def _save(self) -> None:
-        if self._keep_state:
-            save_state(self.session.saved())
+        if self._state_file is not None:
+            self._state_file.save(self.session.saved())
 
     def _wizard(self) -> WizardScreen:
         return next(screen for screen in self.screen_stack if isinstance(screen, WizardScreen))
@@ -171,6 +174,6 @@ def run(*, profile: Profile | None = None, fresh: bool = False, mouse: bool = Tr
     if profile is not None:
         session = Session()
         session.open_profile(profile)
-    command = WizardApp(session, fresh=fresh).run(mouse=mouse)
+    command = WizardApp(session, state_file=StateFile(), fresh=fresh).run(mouse=mouse)
     if command:
         sys.stdout.write(command.rstrip("\n") + "\n")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import ValidationError
@@ -39,6 +40,15 @@ class Edit:
     after: Mapping[str, tuple[str, Origin]]
 
 
+@dataclass(frozen=True)
+class Left:
+    """A session that was left, which the user may go on with: on which step, and when."""
+
+    model: str
+    step: str
+    saved_at: datetime
+
+
 @dataclass
 class Session:
     """Everything the screens show. `texts` and `origins` have an entry for every field."""
@@ -55,6 +65,7 @@ class Session:
     detected: tuple[GPU, ...] | None = None
     problems: tuple[str, ...] = ()
     step: str = "welcome"
+    left: Left | None = None
     _facts: Facts | None = None
     _read_for: str = ""
     _done: list[Edit] = field(default_factory=list)
@@ -225,6 +236,21 @@ class Session:
                 self.texts[path] = row[0]
                 self.origins[path] = row[1] if row[1] in ("detected", "suggested", "yours") else "default"
         self.step = str(saved.get("step", self.step))
+
+    def offer(self, saved: Mapping[str, Any], saved_at: datetime) -> None:
+        """Restore saved data, but stay on Welcome until the user goes on there. Raises ValueError as `restore`."""
+        self.restore(saved)
+        if self.step != "welcome":
+            self.left = Left(self.texts[MODEL], self.step, saved_at)
+            self.step = "welcome"
+
+    def start_anew(self) -> None:
+        """Forget everything but what the driver said."""
+        fresh = Session()
+        self.texts, self.origins, self.left = fresh.texts, fresh.origins, None
+        self._done, self._undone = [], []
+        if self.detected is not None:
+            self.gpus_found(self.detected)
 
     def _remember(self, edit: Edit) -> None:
         last = self._done[-1] if self._done else None

@@ -1,12 +1,18 @@
-"""Where a session is kept between starts: one private file, replaced as a whole."""
+"""Where sessions are kept: each running wizard has a private file of its own, replaced as a whole.
+
+A lock that ends with the process tells which files belong to wizards that still run; the newest of the others is what
+can be gone on with.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,37 +21,88 @@ from platformdirs import user_state_path
 LIMIT_BYTES = 1 << 20
 
 
-def state_path() -> Path:
-    """The session file, under the XDG state directory."""
-    return user_state_path("vllm-wizard-tui") / "session.json"
+@dataclass(frozen=True)
+class Saved:
+    """A session that was left: its data, and when it was saved (seconds since 1970)."""
+
+    state: dict[str, Any]
+    saved_at: float
 
 
-def save_state(state: Mapping[str, Any], path: Path | None = None) -> bool:
-    """Write the session; False when the disk does not take it, which must not stop the wizard."""
-    target = path or state_path()
-    try:
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".session-")
+class StateFile:
+    """The file of this wizard, under the XDG state directory unless another one is given."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder or user_state_path("vllm-wizard-tui") / "sessions"
+        self._path: Path | None = None
+
+    def save(self, state: Mapping[str, Any]) -> bool:
+        """Write the session; False when the disk does not take it, which must not stop the wizard."""
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(state, file, ensure_ascii=False)
-            Path(name).replace(target)
-        except BaseException:
-            with suppress(OSError):
-                Path(name).unlink()
-            raise
-    except OSError:
-        return False
-    return True
+            target = self._own_path()
+            handle, name = tempfile.mkstemp(dir=self._folder, prefix=".saving-")
+            try:
+                with os.fdopen(handle, "w", encoding="utf-8") as file:
+                    json.dump(state, file, ensure_ascii=False)
+                Path(name).replace(target)
+            except BaseException:
+                with suppress(OSError):
+                    Path(name).unlink()
+                raise
+        except OSError:
+            return False
+        return True
+
+    def newest_left(self) -> Saved | None:
+        """The session that was saved last by a wizard that no longer runs; None when there is none that can be read.
+
+        Older ones are removed.
+        """
+        left = sorted(self._left(), key=lambda path: path.stat().st_mtime, reverse=True)
+        for path in left[1:]:
+            _remove(path)
+        return next((saved for path in left[:1] if (saved := _read(path)) is not None), None)
+
+    def _own_path(self) -> Path:
+        if self._path is None:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path = self._folder / f"{os.getpid()}.json"
+            # held, and so never closed, until the process ends
+            lock = os.open(path.with_suffix(".lock"), os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._path = path
+        return self._path
+
+    def _left(self) -> Iterator[Path]:
+        with suppress(OSError):
+            for path in self._folder.glob("*.json"):
+                if path.is_file() and path != self._path and not _is_held(path.with_suffix(".lock")):
+                    yield path
 
 
-def load_state(path: Path | None = None) -> dict[str, Any] | None:
-    """The last session, or None when there is none that can be read."""
-    target = path or state_path()
+def _is_held(lock: Path) -> bool:
     try:
-        if not target.is_file() or target.stat().st_size > LIMIT_BYTES:
+        with lock.open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
+def _read(path: Path) -> Saved | None:
+    try:
+        status = path.stat()
+        if status.st_size > LIMIT_BYTES:
             return None
-        state = json.loads(target.read_text(encoding="utf-8"))
+        state = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
-    return state if isinstance(state, dict) else None
+    return Saved(state, status.st_mtime) if isinstance(state, dict) else None
+
+
+def _remove(path: Path) -> None:
+    for part in (path, path.with_suffix(".lock")):
+        with suppress(OSError):
+            part.unlink()

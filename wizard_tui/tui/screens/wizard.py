@@ -63,6 +63,7 @@ class WizardScreen(QuietScreen):
         Binding("ctrl+z", "undo", "take back the last edit", show=False, id="undo"),
         Binding("ctrl+y", "redo", "make it again", show=False, id="redo"),
         Binding("ctrl+r", "rescan", "ask the driver again for GPUs", show=False, id="rescan"),
+        Binding("ctrl+l", "start_anew", "do not go on with the last session", show=False, id="anew"),
         Binding("escape", "leave_field", "leave the field; nothing is lost", show=False),
     ]
 
@@ -121,6 +122,10 @@ class WizardScreen(QuietScreen):
 
     async def action_step(self, by: int) -> None:
         """Go on or back. Going on from a step with errors leads to the first error instead."""
+        left, self.session.left = self.session.left, None
+        if left is not None and by > 0:
+            await self.go(left.step if left.step in ORDER else ORDER[1])
+            return
         at = ORDER.index(self.session.step)
         if by > 0 and (broken := self._broken_in(self.session.step)):
             self._focus_field(broken[0])
@@ -165,6 +170,13 @@ class WizardScreen(QuietScreen):
         response = self.session.response
         if response is not None and index < len(response.feasibility.suggestions):
             self._changed(set(self.session.apply_patch(response.feasibility.suggestions[index].patch)))
+
+    def action_start_anew(self) -> None:
+        """On Welcome: do not go on with the session that was left."""
+        if self.session.step == "welcome" and self.session.left is not None:
+            self.session.start_anew()
+            self._changed(set(all_fields()))
+            self.query_one(Welcome).show(self.session)
 
     def action_undo(self) -> None:
         """Take back the last edit."""

@@ -34,7 +34,7 @@ class Welcome(VerticalScroll, can_focus=True):
             (("  model  ", "dim"), (session.texts[MODEL] or "not chosen", "")),
             (("  GPU    ", "dim"), (_gpu_words(session), "")),
             (("", ""),),
-            (("Enter", "key"), (" goes on; the command is ready at any time.", "")),
+            *_how_to_go_on(session),
             (
                 ("F8", "key"),
                 (" copies, ", ""),
@@ -62,6 +62,16 @@ def _found(session: Session) -> list[Line]:
         tail = f", {gib(used):.1f} GiB in use" if used else ""
         lines.append(((f"  {len(cards)} x {name}, {gib(total):.2f} GiB each{tail}", ""),))
     return lines
+
+
+def _how_to_go_on(session: Session) -> list[Line]:
+    if session.left is None:
+        return [(("Enter", "key"), (" goes on; the command is ready at any time.", ""))]
+    at = f"{session.left.saved_at:%d %b %H:%M}"
+    return [
+        ((f"Left on {at} at step {session.left.step}.", "strong"),),
+        (("Enter", "key"), (" continues there, ", ""), ("^l", "key"), (" starts anew.", "")),
+    ]
 
 
 def _gpu_words(session: Session) -> str:
