@@ -166,6 +166,24 @@ async def test_a_choice_turns_by_the_arrow_keys() -> None:
         assert pilot.app.session.texts["model.kv_cache_dtype"] == "bfloat16"  # type: ignore[attr-defined]
 
 
+async def test_the_review_compares_other_ways_and_a_digit_takes_one() -> None:
+    async with opened(hardware__gpu="RTX 4090", hardware__gpus="2") as pilot:
+        session: Session = pilot.app.session  # type: ignore[attr-defined]
+        await pilot.press(*["ctrl+n"] * 5)
+        await settled(pilot)
+        review = text_of(pilot, "#review-lines")
+        assert "Smallest boxes that would do" in review
+        second = session.alternatives()[1]
+        assert f"2 {second.title}" in review
+        await pilot.press("2")
+        await settled(pilot)
+        assert session.planned is not None
+        assert session.planned.model.max_model_len == second.max_model_len
+        await pilot.press("ctrl+z")
+        await settled(pilot)
+        assert session.planned.model.max_model_len is None
+
+
 async def test_the_last_edit_is_said_in_numbers() -> None:
     async with opened(hardware__gpu="H100 80GB") as pilot:
         await pilot.press("enter")

@@ -13,8 +13,10 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from wizard_tui.hardware.catalog import all_gpus
 from wizard_tui.hardware.gpu import GPU
 from wizard_tui.models.metadata import ModelMetadata
+from wizard_tui.planning.alternatives import Alternative, alternatives, boxes_that_do
 from wizard_tui.planning.planner import plan
 from wizard_tui.resolve import Facts, resolve_gpus
 from wizard_tui.schemas.errors import field_errors
@@ -161,6 +163,18 @@ class Session:
             return None
         request = self.planned.model_copy(update={"explain": False})
         return request, plan(request, self._facts)
+
+    def alternatives(self) -> list[Alternative]:
+        """Other ways to run the workload on these GPUs, best first; empty before there is a plan."""
+        if self.planned is None or self._facts is None:
+            return []
+        return alternatives(self.planned, self._facts)
+
+    def boxes(self) -> list[tuple[GPU, int]]:
+        """The smallest boxes of the catalogue on which the request fits: GPU and how many."""
+        if self.planned is None or self._facts is None:
+            return []
+        return [(gpu, count) for gpu, count, _ in boxes_that_do(self.planned, self._facts, all_gpus())]
 
     @property
     def gpus(self) -> tuple[GPU, ...]:

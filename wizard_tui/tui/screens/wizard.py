@@ -118,6 +118,8 @@ class WizardScreen(QuietScreen):
             if step in STEPS:
                 self._focus_first(step)
             else:
+                if step == "review":
+                    self._show_review()
                 self.set_focus(self.query_one(f"#{step}"))
 
     async def action_step(self, by: int) -> None:
@@ -218,8 +220,20 @@ class WizardScreen(QuietScreen):
         feasibility.show_plan(response, session.previous, stale)
         strip.show_plan(response, stale)
         self.query_one(ArtifactPreview).show_artifacts(session.artifact_texts())
-        self.query_one(Review).show_plan(response, stale)
+        if session.step == "review":
+            self._show_review()
         self.query_one(Welcome).show(session)
+
+    def _show_review(self) -> None:
+        """The last step alone compares with other ways: that takes a hundred plans."""
+        session = self.session
+        if session.response is not None:
+            review = self.query_one(Review)
+            review.show_plan(session.response, session.alternatives(), session.boxes(), session.stale)
+
+    @on(Review.Taken)
+    def _taken(self, event: Review.Taken) -> None:
+        self._changed(set(self.session.apply_patch(event.patch)))
 
     # facts
 

@@ -2,27 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
+from textual.message import Message
 
 from wizard_tui.engine.flags import flag_arguments
+from wizard_tui.hardware.gpu import GPU
+from wizard_tui.planning.alternatives import Alternative
+from wizard_tui.planning.suggest import Patch
 from wizard_tui.schemas.numbers import gib
 from wizard_tui.schemas.outputs import PlanResponse
 from wizard_tui.tui.widgets.line_view import Line, LineView, wrapped
 
 COLUMNS = 48
 INDENT = " " * 6
+OTHERS = 8
+BOXES = 6
 
 
 class Review(VerticalScroll, can_focus=True):
     """Scrolls over flags, memory and the command."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(str(number), f"take({number - 1})", f"take way {number}", show=False) for number in range(1, 10)
+    ]
+
+    @dataclass
+    class Taken(Message):
+        """Another way was chosen."""
+
+        patch: Patch
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._others: Sequence[Alternative] = ()
+
+    def action_take(self, index: int) -> None:
+        """Take one of the other ways on screen."""
+        if index < len(self._others):
+            self.post_message(self.Taken(self._others[index].patch))
+
     def compose(self) -> ComposeResult:
         """One block of lines."""
         yield LineView(id="review-lines")
 
-    def show_plan(self, response: PlanResponse, stale: str | None) -> None:
-        """Draw a plan."""
+    def show_plan(
+        self,
+        response: PlanResponse,
+        others: Sequence[Alternative],
+        boxes: Sequence[tuple[GPU, int]],
+        stale: str | None,
+    ) -> None:
+        """Draw a plan, what else could be done on these GPUs, and which other boxes would do."""
+        self._others = others[:OTHERS]
         lines: list[Line] = []
         if stale is not None:
             lines.append(((f"! not applied: {stale}", "warn"),))
@@ -49,6 +86,15 @@ class Review(VerticalScroll, can_focus=True):
         lines.append((("Command", "accent"),))
         lines.extend(((f"  {line}", ""),) for line in response.artifacts.serve_command.splitlines())
         lines.append((("", ""),))
+        lines.append((("Other ways on these GPUs", "accent"), ("  a digit takes one", "dim")))
+        for number, other in enumerate(self._others, 1):
+            lines.append(((f"  {number} ", "key"), (other.title, "" if other.fits else "dim")))
+            lines.append(((f"{INDENT}{_figures(other)}", "dim"),))
+        lines.append((("", ""),))
+        lines.append((("Smallest boxes that would do", "accent"),))
+        names = ", ".join(f"{count} x {gpu.name}" for gpu, count in boxes[:BOXES]) or "none of the catalogue"
+        lines.extend(wrapped(names, self._columns, mark=("  ", ""), indent="  "))
+        lines.append((("", ""),))
         lines.append((("Where the numbers come from", "accent"),))
         for name, source in response.accuracy.items():
             lines.append(((f"  {name:<12}", ""), (f"{source.source}, {source.expected_error}", "dim")))
@@ -57,6 +103,13 @@ class Review(VerticalScroll, can_focus=True):
     @property
     def _columns(self) -> int:
         return max(30, self.scrollable_content_region.width or COLUMNS)
+
+
+def _figures(other: Alternative) -> str:
+    low, high = other.toks_per_s
+    goals = "".join(f", keeps {name}" for name in other.goals) + "".join(f", misses {name}" for name in other.misses)
+    fits = f"{other.concurrency:,} at once, {low:,.0f} to {high:,.0f} tok/s" if other.fits else "does not fit"
+    return f"{other.weights_gib:.1f} GiB weights, {fits}{goals}"
 
 
 def _flag(response: PlanResponse, field: str) -> str:
