@@ -23,11 +23,13 @@ BOX_SIZES = (1, 2, 4, 8)
 @dataclass(frozen=True)
 class Alternative:
     """One way to run the workload. Sizes are GiB of one GPU; `concurrency` counts requests of the workload's length
-    that fit at once over all replicas; `goals` names the targets it keeps, `misses` those it does not."""
+    that fit at once over all replicas; `tight` means that it fits by the expected numbers, but
+    not by the pessimistic end of the band; `goals` names the targets it keeps, `misses` those it does not."""
 
     title: str
     patch: Patch
     fits: bool
+    tight: bool
     gpus: int
     weights_gib: float
     kv_available_gib: float
@@ -40,7 +42,8 @@ class Alternative:
 
 
 def alternatives(request: PlanRequest, facts: Facts) -> list[Alternative]:
-    """Layout x weights x KV cache x context, best first: goals kept, then fitting, then full precision, then speed."""
+    """Layout x weights x KV cache x context, best first: what fits, keeps the goals, safely,
+    in full precision, with the longest context, and then the fastest."""
     found = [_evaluate(title, patch, decide(patched(request, patch), facts)) for title, patch in _ways(request, facts)]
     return sorted(found, key=_rank)
 
@@ -108,6 +111,7 @@ def _evaluate(title: str, patch: Patch, decision: Decision) -> Alternative:
         title=title,
         patch=patch,
         fits=decision.fits,
+        tight=result.tight,
         gpus=result.settings.layout.gpus,
         weights_gib=gib(result.weights.bytes),
         kv_available_gib=gib(result.kv_available),
@@ -120,6 +124,6 @@ def _evaluate(title: str, patch: Patch, decision: Decision) -> Alternative:
     )
 
 
-def _rank(way: Alternative) -> tuple[bool, int, bool, int, float]:
+def _rank(way: Alternative) -> tuple[bool, int, bool, int, int, float]:
     lossy = sum(word in way.title for word in ("fp8 weights", "fp8 KV"))
-    return not way.fits, len(way.misses), way.concurrency == 0, lossy, -way.toks_per_s[1]
+    return not way.fits, len(way.misses), way.tight, lossy, -way.max_model_len, -way.toks_per_s[1]

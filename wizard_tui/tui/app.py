@@ -26,7 +26,7 @@ from wizard_tui.tui.state_file import StateFile
 from wizard_tui.tui.style_files import style_path
 from wizard_tui.tui.theme import DEFAULT_VARIABLES, THEMES
 
-COLUMNS = [(0, "-tiny"), (MIN_COLUMNS, "-narrow"), (100, "-wide")]
+COLUMNS = [(0, "-tiny"), (MIN_COLUMNS, "-narrow"), (100, "-wide"), (160, "-huge")]
 ROWS = [(0, "-flat"), (MIN_ROWS, "-short"), (32, "-tall")]
 SHEETS = ("base.tcss", "forms.tcss", "panels.tcss", "narrow.tcss", "dialogs.tcss")
 

@@ -89,7 +89,7 @@ class Review(VerticalScroll, can_focus=True):
         lines.append((("Other ways on these GPUs", "accent"), ("  a digit takes one", "dim")))
         for number, other in enumerate(self._others, 1):
             lines.append(((f"  {number} ", "key"), (other.title, "" if other.fits else "dim")))
-            lines.append(((f"{INDENT}{_figures(other)}", "dim"),))
+            lines.extend(wrapped(_figures(other), self._columns, style="dim", mark=(INDENT, ""), indent=INDENT))
         lines.append((("", ""),))
         lines.append((("Smallest boxes that would do", "accent"),))
         names = ", ".join(f"{count} x {gpu.name}" for gpu, count in boxes[:BOXES]) or "none of the catalogue"
@@ -108,8 +108,10 @@ class Review(VerticalScroll, can_focus=True):
 def _figures(other: Alternative) -> str:
     low, high = other.toks_per_s
     goals = "".join(f", keeps {name}" for name in other.goals) + "".join(f", misses {name}" for name in other.misses)
-    fits = f"{other.concurrency:,} at once, {low:,.0f} to {high:,.0f} tok/s" if other.fits else "does not fit"
-    return f"{other.weights_gib:.1f} GiB weights, {fits}{goals}"
+    if not other.fits:
+        return f"{other.weights_gib:.1f} GiB of weights, does not fit"
+    tight = "tight, " if other.tight else ""
+    return f"{tight}{other.concurrency:,} at once, {low:,.0f} to {high:,.0f} tok/s{goals}"
 
 
 def _flag(response: PlanResponse, field: str) -> str:
