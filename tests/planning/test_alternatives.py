@@ -42,6 +42,6 @@ def test_the_smallest_boxes_come_first_and_all_of_them_do() -> None:
     sizes = [gpu.total_bytes * count for gpu, count, _ in boxes]
     assert sizes == sorted(sizes)
     assert all(decision.fits for _, _, decision in boxes)
-    names = {(gpu.name, count) for gpu, count, _ in boxes}
-    assert ("NVIDIA H100 80GB HBM3", 1) not in names
-    assert ("NVIDIA H100 80GB HBM3", 2) in names
+    # 131 GiB of weights: https://huggingface.co/meta-llama/Llama-3.1-70B
+    (count,) = (count for gpu, count, _ in boxes if gpu.name == "NVIDIA H100 80GB HBM3")
+    assert 2 <= count <= 4
