@@ -1,0 +1,64 @@
+"""What a client sends."""
+
+from __future__ import annotations
+
+import ast
+import json
+
+import pytest
+from hypothesis import given
+
+from tests.render.readers import run_bash
+from tests.render.samples import a_config, named
+from wizard_tui.render.client import base_url, render_curl_client, render_python_client
+from wizard_tui.schemas.outputs import VLLMConfig
+
+
+@given(named)
+def test_curl_asks_for_the_served_name(config: VLLMConfig) -> None:
+    words = run_bash(render_curl_client(config), "curl")
+    assert json.loads(words[words.index("--data") + 1])["model"] == config.served_model_name
+    assert "http://127.0.0.1:8000/v1/chat/completions" in words
+
+
+@given(named)
+def test_python_asks_for_the_served_name(config: VLLMConfig) -> None:
+    text = render_python_client(config)
+    assert text.isascii()
+    passed = {
+        word.arg: word.value
+        for call in ast.walk(ast.parse(text))
+        if isinstance(call, ast.Call)
+        for word in call.keywords
+    }
+    assert ast.literal_eval(passed["model"]) == config.served_model_name
+    assert ast.literal_eval(passed["base_url"]) == "http://127.0.0.1:8000/v1"
+    assert len([line for line in text.split("\n") if line.startswith("client = ")]) == 1
+
+
+def test_without_a_served_name_clients_use_the_model_s() -> None:
+    assert '"model": "Qwen/Qwen3-8B"' in render_curl_client(a_config())
+
+
+def test_the_key_goes_to_curl_by_standard_input_where_no_process_list_shows_it() -> None:
+    config = a_config(deployment={"api_key_env": "MY_KEY"})
+    seen = 'curl() { printf "%s\\0" "$@"; cat; printf "\\0"; }'
+    *arguments, header = run_bash(render_curl_client(config), before=seen, MY_KEY="s3cret")
+    assert header == "Authorization: Bearer s3cret\n"
+    assert arguments[-2:] == ["--header", "@-"]
+    assert not any("s3cret" in word for word in arguments)
+    assert "api_key=os.environ['MY_KEY']" in render_python_client(config)
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        (None, "http://127.0.0.1:8000/v1"),
+        ("0.0.0.0", "http://127.0.0.1:8000/v1"),
+        ("::", "http://[::1]:8000/v1"),
+        ("fe80::1", "http://[fe80::1]:8000/v1"),
+        ("gpu1.example.org", "http://gpu1.example.org:8000/v1"),
+    ],
+)
+def test_an_address_for_all_is_reached_by_this_machine_s(host: str | None, url: str) -> None:
+    assert base_url(a_config(host=host)) == url
