@@ -80,7 +80,7 @@ def test_explain_gives_a_reason_for_every_flag_of_the_command(run: Run, models: 
         ("policy.max_num_batched_tokens", "4096", 4096),
         ("policy.block_size", "32", 32),
         ("policy.enable_prefix_caching", False, False),
-        ("policy.host", "0.0.0.0", "0.0.0.0"),  # noqa: S104 - a value that is passed on
+        ("policy.host", "0.0.0.0", "0.0.0.0"),
         ("policy.port", "9000", 9000),
         ("policy.api_key_env", "VLLM_API_KEY", "VLLM_API_KEY"),
         ("policy.served_model_name", "mine", "mine"),

@@ -11,6 +11,7 @@ from wizard_tui.models import catalog
 from wizard_tui.models import config_keys as keys
 from wizard_tui.models.architecture import text_config
 from wizard_tui.models.local import read_model_config, read_tensor_headers
+from wizard_tui.models.stand_in import llama_config
 from wizard_tui.models.tensors import count_parameters
 
 # a tensor's type as safetensors writes it (`BF16`, `F8_E4M3`, `U8`) and its shape
@@ -161,9 +162,21 @@ def load_model_metadata(
     if _looks_like_a_path(name):
         raise FileNotFoundError(f"{name} does not exist; give a directory with config.json or a Hub id")
     entry = catalog.find(name)
-    if entry is not None:
+    # a file that is here already comes first, then what needs no network
+    from wizard_tui.models import hub
+
+    known = hub.cached(entry.id if entry else name, revision)
+    if known is not None:
+        return known
+    if entry is not None and revision is None:
         return metadata_from_catalog(entry)
-    raise ValueError(f"{name} is not known")
+    try:
+        return hub.fetch(name, revision)
+    except ValueError as error:
+        if params_b is not None:
+            return metadata_from_count(name, params_b, str(error))
+        near = ", ".join(catalog.near_names(name))
+        raise ValueError(f"{error}{f'; near names in the catalogue: {near}' if near else ''}") from None
 
 
 def metadata_from_directory(folder: Path) -> ModelMetadata:
@@ -189,6 +202,19 @@ def metadata_from_catalog(entry: catalog.Entry) -> ModelMetadata:
         source=entry.source,
     )
     return metadata_from_config(entry.config, model_id=entry.id, source="catalogue", repository=about)
+
+
+def metadata_from_count(name: str, params_b: float, why: str) -> ModelMetadata:
+    """A stand-in for a model of which only the number of parameters (billions) is known: Llama's shape of that size.
+
+    `why` says why nothing better is known.
+    """
+    return metadata_from_config(
+        llama_config(params_b),
+        model_id=name,
+        source="parameter count",
+        warnings=(f"{why}; the plan is a guess from {params_b:g} billion parameters in the shape of a Llama",),
+    )
 
 
 def _looks_like_a_path(name: str) -> bool:

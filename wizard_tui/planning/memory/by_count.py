@@ -5,9 +5,10 @@ The exact path (tensors, cache groups, measured terms) replaces these wherever a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from wizard_tui.models.metadata import ModelMetadata
+from wizard_tui.models.stand_in import llama_config
 from wizard_tui.schemas.choices import canonical_dtype
 from wizard_tui.schemas.numbers import GIB
 
@@ -41,19 +42,10 @@ class Shape:
     head_dim: int = 128
 
 
-# Llama 3 and 3.1 by size (billions of parameters): https://arxiv.org/abs/2407.21783, table 3; below 8 B Llama 3.2.
-_LLAMA_SHAPES = (
-    (2.0, Shape(16, 2048, 32, 8, 64)),
-    (5.0, Shape(28, 3072, 24, 8)),
-    (20.0, Shape(32, 4096, 32, 8)),
-    (150.0, Shape(80, 8192, 64, 8)),
-    (float("inf"), Shape(126, 16384, 128, 8)),
-)
-
-
 def llama_shape(params_b: float) -> Shape:
     """The Llama shape nearest above a parameter count in billions; a stand-in, to be named as a guess."""
-    return next(shape for limit, shape in _LLAMA_SHAPES if params_b <= limit)
+    config = llama_config(params_b)
+    return Shape(**{field.name: config[field.name] for field in fields(Shape)})
 
 
 def bytes_per_parameter(dtype: str = "auto", quantization: str | None = None) -> float:

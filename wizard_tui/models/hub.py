@@ -1,0 +1,163 @@
+"""A model's facts from the Hugging Face Hub: config, tensor headers and what surrounds them, never the weights.
+
+Everything goes through huggingface_hub, so its settings hold: HF_ENDPOINT, HF_HUB_OFFLINE, HF_HOME, HF_TOKEN, proxies.
+Code of a repository is never loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from wizard_tui.models.local import parse_json_object, with_quantization
+from wizard_tui.models.metadata import Header, ModelMetadata, Repository, metadata_from_config
+
+if TYPE_CHECKING:
+    from huggingface_hub.hf_api import ModelInfo
+
+TIMEOUT_S = 10.0
+CONFIG = "config.json"
+QUANTIZATION = "hf_quant_config.json"
+# a repository of more tensor files than this has headers of several MiB; its config tells as much
+MOST_TENSOR_FILES = 200
+
+Answer = TypeVar("Answer")
+
+
+def fetch(model_id: str, revision: str | None = None, *, with_headers: bool = True) -> ModelMetadata:
+    """The facts of a repository. Raises ValueError, one plain sentence with its cure, for every way this can fail."""
+    from huggingface_hub import HfApi
+
+    api = HfApi()
+    info = _asked(model_id, lambda: api.model_info(model_id, revision=revision, files_metadata=True, timeout=TIMEOUT_S))
+    files = {file.rfilename: file.size or 0 for file in info.siblings or ()}
+    if CONFIG not in files:
+        raise ValueError(_no_config(model_id, files))
+    config = _read(model_id, CONFIG, info.sha)
+    if QUANTIZATION in files:
+        config = with_quantization(config, _read(model_id, QUANTIZATION, info.sha))
+    tensor_files = [name for name in files if name.endswith(".safetensors") and "/" not in name]
+    headers: dict[str, Header] = {}
+    if with_headers and 0 < len(tensor_files) <= MOST_TENSOR_FILES:
+        headers = _headers(model_id, info.sha)
+    return metadata_from_config(
+        config,
+        model_id=info.id,
+        source="tensor headers" if headers else "config",
+        revision=info.sha,
+        headers=headers,
+        repository=_repository(info, files),
+        warnings=() if tensor_files else (f"{model_id} has no safetensors files; vLLM may not load it",),
+    )
+
+
+def cached(model_id: str, revision: str | None = None) -> ModelMetadata | None:
+    """The facts of a repository whose config.json is in the local Hugging Face cache; None when it is not there."""
+    from huggingface_hub import try_to_load_from_cache
+
+    try:
+        found = try_to_load_from_cache(model_id, CONFIG, revision=revision)
+    except ValueError:
+        return None
+    if not isinstance(found, str):
+        return None
+    from wizard_tui.models.local import read_model_config, read_tensor_headers
+
+    folder = Path(found).parent
+    headers = read_tensor_headers(folder)
+    return metadata_from_config(
+        read_model_config(folder),
+        model_id=model_id,
+        source="tensor headers" if headers else "config",
+        revision=folder.name,
+        headers=headers,
+    )
+
+
+def _read(model_id: str, name: str, revision: str | None) -> dict[str, Any]:
+    from huggingface_hub import hf_hub_download
+
+    path = _asked(model_id, lambda: hf_hub_download(model_id, name, revision=revision, etag_timeout=TIMEOUT_S))
+    return parse_json_object(Path(path).read_bytes(), f"{name} of {model_id}")
+
+
+def _headers(model_id: str, revision: str | None) -> dict[str, Header]:
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import NotASafetensorsRepoError, SafetensorsParsingError
+
+    try:
+        found = _asked(
+            model_id, lambda: HfApi().get_safetensors_metadata(model_id, revision=revision, timeout=TIMEOUT_S)
+        )
+    except (NotASafetensorsRepoError, SafetensorsParsingError):
+        return {}
+    return {
+        name: (str(tensor.dtype), tuple(tensor.shape))
+        for file in found.files_metadata.values()
+        for name, tensor in file.tensors.items()
+    }
+
+
+def _repository(info: ModelInfo, files: Mapping[str, int]) -> Repository:
+    card: dict[str, Any] = dict(vars(info.card_data)) if info.card_data is not None else {}
+    weights = sum(size for name, size in files.items() if name.endswith(".safetensors"))
+    license_name = card.get("license_name") or card.get("license")
+    return Repository(
+        license=str(license_name) if license_name else None,
+        gated=bool(info.gated),
+        pipeline_tag=info.pipeline_tag,
+        checkpoint_bytes=weights or None,
+        has_chat_template="chat_template.jinja" in files or "chat_template.json" in files or None,
+        has_generation_config="generation_config.json" in files,
+        source=f"https://huggingface.co/{info.id}",
+    )
+
+
+def _asked(model_id: str, question: Callable[[], Answer]) -> Answer:
+    """The Hub's answer; ValueError that says in plain words why there is none, and what to do."""
+    from huggingface_hub import errors
+
+    try:
+        return question()
+    except errors.GatedRepoError:
+        sentence = f"{model_id} is gated: accept its licence at https://huggingface.co/{model_id}, then `hf auth login`"
+    except errors.RevisionNotFoundError:
+        sentence = f"{model_id} has no such revision; leave it empty for the newest"
+    except errors.RepositoryNotFoundError:
+        sentence = f"{model_id} is not on the Hub, or is private: check the name, or `hf auth login`"
+    except errors.HFValidationError:
+        sentence = f"{model_id!r} is no Hub id; write it like Qwen/Qwen3-8B, or give a local directory"
+    except (errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError):
+        sentence = f"the Hub cannot be reached for {model_id}: {CURE_OFFLINE}"
+    except errors.HfHubHTTPError as error:
+        sentence = _http_sentence(model_id, getattr(error.response, "status_code", 0))
+    # the HTTP library behind the client has another name from version to version, so its error is taken from there
+    except (errors.HTTPError, OSError) as error:  # type: ignore[attr-defined]
+        late = "Timeout" in type(error).__name__
+        problem = f"did not answer within {TIMEOUT_S:g} s" if late else "cannot be reached"
+        sentence = f"the Hub {problem} for {model_id}: {CURE_OFFLINE}"
+    raise ValueError(sentence) from None
+
+
+CURE_OFFLINE = "give a local directory or params_b, or log in where there is a network"
+
+
+def _http_sentence(model_id: str, status: int) -> str:
+    if status == 401:
+        return f"the Hub refuses the token for {model_id}: `hf auth login` again"
+    if status == 403:
+        return f"the Hub does not let you read {model_id}: ask for access at https://huggingface.co/{model_id}"
+    if status == 429:
+        return "the Hub answers too many requests: wait a minute, or `hf auth login` for a higher limit"
+    return f"the Hub answers {status or 'with an error'} for {model_id}: {CURE_OFFLINE}"
+
+
+def _no_config(model_id: str, files: Mapping[str, int]) -> str:
+    if "adapter_config.json" in files:
+        return (
+            f"{model_id} is a LoRA adapter: plan its base model and serve the adapter with --enable-lora --lora-modules"
+        )
+    if any(name.endswith(".gguf") for name in files):
+        return f"{model_id} has GGUF files and no config.json: give the repository it was made from"
+    return f"{model_id} has no config.json, which vLLM needs; it may be no language model"
