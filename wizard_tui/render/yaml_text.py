@@ -68,8 +68,16 @@ def _emit_node(emit: Callable[[Any], None], value: Any) -> None:
         emit(events.SequenceEndEvent())
     elif isinstance(value, str):
         emit(_text(value))
+    elif value is None or isinstance(value, bool):
+        emit(_scalar(_CONSTANTS[value], quoted=False))
     else:
-        emit(_scalar(_CONSTANTS[value] if value is None or isinstance(value, bool) else repr(value), quoted=False))
+        emit(_scalar(_number(value), quoted=False))
+
+
+def _number(value: float) -> str:
+    """YAML 1.1 takes 1e-05 for text: before an exponent it wants a point."""
+    text = repr(value)
+    return text if "." in text else text.replace("e", ".0e")
 
 
 @lru_cache(maxsize=1024)
