@@ -16,6 +16,12 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run a command line; its exit code."""
+    if not arguments and on_a_terminal():
+        # the usual start: the command line's own library would cost a tenth of it
+        from wizard_tui.tui.app import run as run_wizard
+
+        run_wizard()
+        return OK
     from wizard_tui.cli.commands import app
     from wizard_tui.cli.options import UsageError
 
@@ -36,6 +42,11 @@ def run(arguments: list[str]) -> int:
             raise
         return _refuse(error.format_message())
     return code if isinstance(code, int) else OK
+
+
+def on_a_terminal() -> bool:
+    """Whether the wizard can be drawn here."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def _refuse(sentence: str) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Annotated
 import typer
 
 from wizard_tui import __version__
+from wizard_tui.cli import on_a_terminal
 from wizard_tui.cli.options import Asked, UsageError, takes_request
 from wizard_tui.schemas.inputs import PlanRequest
 from wizard_tui.schemas.outputs import PlanResponse
@@ -58,7 +58,7 @@ def wizard(
     if plain:
         _ask_plainly(loaded)
         return
-    if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM") == "dumb":
+    if not on_a_terminal():
         raise UsageError("the wizard draws on a terminal, which this is not; use --plain, or plan (see --help)")
     from wizard_tui.tui.app import run
 

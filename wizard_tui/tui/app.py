@@ -9,13 +9,12 @@ import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from wizard_tui.schemas.profile import Profile
 from wizard_tui.tui.clipboard import copy_through_tmux
 from wizard_tui.tui.facts import Sources
 from wizard_tui.tui.fields import all_fields
@@ -25,6 +24,9 @@ from wizard_tui.tui.session import Session
 from wizard_tui.tui.state_file import StateFile
 from wizard_tui.tui.style_files import style_path
 from wizard_tui.tui.theme import DEFAULT_VARIABLES, THEMES
+
+if TYPE_CHECKING:
+    from wizard_tui.schemas.profile import Profile
 
 COLUMNS = [(0, "-tiny"), (MIN_COLUMNS, "-narrow"), (100, "-wide"), (160, "-huge")]
 ROWS = [(0, "-flat"), (MIN_ROWS, "-short"), (32, "-tall")]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from wizard_tui.hardware.gpu import GPU
-from wizard_tui.models.metadata import ModelMetadata
+if TYPE_CHECKING:
+    from wizard_tui.hardware.gpu import GPU
+    from wizard_tui.models.metadata import ModelMetadata
 
 
 class Replan(Message):

@@ -9,21 +9,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError
 
-from wizard_tui.hardware.catalog import all_gpus
-from wizard_tui.hardware.gpu import GPU
-from wizard_tui.models.metadata import ModelMetadata
-from wizard_tui.planning.alternatives import Alternative, alternatives, boxes_that_do
-from wizard_tui.planning.planner import plan
-from wizard_tui.resolve import Facts, resolve_gpus
 from wizard_tui.schemas.errors import field_errors
 from wizard_tui.schemas.inputs import PlanRequest
-from wizard_tui.schemas.outputs import PlanResponse
-from wizard_tui.schemas.profile import Profile
 from wizard_tui.tui.fields import all_fields, text_of
+
+# the planner is loaded when the first plan is made, which is after the first screen is on its way
+if TYPE_CHECKING:
+    from wizard_tui.hardware.gpu import GPU
+    from wizard_tui.models.metadata import ModelMetadata
+    from wizard_tui.planning.alternatives import Alternative
+    from wizard_tui.resolve import Facts
+    from wizard_tui.schemas.outputs import PlanResponse
+    from wizard_tui.schemas.profile import Profile
 
 Origin = Literal["default", "detected", "suggested", "yours"]
 MODEL = "model.model"
@@ -130,6 +131,9 @@ class Session:
         Errors land in `errors` by field; `response` then keeps the last valid plan. A missing fact is no error: the
         panels wait for it.
         """
+        from wizard_tui.planning.planner import plan
+        from wizard_tui.resolve import Facts, resolve_gpus
+
         try:
             self.request = PlanRequest.model_validate(self.draft() | {"explain": True})
         except ValidationError as error:
@@ -159,6 +163,8 @@ class Session:
 
         The screen asks for reasons, which the user did not: neither profile nor plan on disk shall hold them.
         """
+        from wizard_tui.planning.planner import plan
+
         if self.planned is None or self._facts is None:
             return None
         request = self.planned.model_copy(update={"explain": False})
@@ -166,12 +172,17 @@ class Session:
 
     def alternatives(self) -> list[Alternative]:
         """Other ways to run the workload on these GPUs, best first; empty before there is a plan."""
+        from wizard_tui.planning.alternatives import alternatives
+
         if self.planned is None or self._facts is None:
             return []
         return alternatives(self.planned, self._facts)
 
     def boxes(self) -> list[tuple[GPU, int]]:
         """The smallest boxes of the catalogue on which the request fits: GPU and how many."""
+        from wizard_tui.hardware.catalog import all_gpus
+        from wizard_tui.planning.alternatives import boxes_that_do
+
         if self.planned is None or self._facts is None:
             return []
         return [(gpu, count) for gpu, count, _ in boxes_that_do(self.planned, self._facts, all_gpus())]

@@ -98,6 +98,10 @@ class WizardScreen(QuietScreen):
         self.query_one("#too-small", LineView).show([((piece, ""),) for piece in wrap(SENTENCE, 38)])
         self.query_one(Welcome).show(self.session)
         await self.go(self.session.step if self.session.step in ORDER else "welcome")
+        # the first screen first: finding facts and planning load modules, also in threads
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
         self._ask_gpus()
         self._ask_model()
         self.post_message(Replan())

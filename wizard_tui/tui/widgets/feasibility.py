@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from wizard_tui.schemas.numbers import gib
-from wizard_tui.schemas.outputs import PlanResponse, Range
 from wizard_tui.tui.widgets.line_view import Line, LineView, wrapped
+
+if TYPE_CHECKING:
+    from wizard_tui.schemas.outputs import PlanResponse, Range
 
 SUGGESTIONS = 3
 # F4 takes the first suggestion

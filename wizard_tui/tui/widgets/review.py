@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -12,12 +12,14 @@ from textual.containers import VerticalScroll
 from textual.message import Message
 
 from wizard_tui.engine.flags import flag_arguments
-from wizard_tui.hardware.gpu import GPU
-from wizard_tui.planning.alternatives import Alternative
-from wizard_tui.planning.suggest import Patch
 from wizard_tui.schemas.numbers import gib
-from wizard_tui.schemas.outputs import PlanResponse
 from wizard_tui.tui.widgets.line_view import Line, LineView, wrapped
+
+if TYPE_CHECKING:
+    from wizard_tui.hardware.gpu import GPU
+    from wizard_tui.planning.alternatives import Alternative
+    from wizard_tui.planning.suggest import Patch
+    from wizard_tui.schemas.outputs import PlanResponse
 
 COLUMNS = 48
 INDENT = " " * 6

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from wizard_tui.schemas.outputs import PlanResponse
+from typing import TYPE_CHECKING
+
 from wizard_tui.tui.widgets.line_view import LineView
 from wizard_tui.tui.widgets.vram_bar import bar, parts_of
+
+if TYPE_CHECKING:
+    from wizard_tui.schemas.outputs import PlanResponse
 
 
 class StatusStrip(LineView):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from wizard_tui.schemas.numbers import gib
-from wizard_tui.schemas.outputs import MemoryBreakdown, PlanResponse
 from wizard_tui.tui.widgets.line_view import Line, LineView, Span
+
+if TYPE_CHECKING:
+    from wizard_tui.schemas.outputs import MemoryBreakdown, PlanResponse
 
 
 @dataclass(frozen=True)
