@@ -67,22 +67,23 @@ def rules_for(version: str | None) -> VersionRules:
     A version beyond the newest known gets its rules and a note. Raises ValueError for what is no version.
     """
     version = version or NEWEST
-    release = _release(version)
+    release = release_of(version)
     history = _history()
     rules = dict(history["first"])
     known = {field.name for field in fields(VersionRules)}
     for change in history["change"]:
-        if _release(change["since"]) <= release:
+        if release_of(change["since"]) <= release:
             rules.update((key, value) for key, value in change.items() if key in known)
     note = ""
-    if release > _release(NEWEST):
+    if release > release_of(NEWEST):
         note = (
             f"vLLM {version} is newer than {NEWEST}, the newest whose rules are known here; those of {NEWEST} are used"
         )
     return VersionRules(version=version, note=note, **rules)
 
 
-def _release(version: str) -> tuple[int, int, int]:
+def release_of(version: str) -> tuple[int, int, int]:
+    """The numbers of a version, for comparison. Raises ValueError for what is no version."""
     match = _VERSION.fullmatch(version.strip())
     if match is None:
         raise ValueError(f"{version!r} is no vLLM version; write it like {NEWEST}")

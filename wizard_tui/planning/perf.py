@@ -1,162 +1,14 @@
-"""How fast will it be? A roofline of memory and compute with measured efficiencies; every figure is a range.
-
-One decode step of B running sequences at context c, on one rank:
-
-    memory  = (dense weights + the experts that B tokens touch + B * KV bytes at c) / bandwidth
-    compute = 2 * B * active parameters / peak
-    step    = (memory^3 + compute^3)^(1/3) + overhead a layer, a step, a sequence + all-reduce
-
-Prefill of I tokens is bound by compute: matrix products, attention over I^2, and the all-reduce volume. C clients in a
-closed loop keep B of them running. Efficiencies and overheads are in `perf_constants.json`.
-"""
+"""How fast will it be? Every figure is a range around the median that the roofline gives, with its basis."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import lru_cache
-from importlib.resources import files
-from typing import Any
+from dataclasses import replace
 
 from wizard_tui.hardware.gpu import GPU
+from wizard_tui.planning.roofline import Load, Roofline, Traffic, constants
 from wizard_tui.schemas.outputs import PerfEstimate, Range
 
-MEAN_PROGRESS = 0.6
-"""Share of its answer that a running sequence has generated on average, as it weighs on the KV cache."""
-
 MAX_CONCURRENCY = 4096
-
-
-@dataclass(frozen=True)
-class Load:
-    """The model as one rank carries it. Bytes and active parameters are those of the rank."""
-
-    dense_bytes: float
-    expert_bytes: float
-    num_experts: int
-    experts_per_token: int
-    active_params: float
-    layers: int
-    moe_layers: int
-    hidden_size: int
-    query_dim: int
-    kv_bytes_per_token: float
-    kv_bytes_per_request: float = 0.0
-    weight_bits: int = 16
-    tp: int = 1
-    pp: int = 1
-
-    def touched_bytes(self, tokens: float) -> float:
-        """Weight bytes read in a step of so many tokens: an expert is read when at least one token is sent to it."""
-        if not self.num_experts:
-            return self.dense_bytes
-        missed = (1 - self.experts_per_token / self.num_experts) ** tokens
-        return self.dense_bytes + self.expert_bytes * (1 - missed)
-
-
-@dataclass(frozen=True)
-class Traffic:
-    """The workload and its limits. `kv_tokens` is the KV cache size of one replica in tokens."""
-
-    prompt_tokens: int
-    gen_tokens: int
-    concurrency: int
-    max_num_seqs: int
-    kv_tokens: float
-    replicas: int = 1
-    shared_prefix_tokens: int = 0
-
-    @property
-    def room(self) -> float:
-        """Sequences of this shape that one replica can run at once."""
-        held = max(1.0, self.prompt_tokens + MEAN_PROGRESS * self.gen_tokens)
-        return max(1.0, min(self.max_num_seqs, self.kv_tokens / held))
-
-
-@dataclass(frozen=True)
-class Point:
-    """Median figures at one concurrency; rates are of all replicas together."""
-
-    decode_toks_per_s: float
-    ttft_ms: float
-    tpot_ms: float
-    queued: bool
-
-
-@lru_cache(maxsize=1)
-def constants() -> Mapping[str, Any]:
-    """Efficiencies (shares of the data sheet), overheads (microseconds) and bands (factors around the median)."""
-    text = files("wizard_tui.planning").joinpath("perf_constants.json").read_text(encoding="utf-8")
-    result: Mapping[str, Any] = json.loads(text)
-    return result
-
-
-class Roofline:
-    """Step and prefill times of one replica of a model on one kind of GPU, in seconds."""
-
-    def __init__(self, load: Load, gpu: GPU, interconnect: str = "unknown") -> None:
-        c = constants()
-        self._c, self._load = c, load
-        peaks = dict(gpu.tflops)
-        half = peaks.get("bf16") or peaks.get("fp16") or c["fallback"]["tflops"]
-        native = {8: peaks.get("fp8") or peaks.get("int8"), 4: peaks.get("fp4")}.get(load.weight_bits)
-        if native:
-            self._peak = native * c["native_low_precision"] * 1e12
-        else:
-            self._peak = half * (1.0 if load.weight_bits > 8 else c["weight_only"]) * 1e12
-        self._attention_peak = half * c["attention"] * 1e12
-        bandwidth = (gpu.bandwidth_gb_s or c["fallback"]["bandwidth_gb_s"]) * 1e9
-        self._weights_rate = bandwidth * c["bandwidth"][_memory_class(gpu)]
-        if load.weight_bits <= 4:
-            self._weights_rate *= c["four_bit_weights"]
-        self._kv_rate = bandwidth * c["kv_read"]
-        self._prefill_share = c["prefill"][_compute_class(gpu)] * (c["moe"] if load.num_experts else 1.0)
-        link = _link_class(gpu, interconnect)
-        self._all_reduce_s = c["all_reduce_us"][link] * 1e-6
-        self._link_rate = (gpu.link_gb_s or c["fallback"]["link_gb_s"]) * 1e9 * c["link"][link]
-
-    def step_s(self, running: float, context: float) -> float:
-        """One decode step of `running` sequences that are `context` tokens long on average."""
-        c, load = self._c, self._load
-        cache = running * (context * load.kv_bytes_per_token + load.kv_bytes_per_request)
-        memory = load.touched_bytes(running) / self._weights_rate + cache / self._kv_rate
-        compute = 2 * running * load.active_params / (self._peak * c["decode_compute"])
-        roof = (memory**3 + compute**3) ** (1 / 3)
-        overhead_us = load.layers * c["layer_us"] + load.moe_layers * c["moe_layer_us"] + c["step_us"]
-        overhead_us += running * c["sequence_us"]
-        return load.pp * roof + overhead_us * 1e-6 + self._all_reduce(running)
-
-    def prefill_s(self, tokens: float, cached: float = 0.0) -> float:
-        """Processing a prompt of `tokens`, of which `cached` come from the prefix cache."""
-        c, load = self._c, self._load
-        fresh = max(1.0, tokens - cached)
-        products = 2 * fresh * load.active_params / (self._peak * self._prefill_share)
-        attention = 2 * fresh * (tokens + cached) * load.query_dim * load.layers / load.tp / self._attention_peak
-        return load.pp * (products + attention) + self._all_reduce(fresh) + c["request_us"] * 1e-6
-
-    def _all_reduce(self, tokens: float) -> float:
-        load = self._load
-        if load.tp == 1:
-            return 0.0
-        volume = 2 * (load.tp - 1) / load.tp * tokens * load.hidden_size * 2
-        return 2 * load.layers * (self._all_reduce_s + volume / self._link_rate)
-
-    def at(self, traffic: Traffic) -> Point:
-        """Median figures for a closed loop of `traffic.concurrency` clients over all replicas."""
-        c = self._c
-        prompt, answer = traffic.prompt_tokens, traffic.gen_tokens
-        clients = max(1.0, traffic.concurrency / traffic.replicas)
-        running = min(clients, traffic.room)
-        prefill = self.prefill_s(prompt, min(traffic.shared_prefix_tokens, prompt - 1))
-        step = self.step_s(running, prompt + answer / 2)
-        cycle = running * prefill * c["prefill_mix"] + answer * step
-        tpot = step + (running - 1) * prefill * c["prefill_mix"] / answer
-        waiting = (clients / running - 1) * cycle
-        ttft = prefill + step + c["first_token_us"] * 1e-6 + waiting
-        ttft += c["first_wave"] * (running - 1) * prefill
-        busy = min(traffic.replicas, traffic.concurrency)
-        return Point(busy * running * answer / cycle, ttft * 1e3, tpot * 1e3, clients > running)
 
 
 def predict(
@@ -165,12 +17,13 @@ def predict(
     traffic: Traffic,
     *,
     interconnect: str = "unknown",
+    vllm_version: str | None = None,
     target_ttft_ms: float | None = None,
     target_tpot_ms: float | None = None,
     assumptions: tuple[str, ...] = (),
 ) -> PerfEstimate:
     """Speed of one plan: single stream, at the given concurrency, and saturated, with 80 % bands."""
-    roofline = Roofline(load, gpu, interconnect)
+    roofline = Roofline(load, gpu, interconnect, vllm_version)
     bands = constants()["bands"]
     at_load = roofline.at(traffic)
     single = roofline.at(replace(traffic, concurrency=1, replicas=1))
@@ -268,10 +121,9 @@ def _largest_concurrency(
 def _roof(roofline: Roofline, traffic: Traffic, capacity: int) -> str:
     if traffic.concurrency > capacity:
         return "kv cache" if traffic.room < traffic.max_num_seqs else "max_num_seqs"
-    load, clients = roofline._load, traffic.concurrency / traffic.replicas
-    compute = 2 * clients * load.active_params / roofline._peak
-    memory = load.touched_bytes(clients) / roofline._weights_rate
-    return "compute" if compute > memory else "bandwidth"
+    clients = traffic.concurrency / traffic.replicas
+    context = traffic.prompt_tokens + traffic.gen_tokens / 2
+    return "compute" if roofline.compute_s(clients) > roofline.memory_s(clients, context) else "bandwidth"
 
 
 def _band(median: float, factors: list[float]) -> Range:
@@ -286,27 +138,3 @@ def _basis(gpu: GPU, traffic: Traffic) -> list[str]:
     if not gpu.bandwidth_gb_s or not gpu.tflops:
         lines.append(f"{gpu.name} is not in the catalogue: bandwidth and compute of a mid-range card are assumed")
     return lines
-
-
-def _memory_class(gpu: GPU) -> str:
-    if gpu.vendor == "amd":
-        return "amd"
-    return "gddr" if gpu.kind in ("geforce", "workstation") else "hbm"
-
-
-def _compute_class(gpu: GPU) -> str:
-    if gpu.vendor == "amd":
-        return "amd"
-    if gpu.kind in ("geforce", "workstation"):
-        return "gddr"
-    major = (gpu.compute_capability or (8, 0))[0]
-    return {7: "volta", 8: "ampere", 9: "hopper"}.get(major, "blackwell" if major >= 10 else "volta")
-
-
-def _link_class(gpu: GPU, interconnect: str) -> str:
-    if gpu.vendor == "amd":
-        return "amd"
-    wanted = interconnect if interconnect != "unknown" else gpu.interconnect
-    if wanted == "nvlink":
-        return "nvlink"
-    return "geforce" if gpu.kind == "geforce" else "p2p"

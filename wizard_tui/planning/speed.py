@@ -5,7 +5,8 @@ from __future__ import annotations
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.planning.decide import Decision
 from wizard_tui.planning.estimate import Estimate
-from wizard_tui.planning.perf import Load, Traffic, predict
+from wizard_tui.planning.perf import predict
+from wizard_tui.planning.roofline import Load, Traffic
 from wizard_tui.schemas.outputs import PerfEstimate
 
 
@@ -30,6 +31,7 @@ def performance(decision: Decision) -> PerfEstimate:
         result.gpu,
         traffic,
         interconnect=request.hardware.interconnect,
+        vllm_version=settings.vllm_version,
         target_ttft_ms=workload.target_ttft_ms,
         target_tpot_ms=workload.target_tpot_ms,
     )

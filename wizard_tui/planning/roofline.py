@@ -1,0 +1,226 @@
+"""The time of one engine step: a roofline of memory and compute with measured efficiencies.
+
+One decode step of B running sequences at context c, on one rank:
+
+    memory  = (dense weights + the experts that B tokens touch + B * KV bytes at c) / bandwidth
+    compute = 2 * B * active parameters / peak
+    step    = (memory^3 + compute^3)^(1/3) + overhead a layer, a step, a sequence + all-reduce
+
+Prefill of I tokens is bound by compute: matrix products, attention over I^2, and the all-reduce volume. C clients in a
+closed loop keep B of them running; with chunked prefill, the prompts of the others ride along in everyone's steps.
+Efficiencies and overheads are in `perf_constants.json`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+from wizard_tui.engine.versions import release_of
+from wizard_tui.hardware.gpu import GPU
+
+MEAN_PROGRESS = 0.6
+"""Share of its answer that a running sequence has generated on average, as it weighs on the KV cache."""
+
+GDDR_CAPABILITIES = frozenset({(6, 1), (7, 5), (8, 6), (8, 7), (8, 9), (11, 0), (12, 0), (12, 1)})
+"""NVIDIA chips without HBM, whatever the card is sold as: an L4 or an L40S carries a GeForce chip."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """The model as one rank carries it. Bytes and active parameters are those of the rank."""
+
+    dense_bytes: float
+    expert_bytes: float
+    num_experts: int
+    experts_per_token: int
+    active_params: float
+    layers: int
+    moe_layers: int
+    hidden_size: int
+    query_dim: int
+    kv_bytes_per_token: float
+    kv_bytes_per_request: float = 0.0
+    weight_bits: int = 16
+    tp: int = 1
+    pp: int = 1
+
+    def touched_bytes(self, tokens: float) -> float:
+        """Weight bytes read in a step of so many tokens: an expert is read when at least one token is sent to it."""
+        if not self.num_experts:
+            return self.dense_bytes
+        missed: float = (1 - self.experts_per_token / self.num_experts) ** tokens
+        return self.dense_bytes + self.expert_bytes * (1 - missed)
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """The workload and its limits. `kv_tokens` is the KV cache size of one replica in tokens."""
+
+    prompt_tokens: float
+    gen_tokens: float
+    concurrency: int
+    max_num_seqs: int
+    kv_tokens: float
+    replicas: int = 1
+    shared_prefix_tokens: int = 0
+
+    @property
+    def room(self) -> float:
+        """Sequences of this shape that one replica can run at once."""
+        held = max(1.0, self.prompt_tokens + MEAN_PROGRESS * self.gen_tokens)
+        return max(1.0, min(self.max_num_seqs, self.kv_tokens / held))
+
+
+@dataclass(frozen=True)
+class Point:
+    """Median figures at one concurrency; rates are of all replicas together."""
+
+    decode_toks_per_s: float
+    ttft_ms: float
+    tpot_ms: float
+    queued: bool
+
+
+@lru_cache(maxsize=1)
+def constants() -> Mapping[str, Any]:
+    """Efficiencies (shares of the data sheet), overheads (microseconds) and bands (factors around the median)."""
+    text = files("wizard_tui.planning").joinpath("perf_constants.json").read_text(encoding="utf-8")
+    result: Mapping[str, Any] = json.loads(text)
+    return result
+
+
+class Roofline:
+    """Step and prefill times of one replica of a model on one kind of GPU, in seconds.
+
+    `vllm_version` selects the engine's overheads; None means the newest. `fitted` replaces the shipped constants.
+    """
+
+    def __init__(
+        self,
+        load: Load,
+        gpu: GPU,
+        interconnect: str = "unknown",
+        vllm_version: str | None = None,
+        fitted: Mapping[str, Any] | None = None,
+    ) -> None:
+        c = constants() if fitted is None else fitted
+        self.load = load
+        fallback = c["fallback"]
+        chip = chip_class(gpu)
+        peaks = dict(gpu.tflops)
+        half = peaks.get("bf16") or peaks.get("fp16") or fallback["tflops"]
+        native = {8: peaks.get("fp8") or peaks.get("int8"), 4: peaks.get("fp4")}.get(load.weight_bits)
+        if native:
+            peak = native * c["native_low_precision"] * 1e12
+        else:
+            peak = half * (1.0 if load.weight_bits > 8 else c["weight_only"]) * 1e12
+        self.decode_rate: float = peak * c["decode_compute"] * (c["moe_decode"] if load.num_experts else 1.0)
+        self._prefill_rate: float = peak * c["prefill"][chip] * (c["moe_prefill"] if load.num_experts else 1.0)
+        self._attention_rate: float = half * c["attention"] * 1e12
+        bandwidth = (gpu.bandwidth_gb_s or fallback["bandwidth_gb_s"]) * 1e9
+        self.weights_rate: float = bandwidth * c["bandwidth"][_memory_class(gpu)]
+        if load.weight_bits <= 4:
+            self.weights_rate *= c["four_bit_weights"]
+        self._expert_rate: float = self.weights_rate * c["expert_weights"]
+        self._kv_rate: float = bandwidth * c["kv_read"]
+        link = _link_class(gpu, interconnect)
+        self._all_reduce_s: float = c["all_reduce_us"][link] * 1e-6
+        self._link_rate: float = (gpu.link_gb_s or fallback["link_gb_s"]) * 1e9 * c["link"][link]
+        engine = c["engine"][engine_class(vllm_version)]
+        self._step_s: float = 1e-6 * (
+            load.layers * engine["layer_us"] + engine["step_us"] + load.moe_layers * c["moe_layer_us"]
+        )
+        self._sequence_s: float = engine["sequence_us"] * 1e-6
+        self._request_s: float = engine["request_us"] * 1e-6
+        self._first_token_s: float = engine["first_token_us"] * 1e-6
+        self._mix: float = engine["prefill_mix"]
+        self._wave: float = c["first_wave"]
+        self._crowd: float = c["crowd"]
+
+    def memory_s(self, running: float, context: float) -> float:
+        """Reading weights and cache once, for `running` sequences of `context` tokens on average."""
+        load = self.load
+        cache = running * (context * load.kv_bytes_per_token + load.kv_bytes_per_request)
+        experts = load.touched_bytes(running) - load.dense_bytes
+        return load.dense_bytes / self.weights_rate + experts / self._expert_rate + cache / self._kv_rate
+
+    def compute_s(self, running: float) -> float:
+        """The matrix products of one decode step."""
+        return 2 * running * self.load.active_params / self.decode_rate
+
+    def step_s(self, running: float, context: float) -> float:
+        """One decode step of `running` sequences that are `context` tokens long on average."""
+        roof: float = (self.memory_s(running, context) ** 3 + self.compute_s(running) ** 3) ** (1 / 3)
+        return self.load.pp * roof + self._step_s + running * self._sequence_s + self._all_reduce(running)
+
+    def prefill_s(self, tokens: float, cached: float = 0.0) -> float:
+        """Processing a prompt of `tokens`, of which `cached` come from the prefix cache."""
+        load = self.load
+        fresh = max(1.0, tokens - cached)
+        products = 2 * fresh * load.active_params / self._prefill_rate
+        attention = 2 * fresh * (tokens + cached) * load.query_dim * load.layers / load.tp / self._attention_rate
+        return load.pp * (products + attention) + self._all_reduce(fresh) + self._request_s
+
+    def _all_reduce(self, tokens: float) -> float:
+        load = self.load
+        if load.tp == 1:
+            return 0.0
+        volume = 2 * (load.tp - 1) / load.tp * tokens * load.hidden_size * 2
+        return 2 * load.layers * (self._all_reduce_s + volume / self._link_rate)
+
+    def at(self, traffic: Traffic) -> Point:
+        """Median figures for a closed loop of `traffic.concurrency` clients over all replicas."""
+        prompt, answer = traffic.prompt_tokens, max(1.0, traffic.gen_tokens)
+        clients = max(1.0, traffic.concurrency / traffic.replicas)
+        running = min(clients, traffic.room)
+        prefill = self.prefill_s(prompt, min(traffic.shared_prefix_tokens, prompt - 1))
+        step = self.step_s(running, prompt + answer / 2)
+        others = (running - 1) * prefill * self._mix
+        cycle = running * prefill * self._mix + answer * step
+        # prompts that arrive together are worked off one after the other
+        crowd = (running - 1) * prefill * (self._wave + self._crowd * running * prefill * self._mix / cycle)
+        waiting = (clients / running - 1) * cycle
+        ttft = prefill + step + self._first_token_s + crowd + waiting
+        tpot = step + others / answer
+        busy = min(traffic.replicas, traffic.concurrency)
+        return Point(busy * running * answer / cycle, ttft * 1e3, tpot * 1e3, clients > running)
+
+
+def chip_class(gpu: GPU) -> str:
+    """The generation of a GPU as far as measured compute efficiencies differ."""
+    if gpu.vendor == "amd":
+        return "amd"
+    capability = gpu.compute_capability or (8, 0)
+    if capability < (8, 0):
+        return "volta"
+    if capability in GDDR_CAPABILITIES:
+        return "gddr"
+    return {8: "ampere", 9: "hopper"}.get(capability[0], "blackwell")
+
+
+def engine_class(vllm_version: str | None) -> str:
+    """The engine generation: V0, the first V1 releases, and V1 since asynchronous scheduling matured."""
+    if vllm_version is None:
+        return "v1"
+    version = release_of(vllm_version)
+    return "v0" if version < (0, 8) else "early_v1" if version < (0, 12) else "v1"
+
+
+def _memory_class(gpu: GPU) -> str:
+    if gpu.vendor == "amd":
+        return "amd"
+    return "gddr" if gpu.compute_capability in GDDR_CAPABILITIES else "hbm"
+
+
+def _link_class(gpu: GPU, interconnect: str) -> str:
+    if gpu.vendor == "amd":
+        return "amd"
+    wanted = interconnect if interconnect != "unknown" else gpu.interconnect
+    if wanted == "nvlink":
+        return "nvlink"
+    return "geforce" if gpu.kind == "geforce" else "p2p"
