@@ -34,9 +34,10 @@ def fetch(model_id: str, revision: str | None = None, *, with_headers: bool = Tr
     files = {file.rfilename: file.size or 0 for file in info.siblings or ()}
     if CONFIG not in files:
         raise ValueError(_no_config(model_id, files))
-    config = _read(model_id, CONFIG, info.sha)
+    # by the name of the revision, so that the cache knows it by that name too
+    config = _read(model_id, CONFIG, revision)
     if QUANTIZATION in files:
-        config = with_quantization(config, _read(model_id, QUANTIZATION, info.sha))
+        config = with_quantization(config, _read(model_id, QUANTIZATION, revision))
     tensor_files = [name for name in files if name.endswith(".safetensors") and "/" not in name]
     headers: dict[str, Header] = {}
     if with_headers and 0 < len(tensor_files) <= MOST_TENSOR_FILES:

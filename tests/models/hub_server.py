@@ -1,0 +1,141 @@
+"""A server on loopback that answers as the Hub does: model info, files, byte ranges, and its ways to refuse."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+SHA = "0123456789abcdef0123456789abcdef01234567"
+
+
+@dataclass
+class Repo:
+    """One repository: its files, and how it refuses (an HTTP status and the Hub's own code for the reason)."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    gated: str | bool = False
+    refuses: tuple[int, str] | None = None
+    pipeline_tag: str = "text-generation"
+    license: str = "apache-2.0"
+
+
+@dataclass
+class Hub:
+    """Repositories by id, and every request that came: method, path, range."""
+
+    repos: dict[str, Repo] = field(default_factory=dict)
+    asked: list[tuple[str, str, str]] = field(default_factory=list)
+    cuts_connections: bool = False
+
+    def answer(self, handler: BaseHTTPRequestHandler, *, body: bool) -> None:
+        path = unquote(urlsplit(handler.path).path)
+        self.asked.append((handler.command, path, handler.headers.get("Range", "")))
+        if self.cuts_connections:
+            handler.connection.shutdown(socket.SHUT_RDWR)
+            return
+        found = next((name for name in self.repos if path.startswith((f"/api/models/{name}", f"/{name}/"))), None)
+        if found is None:
+            _refuse(handler, 404, "RepoNotFound")
+            return
+        repo = self.repos[found]
+        if repo.refuses is not None:
+            _refuse(handler, *repo.refuses)
+        elif path.startswith("/api/"):
+            if "/revision/" in path and path.rpartition("/")[2] not in ("main", SHA):
+                _refuse(handler, 404, "RevisionNotFound")
+            else:
+                _send(handler, json.dumps(_info(found, repo)).encode(), {"Content-Type": "application/json"}, body=body)
+        elif (name := path.partition("/resolve/")[2].partition("/")[2]) in repo.files:
+            _send_file(handler, repo.files[name], body=body)
+        else:
+            _refuse(handler, 404, "EntryNotFound")
+
+
+@contextmanager
+def running(hub: Hub) -> Iterator[str]:
+    """Serve `hub`; its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            hub.answer(self, body=True)
+
+        def do_HEAD(self) -> None:
+            hub.answer(self, body=False)
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def safetensors(tensors: dict[str, tuple[str, list[int]]]) -> bytes:
+    """A file with these tensors in its header, and no data behind it."""
+    header = json.dumps(
+        {name: {"dtype": kind, "shape": shape, "data_offsets": [0, 0]} for name, (kind, shape) in tensors.items()}
+    ).encode()
+    return struct.pack("<Q", len(header)) + header
+
+
+def _info(name: str, repo: Repo) -> dict[str, Any]:
+    siblings = [{"rfilename": file, "size": len(data)} for file, data in repo.files.items()]
+    return {
+        "id": name,
+        "modelId": name,
+        "sha": SHA,
+        "private": False,
+        "gated": repo.gated,
+        "tags": [],
+        "downloads": 1,
+        "likes": 0,
+        "pipeline_tag": repo.pipeline_tag,
+        "cardData": {"license": repo.license},
+        "siblings": siblings,
+    }
+
+
+def _send_file(handler: BaseHTTPRequestHandler, data: bytes, *, body: bool) -> None:
+    headers = {"ETag": f'"{hashlib.sha256(data).hexdigest()}"', "X-Repo-Commit": SHA, "Accept-Ranges": "bytes"}
+    asked = handler.headers.get("Range", "")
+    if asked.startswith("bytes=") and body:
+        first, _, last = asked[6:].partition("-")
+        part = data[int(first) : int(last) + 1 if last else None]
+        headers["Content-Range"] = f"bytes {first}-{int(first) + len(part) - 1}/{len(data)}"
+        _send(handler, part, headers, body=body, status=206)
+    else:
+        _send(handler, data, headers, body=body)
+
+
+def _send(
+    handler: BaseHTTPRequestHandler, data: bytes, headers: dict[str, str], *, body: bool, status: int = 200
+) -> None:
+    handler.send_response(status)
+    for name, value in (headers | {"Content-Length": str(len(data))}).items():
+        handler.send_header(name, value)
+    handler.end_headers()
+    if body:
+        handler.wfile.write(data)
+
+
+def _refuse(handler: BaseHTTPRequestHandler, status: int, code: str) -> None:
+    headers = {"X-Error-Code": code, "X-Error-Message": code} if code else {}
+    _send(handler, b"{}", headers, body=handler.command == "GET", status=status)

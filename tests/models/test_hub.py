@@ -1,0 +1,137 @@
+"""The Hub, by its real client against a server on loopback."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.models.hub_server import SHA, Hub, Repo, running, safetensors
+from tests.planning.conftest import LLAMA_8B
+from wizard_tui.models import hub as reading
+from wizard_tui.models.metadata import load_model_metadata
+
+CONFIG = json.dumps(LLAMA_8B).encode()
+TENSORS = {"model.norm.weight": ("BF16", [4096]), "lm_head.weight": ("BF16", [128256, 4096])}
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    from huggingface_hub import constants
+
+    served = Hub()
+    with running(served) as address:
+        monkeypatch.setattr(constants, "ENDPOINT", address)
+        monkeypatch.setattr(
+            constants, "HUGGINGFACE_CO_URL_TEMPLATE", address + "/{repo_id}/resolve/{revision}/{filename}"
+        )
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
+        monkeypatch.setattr(reading, "TIMEOUT_S", 3.0)
+        monkeypatch.delenv("HF_TOKEN", raising=False)
+        yield served
+
+
+def test_config_headers_and_surroundings_are_read_without_weights(hub: Hub) -> None:
+    hub.repos["org/model"] = Repo(
+        {"config.json": CONFIG, "model.safetensors": safetensors(TENSORS), "chat_template.jinja": b"{{ x }}"},
+        gated="auto",
+    )
+    metadata = load_model_metadata("org/model")
+    assert metadata.model_id == "org/model"
+    assert metadata.source == "tensor headers"
+    assert metadata.revision == SHA
+    assert metadata.num_hidden_layers == 32
+    assert metadata.headers == {"model.norm.weight": ("BF16", (4096,)), "lm_head.weight": ("BF16", (128256, 4096))}
+    assert metadata.repository.license == "apache-2.0"
+    assert metadata.repository.gated is True
+    assert metadata.repository.has_chat_template is True
+    ranges = [span for method, path, span in hub.asked if path.endswith(".safetensors") and method == "GET"]
+    assert ranges
+    assert all(ranges), "never the whole file"
+
+
+def test_modelopt_states_its_quantisation_in_a_file_of_its_own(hub: Hub) -> None:
+    quantised = json.dumps({"quantization": {"quant_algo": "FP8"}}).encode()
+    hub.repos["org/model"] = Repo({"config.json": CONFIG, "hf_quant_config.json": quantised})
+    assert load_model_metadata("org/model").quantization == "modelopt"
+
+
+def test_a_second_look_needs_no_network(hub: Hub) -> None:
+    hub.repos["org/model"] = Repo({"config.json": CONFIG})
+    first = load_model_metadata("org/model")
+    hub.repos.clear()
+    hub.asked.clear()
+    again = load_model_metadata("org/model")
+    assert again.num_params == first.num_params
+    assert hub.asked == []
+
+
+@pytest.mark.parametrize(
+    ("repo", "said"),
+    [
+        (None, r"not on the Hub, or is private: check the name"),
+        (Repo(refuses=(401, "GatedRepo")), r"is gated: accept its licence at https://huggingface.co/org/model"),
+        (Repo(refuses=(403, "GatedRepo")), r"is gated"),
+        (Repo(refuses=(401, "")), r"not on the Hub, or is private|refuses the token"),
+        (Repo(refuses=(403, "")), r"does not let you read"),
+        (Repo(refuses=(429, "")), r"too many requests"),
+        (Repo(refuses=(500, "")), r"answers 500"),
+        (Repo({"adapter_config.json": b"{}"}), r"is a LoRA adapter"),
+        (Repo({"model-Q4_K_M.gguf": b""}), r"has GGUF files"),
+        (Repo({"README.md": b""}), r"has no config\.json"),
+        (Repo({"config.json": b"{"}), r"config\.json of org/model is not valid JSON"),
+        (Repo({"config.json": b"[]"}), r"holds no JSON object"),
+        (Repo({"config.json": b'{"model_type": "llama"}'}), r"config\.json of org/model"),
+    ],
+)  # fmt: skip
+def test_each_refusal_has_its_sentence_and_its_cure(hub: Hub, repo: Repo | None, said: str) -> None:
+    if repo is not None:
+        hub.repos["org/model"] = repo
+    with pytest.raises(ValueError, match=said) as caught:
+        load_model_metadata("org/model")
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_revision_is_named(hub: Hub) -> None:
+    hub.repos["org/model"] = Repo({"config.json": CONFIG})
+    with pytest.raises(ValueError, match="has no such revision"):
+        load_model_metadata("org/model", revision="v9")
+
+
+def test_a_line_that_is_cut_says_what_still_works(hub: Hub) -> None:
+    hub.cuts_connections = True
+    with pytest.raises(ValueError, match=r"cannot be reached .* give a local directory or params_b"):
+        load_model_metadata("org/model")
+
+
+def test_offline_is_respected(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    hub.repos["org/model"] = Repo({"config.json": CONFIG})
+    with pytest.raises(ValueError, match="cannot be reached"):
+        load_model_metadata("org/model")
+
+
+def test_only_the_size_known_is_enough_for_a_guess(hub: Hub) -> None:
+    metadata = load_model_metadata("org/model", params_b=7)
+    assert metadata.source == "parameter count"
+    assert "not on the Hub" in metadata.warnings[0]
+
+
+@pytest.mark.parametrize("name", ["a b", "org/na me", "-x/y", "org//x"])
+def test_what_is_no_name_is_said(hub: Hub, name: str) -> None:
+    with pytest.raises((ValueError, FileNotFoundError), match=r"is no Hub id|does not exist"):
+        load_model_metadata(name)
+
+
+def test_the_token_is_in_no_sentence(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    hub.repos["org/model"] = Repo(refuses=(401, ""))
+    with pytest.raises(ValueError, match="org/model") as caught:
+        load_model_metadata("org/model")
+    assert "hf_secret" not in str(caught.value)
