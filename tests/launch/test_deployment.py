@@ -63,3 +63,6 @@ def test_the_readme_tells_of_the_files_that_are_there_and_no_others() -> None:
     text = deployment_files(asked, plan(asked, facts()), ["serve"])["README.md"].text
     assert "./serve.sh" in text
     assert "docker" not in text
+    assert "profile.yaml" not in text
+    again = deployment_files(asked, plan(asked, facts()), ["serve", "profile"])["README.md"].text
+    assert "vllm-wizard-tui generate --profile profile.yaml --output-dir .\n" in again

@@ -66,7 +66,7 @@ def test_a_file_that_somebody_changed_stops_the_whole_set(tmp_path: Path, ours: 
 def test_a_disk_that_fails_half_way_leaves_everything_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_files(tmp_path, {"serve.sh": OutputFile("first\n")})
+    write_files(tmp_path, {"serve.sh": OutputFile("first\n", executable=True)})
     before = contents(tmp_path)
     replace = Path.replace
 
@@ -79,6 +79,7 @@ def test_a_disk_that_fails_half_way_leaves_everything_as_it_was(
     with pytest.raises(OSError, match="No space"):
         write_files(tmp_path, FILES)
     assert contents(tmp_path) == before
+    assert stat.S_IMODE((tmp_path / "serve.sh").stat().st_mode) == 0o700
 
 
 @pytest.mark.parametrize("name", ["../out", "/etc/x", "a/../../b", ""])

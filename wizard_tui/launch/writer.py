@@ -81,6 +81,7 @@ def _changed_by_hand(folder: Path, present: Mapping[str, bytes | None], files: M
 def _replace_all(folder: Path, files: Mapping[str, OutputFile], before: Mapping[str, bytes | None]) -> None:
     """Stage every file beside its place, then move them there; a move that fails undoes those before it."""
     staged: dict[str, Path] = {}
+    modes = {name: (folder / name).stat().st_mode & 0o777 for name, data in before.items() if data is not None}
     moved: list[str] = []
     try:
         for name, file in files.items():
@@ -95,7 +96,7 @@ def _replace_all(folder: Path, files: Mapping[str, OutputFile], before: Mapping[
                 if data is None:
                     (folder / name).unlink()
                 else:
-                    _staged(folder / name, data, PRIVATE).replace(folder / name)
+                    _staged(folder / name, data, modes[name]).replace(folder / name)
         raise
     finally:
         for path in staged.values():

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from wizard_tui.render.client import base_url
 from wizard_tui.render.container import instance_name, port_of, startup_seconds
 from wizard_tui.render.env_template import secret_variables
 from wizard_tui.render.pod import needs_secret
-from wizard_tui.render.registry import ARTIFACTS
+from wizard_tui.render.registry import ARTIFACTS, Artifact
 from wizard_tui.schemas.outputs import VLLMConfig
 
 
@@ -66,62 +66,83 @@ _COMPOSE_BY_ROLE = _Way(
     "docker compose --profile head up --detach\ndocker compose --profile worker up --detach",
     "docker compose --profile '*' down",
 )
+_ROLL_BACK = """\
+Keep this directory under version control (not `.env`). Stop the server, restore the former files, start it again.
+"""
+_AGAIN = "vllm-wizard-tui generate --profile profile.yaml --output-dir ."
 _PER_MACHINE = ("serve", "docker", "ray")
 _IN_CLUSTER = frozenset({"k8s", "kustomize", "helm", "kuberay"})
 _ASK = {"curl": "./ask.sh", "python": "python3 ask.py"}
 
 
 def render_readme(config: VLLMConfig, names: Collection[str]) -> str:
-    """Markdown for the artifacts called `names`; a user's own words stand in a code block only, as JSON in ASCII."""
+    """Markdown for the artifacts, and the profile, called `names`.
+
+    A user's own words stand in a code block only, as JSON in ASCII.
+    """
     made = [artifact for artifact in ARTIFACTS.values() if artifact.name in names]
-    several = config.deployment.nodes > 1
-    ways = {artifact: _WAYS[artifact.name] for artifact in made if artifact.name in _WAYS}
-    if several:
-        ways = {artifact: _COMPOSE_BY_ROLE if artifact.name == "compose" else way for artifact, way in ways.items()}
+    ways = {artifact: _way(config, artifact) for artifact in made if artifact.name in _WAYS}
+    parts = [
+        f"# {instance_name(config)}\n",
+        *_contents(config, made, "profile" in names),
+        "## Start\n",
+        *_start(config, ways, "env" in names),
+        "## Test\n",
+        *_test(config, names),
+        "## Stop\n",
+        *(f"{artifact.title}:\n\n{_commands(config, way.stop)}" for artifact, way in ways.items()),
+        "## Roll back\n",
+        _ROLL_BACK,
+        *(f"{artifact.title}:\n\n{_commands(config, way.undo)}" for artifact, way in ways.items() if way.undo),
+    ]
+    return "\n".join(parts).rstrip("\n") + "\n"
+
+
+def _way(config: VLLMConfig, artifact: Artifact) -> _Way:
+    by_role = artifact.name == "compose" and config.deployment.nodes > 1
+    return _COMPOSE_BY_ROLE if by_role else _WAYS[artifact.name]
+
+
+def _contents(config: VLLMConfig, made: list[Artifact], with_profile: bool) -> list[str]:
     facts = f"model  {json.dumps(config.model)}\nvLLM   {config.deployment.vllm_version}"
-    text = [f"# {instance_name(config)}\n", _block(facts)]
-    text += [f"- `{artifact.filename}`: {artifact.title}" for artifact in made]
-    text += ["- `plan.json`: the plan and its memory in full\n", "## Start\n"]
-    if needs_secret(config) and ways:
+    files = [f"- `{artifact.filename}`: {artifact.title}" for artifact in made]
+    plan = "- `plan.json`: the plan and its memory in full\n"
+    if not with_profile:
+        return [_block(facts), *files, plan]
+    again = ["All of it is made again, byte by byte, by:\n", _commands(config, _AGAIN)]
+    return [_block(facts), *files, "- `profile.yaml`: what was asked for", plan, *again]
+
+
+def _start(config: VLLMConfig, ways: Mapping[Artifact, _Way], with_template: bool) -> list[str]:
+    secret = needs_secret(config)
+    text = []
+    if secret and ways:
         text += [
             "Token and API key come from a file `.env` that only you can read:\n",
-            _block(_env_file(config, names)),
+            _env_file(config, with_template),
         ]
     for artifact, way in ways.items():
-        where = ", on every machine" if several and artifact.name in _PER_MACHINE else ""
-        commands = [way.secrets, way.start] if way.secrets and needs_secret(config) else [way.start]
+        where = ", on every machine" if config.deployment.nodes > 1 and artifact.name in _PER_MACHINE else ""
+        commands = [way.secrets, way.start] if way.secrets and secret else [way.start]
         text += [f"{artifact.title}{where}:\n", _commands(config, *commands)]
-    text += [f"The first start downloads, loads and compiles; allow {startup_seconds(config) // 60} minutes.\n"]
-    text += ["## Test\n", *_test(config, names), "## Stop\n"]
-    text += [f"{artifact.title}:\n\n{_commands(config, way.stop)}" for artifact, way in ways.items()]
-    text += ["## Roll back\n", _ROLL_BACK]
-    text += [f"{artifact.title}:\n\n{_commands(config, way.undo)}" for artifact, way in ways.items() if way.undo]
-    return "\n".join(text).rstrip("\n") + "\n"
+    return [*text, f"The first start downloads, loads and compiles; allow {startup_seconds(config) // 60} minutes.\n"]
 
 
-_ROLL_BACK = """\
-Keep this directory under version control (not `.env`). Stop the server, restore the former files, start it again.
-"""
-
-
-def _env_file(config: VLLMConfig, names: Collection[str]) -> str:
-    if "env" in names:
-        return "install -m 600 env.template .env\n${EDITOR:-vi} .env"
+def _env_file(config: VLLMConfig, with_template: bool) -> str:
+    if with_template:
+        return _block("install -m 600 env.template .env\n${EDITOR:-vi} .env")
     needed = " and ".join(f"{variable}=..." for variable in secret_variables(config))
-    return f"install -m 600 /dev/null .env\n${{EDITOR:-vi}} .env  # {needed}"
+    return _block(f"install -m 600 /dev/null .env\n${{EDITOR:-vi}} .env  # {needed}")
 
 
 def _test(config: VLLMConfig, names: Collection[str]) -> list[str]:
     health = base_url(config).removesuffix("/v1") + "/health"
-    text = [_commands(config, f"curl --fail {health}", *(line for name, line in _ASK.items() if name in names))]
-    if not _IN_CLUSTER.isdisjoint(names):
-        forward = f"kubectl port-forward service/{{name}} {port_of(config)}"
-        text = [
-            "On Kubernetes, in another terminal first (the chart's service has its own name and port):\n",
-            _commands(config, forward),
-            *text,
-        ]
-    return text
+    asks = _commands(config, f"curl --fail {health}", *(line for name, line in _ASK.items() if name in names))
+    if _IN_CLUSTER.isdisjoint(names):
+        return [asks]
+    forward = f"kubectl port-forward service/{{name}} {port_of(config)}"
+    first = "On Kubernetes, in another terminal first (the chart's service has its own name and port):\n"
+    return [first, _commands(config, forward), asks]
 
 
 def _commands(config: VLLMConfig, *lines: str) -> str:
