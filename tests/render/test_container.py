@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 
 from tests.render.samples import a_config, names
-from wizard_tui.render.container import inside, instance_name, is_offline, startup_seconds
+from wizard_tui.render.container import inside, instance_name, is_offline, mounts, startup_seconds
 
 
 @given(names)
@@ -27,17 +27,37 @@ def test_the_last_part_of_the_name_is_kept(model: str, name: str) -> None:
     assert instance_name(a_config(model=model)) == name
 
 
-def test_the_hub_is_needed_for_a_tokenizer_or_a_draft_model_of_another_repository() -> None:
-    local = {"model_is_local": True}
-    assert is_offline(a_config(model="/m", deployment=local))
-    assert not is_offline(a_config(model="/m", tokenizer="org/other", deployment=local))
-    assert not is_offline(a_config(model="/m", speculative_config={"model": "org/draft"}, deployment=local))
+LOCAL = {"model_is_local": True}
+
+
+def test_the_hub_is_needed_for_any_checkpoint_that_is_not_local() -> None:
     assert not is_offline(a_config())
+    assert is_offline(a_config(model="/m", deployment=LOCAL))
+    assert is_offline(a_config(model="/m", tokenizer="/m", deployment=LOCAL))
+    assert is_offline(a_config(model="/m", speculative_config={"method": "ngram"}, deployment=LOCAL))
+    assert not is_offline(a_config(model="/m", tokenizer="org/other", deployment=LOCAL))
+    assert not is_offline(a_config(model="/m", speculative_config={"model": "org/draft"}, deployment=LOCAL))
 
 
-def test_a_tokenizer_that_is_the_model_moves_with_it() -> None:
-    seen = inside(a_config(model="/m", tokenizer="/m", deployment={"model_is_local": True}))
-    assert seen.tokenizer == seen.model == "/model"
+def test_every_local_checkpoint_is_mounted_once_and_found_inside() -> None:
+    snapshot = "/hf/models--org--draft/snapshots/abc"
+    config = a_config(
+        model="/m",
+        tokenizer="/t",
+        speculative_config={"model": snapshot, "num_speculative_tokens": 2},
+        deployment=LOCAL,
+    )
+    assert {mount.source: mount.target for mount in mounts(config)} == {
+        "/m": "/model",
+        "/t": "/tokenizer",
+        "/hf/models--org--draft": "/draft-model",
+    }
+    seen = inside(config)
+    assert (seen.model, seen.tokenizer) == ("/model", "/tokenizer")
+    assert seen.speculative_config == {"model": "/draft-model/snapshots/abc", "num_speculative_tokens": 2}
+    same = a_config(model="/m", tokenizer="/m", deployment=LOCAL)
+    assert len(mounts(same)) == 1
+    assert inside(same).tokenizer == inside(same).model == "/model"
 
 
 def test_a_local_model_needs_no_time_for_a_download() -> None:

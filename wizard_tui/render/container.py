@@ -19,7 +19,6 @@ DEFAULT_PORT = 8000
 SHM_GIB = 16
 """Shared memory through which tensor-parallel workers exchange data."""
 
-_MODEL_INSIDE = PurePosixPath("/model")
 _TEMPLATE_INSIDE = "/chat-template.jinja"
 _IN_IMAGE = "/vllm-workspace/"
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*")
@@ -39,10 +38,8 @@ class Mount:
 
 
 def mounts(config: VLLMConfig) -> list[Mount]:
-    """The local model directory and chat template, where there are any."""
-    found = []
-    if config.deployment.model_is_local:
-        found.append(Mount("model", str(_model_root(config.model)), str(_MODEL_INSIDE)))
+    """The local checkpoints and the local chat template, where there are any."""
+    found = [Mount(name, str(_root(path)), f"/{name}") for name, path in _local_checkpoints(config).items()]
     if template := _mounted_template(config):
         found.append(Mount("chat-template", template, _TEMPLATE_INSIDE))
     return found
@@ -56,20 +53,25 @@ def inside(config: VLLMConfig) -> VLLMConfig:
     is mounted elsewhere.
     """
     changes: dict[str, object] = {} if config.deployment.nodes > 1 else {"host": "0.0.0.0"}  # noqa: S104
-    if config.deployment.model_is_local:
-        path = PurePosixPath(config.model)
-        changes["model"] = str(_MODEL_INSIDE / path.relative_to(_model_root(config.model)))
+    moved = {
+        path: str(PurePosixPath(f"/{name}") / PurePosixPath(path).relative_to(_root(path)))
+        for name, path in _local_checkpoints(config).items()
+    }
+    if config.model in moved:
+        changes["model"] = moved[config.model]
         changes["served_model_name"] = config.served_model_name or config.model
-        if config.tokenizer == config.model:
-            changes["tokenizer"] = changes["model"]
+    if config.tokenizer in moved:
+        changes["tokenizer"] = moved[config.tokenizer]
+    if config.speculative_config and config.speculative_config.get("model") in moved:
+        changes["speculative_config"] = config.speculative_config | {"model": moved[config.speculative_config["model"]]}
     if _mounted_template(config):
         changes["chat_template"] = _TEMPLATE_INSIDE
     return config.model_copy(update=changes)
 
 
 def is_offline(config: VLLMConfig) -> bool:
-    """Whether nothing has to come from the Hub: the model is local, and no other checkpoint is named."""
-    return config.deployment.model_is_local and config.speculative_config is None and config.tokenizer is None
+    """Whether nothing has to come from the Hub: every checkpoint that is named is local."""
+    return set(_checkpoints(config).values()) == set(_local_checkpoints(config).values())
 
 
 def port_of(config: VLLMConfig) -> int:
@@ -130,9 +132,26 @@ def image(config: VLLMConfig) -> str:
     return name
 
 
-def _model_root(model: str) -> PurePosixPath:
+def _checkpoints(config: VLLMConfig) -> dict[str, str]:
+    """What vLLM loads from the Hub or from directories."""
+    draft = (config.speculative_config or {}).get("model")
+    named = {"model": config.model, "tokenizer": config.tokenizer, "draft-model": draft}
+    return {name: path for name, path in named.items() if isinstance(path, str)}
+
+
+def _local_checkpoints(config: VLLMConfig) -> dict[str, str]:
+    """Those that are directories of this machine, each once."""
+    found: dict[str, str] = {}
+    for name, path in _checkpoints(config).items():
+        is_local = config.deployment.model_is_local if path == config.model else path.startswith("/")
+        if is_local and path not in found.values():
+            found[name] = path
+    return found
+
+
+def _root(checkpoint: str) -> PurePosixPath:
     """What to mount. A snapshot of the Hub's cache consists of links to ../../blobs, so its repository is needed."""
-    path = PurePosixPath(model)
+    path = PurePosixPath(checkpoint)
     in_cache = path.parent.name == "snapshots" and path.parent.parent.name.startswith("models--")
     return path.parent.parent if in_cache else path
 
