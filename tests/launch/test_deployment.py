@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -66,3 +67,11 @@ def test_the_readme_tells_of_the_files_that_are_there_and_no_others() -> None:
     assert "profile.yaml" not in text
     again = deployment_files(asked, plan(asked, facts()), ["serve", "profile"])["README.md"].text
     assert "vllm-wizard-tui generate --profile profile.yaml --output-dir .\n" in again
+
+
+def test_a_volume_is_as_large_as_the_checkpoint_that_goes_into_it() -> None:
+    known = facts()
+    sized = replace(known.metadata.repository, checkpoint_bytes=16 << 30)
+    known = replace(known, metadata=replace(known.metadata, repository=sized))
+    asked = request()
+    assert 'storage: "36Gi"' in deployment_files(asked, plan(asked, known), ["k8s"])["k8s.yaml"].text
