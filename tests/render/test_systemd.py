@@ -80,3 +80,15 @@ def test_systemd_itself_finds_nothing_to_say(tmp_path: Path, config: VLLMConfig)
     ours = [line for line in ran.stderr.splitlines() if "vllm" in line]
     assert ran.returncode == 0, ran.stderr
     assert not ours
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+def test_systemd_rates_its_exposure_as_ok(tmp_path: Path) -> None:
+    """Of 10 at most 4, which systemd calls OK; what remains are devices, the network and system calls."""
+    unit = tmp_path / "vllm.service"
+    unit.write_text(render_systemd_unit(a_config()), encoding="utf-8")
+    line = ["systemd-analyze", "security", "--offline=true", "--threshold=40", "--no-pager", str(unit)]
+    ran = subprocess.run(line, capture_output=True, text=True, check=False)
+    if "unrecognized option" in ran.stderr:
+        pytest.skip("this systemd-analyze is older than 250")
+    assert ran.returncode == 0, ran.stdout + ran.stderr

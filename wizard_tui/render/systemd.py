@@ -14,6 +14,9 @@ _CONFINEMENT: tuple[Setting, ...] = (
     ("NoNewPrivileges", "yes"),
     ("ProtectSystem", "strict"),
     ("PrivateTmp", "yes"),
+    ("PrivateMounts", "yes"),
+    ("ProtectProc", "invisible"),
+    ("UMask", "0077"),
     ("ProtectClock", "yes"),
     ("ProtectControlGroups", "yes"),
     ("ProtectHostname", "yes"),
@@ -28,7 +31,8 @@ _CONFINEMENT: tuple[Setting, ...] = (
     ("CapabilityBoundingSet", ""),
     ("SystemCallArchitectures", "native"),
 )
-"""No PrivateDevices, for the GPUs, and no MemoryDenyWriteExecute, for the compiled kernels."""
+"""No PrivateDevices, for the GPUs; no MemoryDenyWriteExecute, for the compiled kernels; and no SystemCallFilter, since
+what CUDA and NCCL call between processes changes with the driver."""
 
 
 def render_systemd_unit(config: VLLMConfig) -> str:
