@@ -11,6 +11,7 @@ from tests.tui.conftest import opened, settled, text_of, typed, until
 from wizard_tui.hardware.catalog import get_gpu_by_name
 from wizard_tui.tui.app import WizardApp
 from wizard_tui.tui.fields import all_fields
+from wizard_tui.tui.messages import Replan
 from wizard_tui.tui.screens.wizard import ORDER
 from wizard_tui.tui.session import Session
 from wizard_tui.tui.widgets.artifact_preview import ArtifactPreview
@@ -317,3 +318,16 @@ async def test_the_step_line_answers_to_a_click() -> None:
         await pilot.click("#stepper", offset=(at, 0))
         await settled(pilot)
         assert pilot.app.session.step == "policy"  # type: ignore[attr-defined]
+
+
+async def test_keys_that_come_faster_than_plans_are_all_kept() -> None:
+    async with opened() as pilot:
+        await pilot.press("enter", "tab")
+        editor = pilot.app.screen.query_one("#model-max_model_len", Input)
+        # as from a paste or a slow line: the keys are there before any of them is planned
+        for digit in "123456":
+            editor.insert_text_at_cursor(digit)
+            pilot.app.screen.post_message(Replan())
+        await settled(pilot)
+        assert editor.value == "123456"
+        assert pilot.app.session.texts["model.max_model_len"] == "123456"  # type: ignore[attr-defined]

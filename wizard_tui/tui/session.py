@@ -154,6 +154,9 @@ class Session:
         except ValueError as error:
             self.errors = {MODEL: str(error)}
             return
+        except Exception as error:  # a fault of ours must not take along what was typed
+            self.errors = {MODEL: f"cannot be planned, by a fault of this program: {error!r}; please report it"}
+            return
         if response != self.response:
             self.previous = self.response
         self.response, self.planned, self._facts = response, self.request, facts
@@ -229,15 +232,16 @@ class Session:
         self.metadata, self.model_state = None, sentence
         return True
 
-    def gpus_found(self, gpus: Sequence[GPU]) -> None:
-        """Take what the driver shows; fills the hardware fields that nobody touched."""
+    def gpus_found(self, gpus: Sequence[GPU]) -> list[str]:
+        """Take what the driver shows; the paths of the hardware fields that it fills, as far as nobody touched them."""
         self.detected = tuple(gpus)
         if {self.origins[GPU_NAME], self.origins[GPU_COUNT]} - {"default"}:
-            return
-        if gpus:
-            self._apply({GPU_COUNT: (str(len(gpus)), "detected")})
-        else:
-            self._apply({GPU_NAME: (START[GPU_NAME], "suggested")})
+            return []
+        filled: dict[str, tuple[str, Origin]] = (
+            {GPU_COUNT: (str(len(gpus)), "detected")} if gpus else {GPU_NAME: (START[GPU_NAME], "suggested")}
+        )
+        self._apply(filled)
+        return list(filled)
 
     def saved(self) -> dict[str, Any]:
         """What a later start needs to go on; plain data without secrets."""

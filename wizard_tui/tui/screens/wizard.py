@@ -175,22 +175,28 @@ class WizardScreen(QuietScreen):
         """Apply one of the suggestions on screen."""
         response = self.session.response
         if response is not None and index < len(response.feasibility.suggestions):
-            self._changed(set(self.session.apply_patch(response.feasibility.suggestions[index].patch)))
+            self._replaced(set(self.session.apply_patch(response.feasibility.suggestions[index].patch)))
 
     def action_start_anew(self) -> None:
         """On Welcome: do not go on with the session that was left."""
         if self.session.step == "welcome" and self.session.left is not None:
             self.session.start_anew()
-            self._changed(set(all_fields()))
+            self._replaced(set(all_fields()))
             self.query_one(Welcome).show(self.session)
 
     def action_undo(self) -> None:
         """Take back the last edit."""
-        self._changed(set(self.session.undo()))
+        self._replaced(set(self.session.undo()))
 
     def action_redo(self) -> None:
         """Make the edit that was undone again."""
-        self._changed(set(self.session.redo()))
+        self._replaced(set(self.session.redo()))
+
+    def _replaced(self, paths: set[str]) -> None:
+        """Fields got another text, and not by typing."""
+        for form in self.query(Form):
+            form.set_texts(paths)
+        self._changed(paths)
 
     def _changed(self, paths: set[str]) -> None:
         if not paths:
@@ -237,7 +243,7 @@ class WizardScreen(QuietScreen):
 
     @on(Review.Taken)
     def _taken(self, event: Review.Taken) -> None:
-        self._changed(set(self.session.apply_patch(event.patch)))
+        self._replaced(set(self.session.apply_patch(event.patch)))
 
     # facts
 
@@ -269,7 +275,8 @@ class WizardScreen(QuietScreen):
 
     @on(GpusFound)
     def _gpus_found(self, event: GpusFound) -> None:
-        self.session.gpus_found(event.gpus)
+        for form in self.query(Form):
+            form.set_texts(self.session.gpus_found(event.gpus))
         self.session.problems = tuple(event.problems)
         self.query_one(Welcome).show(self.session)
         self.post_message(Replan())

@@ -60,11 +60,15 @@ class FieldRow(Vertical):
             yield self._mark
         yield self._error
 
-    def show(self, text: str, origin: Origin, error: str | None) -> None:
-        """Bring the row up to date without saying `Edited`."""
+    def set_text(self, text: str) -> None:
+        """Put another text into the editor without saying `Edited`."""
         if self.editor.value != text:
             with self.prevent(Input.Changed, Choice.Changed):
                 self.editor.value = text
+
+    def show(self, origin: Origin, error: str | None) -> None:
+        """Bring mark and error up to date. The text is left alone: keys that are still on their way are ahead of what
+        the session knows."""
         self._mark.show([(_MARKS[origin],)])
         self.set_class(error is not None, "-invalid")
         self._error.show(_error_lines(error) if error else [])

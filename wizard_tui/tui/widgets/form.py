@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from textual.containers import VerticalScroll
 
@@ -35,7 +35,12 @@ class Form(VerticalScroll, can_focus=False):
         """Bring all rows up to date with the session; nothing before the first visit."""
         session = self._session
         for path, row in self._rows.items():
-            row.show(session.texts[path], session.origins[path], session.errors.get(path))
+            row.show(session.origins[path], session.errors.get(path))
+
+    def set_texts(self, paths: Collection[str]) -> None:
+        """Take over texts that were not typed here."""
+        for path in self._rows.keys() & set(paths):
+            self._rows[path].set_text(self._session.texts[path])
 
     def focus_field(self, path: str | None) -> None:
         """Put the focus on a field, the first when none is named."""
