@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from tests.planning.conftest import facts, request
+from tests.render.readers import compose_value, documents, run_bash, unit_settings, unit_words
 from wizard_tui.launch.deployment import artifact_names, deployment_files
-from wizard_tui.planning.planner import plan
+from wizard_tui.planning.planner import plan, run_plan
 from wizard_tui.render import ARTIFACTS
+from wizard_tui.schemas.inputs import PlanRequest
 from wizard_tui.schemas.outputs import PlanResponse
 from wizard_tui.schemas.profile import parse_profile
 
@@ -75,3 +80,21 @@ def test_a_volume_is_as_large_as_the_checkpoint_that_goes_into_it() -> None:
     known = replace(known, metadata=replace(known.metadata, repository=sized))
     asked = request()
     assert 'storage: "36Gi"' in deployment_files(asked, plan(asked, known), ["k8s"])["k8s.yaml"].text
+
+
+def test_a_directory_with_a_terrible_name_is_served_from_every_file(models: Path) -> None:
+    folder = models / 'it\'s $(touch x) `y` ${HOME} %n {{z}}\n# - a: "b"'
+    (models / "llama-8b").rename(folder)
+    asked = PlanRequest.model_validate({"model": {"model": str(folder)}, "hardware": {"gpu": "H100 80GB"}})
+    files = deployment_files(asked, run_plan(asked), ["all"])
+    assert run_bash(files["serve.sh"].text, "vllm")[2] == str(folder)
+    words = run_bash(files["docker-run.sh"].text, "docker")
+    assert f"source={folder}" in next(csv.reader(io.StringIO(words[words.index("--mount") + 1], newline="")))
+    (compose,) = documents(files["docker-compose.yaml"].text)
+    sources = [volume["source"] for volume in compose["services"]["vllm"]["volumes"]]
+    assert str(folder) in [compose_value(source, {}) for source in sources]
+    pod = documents(files["k8s.yaml"].text)[-1]["spec"]["template"]["spec"]
+    assert {"name": "model", "hostPath": {"path": str(folder)}} in pod["volumes"]
+    (command,) = unit_settings(files["vllm.service"].text)["Service.ExecStart"]
+    assert unit_words(command)[3] == str(folder)
+    assert parse_profile(files["profile.yaml"].text).model.model == str(folder)
