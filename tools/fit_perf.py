@@ -30,12 +30,45 @@ Row = Mapping[str, Any]
 CONSTANTS = Path(__file__).parent.parent / "wizard_tui" / "planning" / "perf_constants.json"
 MODELS: dict[str, Any] = json.loads((Path(__file__).parent / "measured_models.json").read_text(encoding="utf-8"))
 
-BITS = {"bf16": 16.0, "fp16": 16.0, "fp8": 8.0, "w8a8": 8.0, "fp4": 4.5, "mxfp4": 4.25, "int4": 4.25, "w4a16": 4.25}
+BITS = {"bf16": 16.0, "fp16": 16.0, "fp8": 8.0, "w8a8": 8.0, "w8a16": 8.25, "fp4": 4.5, "mxfp4": 4.25, "int4": 4.25}
+BITS |= {"w4a16": 4.25}
+ARITHMETIC = {"fp8": "fp8", "w8a8": "int8", "fp4": "fp4"}
 DEFAULT_UTILISATION, RESERVE_BYTES = 0.9, 3e9
 FOLDS = 5
+SWEEPS = 30
+PRIOR = 2.0
 NOT_FITTED = ("fallback", "bands")
 HIGHEST_SHARE = 1.0
 METRICS = ("toks_per_s", "ttft", "tpot")
+
+
+# What the search starts from and is held to, where the points say little: round figures of the right size.
+START: dict[str, Any] = {
+    "bandwidth": {"hbm": 0.8, "gddr": 0.8, "amd": 0.6},
+    "four_bit_weights": 0.9,
+    "expert_weights": 0.9,
+    "kv_read": 0.7,
+    "prefill": {"volta": 0.4, "ampere": 0.7, "hopper": 0.7, "blackwell": 0.6, "gddr": 0.7, "amd": 0.4},
+    "attention": 0.7,
+    "decode_compute": 0.5,
+    "moe_prefill": 0.5,
+    "moe_decode": 0.7,
+    "native_low_precision": 0.8,
+    "weight_only": 0.9,
+    "moe_layer_us": 30,
+    "engine": {
+        "v0": {"layer_us": 30, "step_us": 2000, "sequence_us": 30, "request_us": 2000, "first_token_us": 15000},
+        "early_v1": {"layer_us": 30, "step_us": 500, "sequence_us": 30, "request_us": 1000, "first_token_us": 15000},
+        "v1": {"layer_us": 25, "step_us": 250, "sequence_us": 5, "request_us": 1000, "first_token_us": 15000},
+    },
+    "all_reduce_us": {"nvlink": 15, "amd": 15, "p2p": 20, "geforce": 20},
+    "link": {"nvlink": 0.5, "amd": 0.4, "p2p": 0.5, "geforce": 0.2},
+    "prefill_mix": 1.0,
+    "first_wave": 0.1,
+    "crowd": 0.3,
+    "fallback": {"tflops": 100, "bandwidth_gb_s": 900, "link_gb_s": 25},
+    "bands": {},
+}
 
 
 @dataclass(frozen=True)
@@ -63,9 +96,11 @@ class Case:
 def case_of(row: Row) -> Case | None:
     """What a row says in the planner's terms; None where a fact is missing or the setting is not a plain server."""
     precision = row.get("prec") or "bf16"
-    bits = next((BITS[name] for name in sorted(BITS, key=len, reverse=True) if name in precision), None)
+    if row.get("quant") == "mxfp4":
+        precision = "mxfp4"
+    name = next((name for name in sorted(BITS, key=len, reverse=True) if name in precision), None)
     slow_kernel = row.get("quant") == "gptq-w4a16"
-    if row["model"] not in MODELS or bits is None or row.get("eager") or row.get("spec") or slow_kernel:
+    if row["model"] not in MODELS or name is None or row.get("eager") or row.get("spec") or slow_kernel:
         return None
     if (row.get("dp") or 1) > 1 or row.get("power_limit_w") or row.get("osl", 0) < 8:
         return None
@@ -73,7 +108,13 @@ def case_of(row: Row) -> Case | None:
         gpu = get_gpu_by_name(str(row["gpu"]))
     except ValueError:
         return None
-    load = _load(MODELS[row["model"]], bits, int(row["tp"]), 0.5 if row.get("kv_dtype") == "fp8" else 1.0)
+    load = _load(
+        MODELS[row["model"]],
+        BITS[name],
+        int(row["tp"]),
+        ARITHMETIC.get(name, "half"),
+        0.5 if row.get("kv_dtype") == "fp8" else 1.0,
+    )
     free = gpu.total_bytes * DEFAULT_UTILISATION - load.dense_bytes - load.expert_bytes - RESERVE_BYTES
     clients = row.get("concurrency") or row.get("n_prompts")
     if free <= 0 or not clients:
@@ -100,7 +141,7 @@ def _measured(row: Row) -> dict[str, float]:
     return {metric: float(value) for metric, value in found.items() if value}
 
 
-def _load(shape: Mapping[str, Any], bits: float, tp: int, kv_scale: float) -> Load:
+def _load(shape: Mapping[str, Any], bits: float, tp: int, arithmetic: str, kv_scale: float) -> Load:
     experts, chosen = shape.get("num_experts", 0), shape.get("top_k", 0)
     routed = shape.get("experts", 0.0) * 1e9
     # checkpoints of 4 bits leave all but the experts of a mixture alone
@@ -119,6 +160,7 @@ def _load(shape: Mapping[str, Any], bits: float, tp: int, kv_scale: float) -> Lo
         query_dim=shape["query_dim"],
         kv_bytes_per_token=kv_bytes / min(tp, shape["kv_heads"]),
         weight_bits=16 if bits > 12 else 8 if bits > 6 else 4,
+        arithmetic=arithmetic,
         tp=tp,
     )
 
@@ -194,25 +236,27 @@ def errors(cases: Iterable[Case], fitted: Mapping[str, Any]) -> list[tuple[Case,
     ]
 
 
-def fit(cases: list[Case], start: Mapping[str, Any], sweeps: int = 14) -> dict[str, Any]:
+def fit(cases: list[Case], start: Mapping[str, Any], sweeps: int) -> dict[str, Any]:
     """Constants that bring the predictions closest, by a search along one constant at a time.
 
     Errors count by their size, not their square, and no more than a factor of three; a configuration with many points
-    counts by their root; a constant that the points say nothing of stays where it was.
+    counts by their root, and each metric for as much as another; a constant that the points say nothing of stays put.
     """
     base = dict(start)
     values = flatten(base)
     origin = {name: math.log(value) for name, value in values.items()}
-    share = {name for name in values if not name.endswith("_us")} - {"first_wave", "crowd"}
-    weights = {name: 1 / math.sqrt(count) for name, count in Counter(c.configuration for c in cases).items()}
+    share = {name for name in values if "_us" not in name and not name.endswith("prefill_mix")}
+    counts = Counter((case.configuration, metric) for case in cases for metric in case.measured)
+    whole = {metric: sum(math.sqrt(n) for (_, of), n in counts.items() if of == metric) for metric in METRICS}
+    weights = {(name, metric): 100 / math.sqrt(n) / max(1.0, whole[metric]) for (name, metric), n in counts.items()}
 
     def cost(trial: Mapping[str, float]) -> float:
         fitted = unflatten(trial, base)
         total = sum(
-            weights[case.configuration] * math.sqrt(min(abs(error), math.log(3)) ** 2 + 0.03**2)
-            for case, _, error in errors(cases, fitted)
+            weights[case.configuration, metric] * math.sqrt(min(abs(error), math.log(3)) ** 2 + 0.03**2)
+            for case, metric, error in errors(cases, fitted)
         )
-        return total + 0.05 * sum((math.log(value) - origin[name]) ** 2 for name, value in trial.items())
+        return total + PRIOR * sum((math.log(value) - origin[name]) ** 2 for name, value in trial.items())
 
     best, steps = cost(values), dict.fromkeys(values, 0.35)
     for _ in range(sweeps):
@@ -220,7 +264,7 @@ def fit(cases: list[Case], start: Mapping[str, Any], sweeps: int = 14) -> dict[s
             for sign in (1, -1):
                 factor = math.exp(sign * steps[name])
                 moved = values[name] * factor
-                if name in share and not name.endswith("prefill_mix"):
+                if name in share:
                     moved = min(moved, HIGHEST_SHARE)
                 trial = values | {name: moved}
                 found = cost(trial)
@@ -258,13 +302,29 @@ def quantile(values: list[float], share: float) -> float:
 
 
 def bands(residuals: Iterable[tuple[Case, str, float]]) -> dict[str, list[float]]:
-    """Factors around a prediction between which 80 % of the measured values lie, by metric."""
-    by_metric: dict[str, list[float]] = defaultdict(list)
-    for _, metric, error in residuals:
-        by_metric[metric].append(-error)
+    """Factors around a prediction between which 80 % of the measured values lie, by metric.
+
+    A configuration counts by the root of its points here too: the range is for the next one, which is none of these.
+    """
+    found = list(residuals)
+    counts = Counter((case.configuration, metric) for case, metric, _ in found)
+    by_metric: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for case, metric, error in found:
+        by_metric[metric].append((-error, 1 / math.sqrt(counts[case.configuration, metric])))
     return {
-        metric: [float(f"{math.exp(quantile(errs, q)):.3g}") for q in (0.1, 0.9)] for metric, errs in by_metric.items()
+        metric: [float(f"{math.exp(weighted_quantile(errs, share)):.3g}") for share in (0.1, 0.9)]
+        for metric, errs in by_metric.items()
     }
+
+
+def weighted_quantile(values: list[tuple[float, float]], share: float) -> float:
+    """The value below which `share` of the weight lies; pairs of value and weight."""
+    whole, seen = sum(weight for _, weight in values), 0.0
+    for value, weight in sorted(values):
+        seen += weight
+        if seen >= share * whole:
+            return value
+    return max(values)[0]
 
 
 def report(apart: list[list[tuple[Case, str, float]]]) -> None:
@@ -311,10 +371,10 @@ def main() -> None:
     )
     folds = folds_of(cases, key)
     work: list[tuple[list[Case], Mapping[str, Any], int]] = [
-        ([case for other in folds if other is not fold for case in other], constants(), 14) for fold in folds
+        ([case for other in folds if other is not fold for case in other], START, SWEEPS) for fold in folds
     ]
     if options.write:
-        work.append((cases, constants(), 14))
+        work.append((cases, START, SWEEPS))
     with ProcessPoolExecutor() as pool:
         fitted = list(pool.map(_fit_fold, work))
     apart = [errors(fold, found) for fold, found in zip(folds, fitted, strict=False)]

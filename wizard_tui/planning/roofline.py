@@ -32,7 +32,11 @@ GDDR_CAPABILITIES = frozenset({(6, 1), (7, 5), (8, 6), (8, 7), (8, 9), (11, 0), 
 
 @dataclass(frozen=True)
 class Load:
-    """The model as one rank carries it. Bytes and active parameters are those of the rank."""
+    """The model as one rank carries it. Bytes and active parameters are those of the rank.
+
+    `arithmetic` is what its matrix products want to run in: `fp8`, `int8`, `fp4`, or `half`. A GPU without it, and a
+    method that compresses the weights alone, multiply in half precision.
+    """
 
     dense_bytes: float
     expert_bytes: float
@@ -46,6 +50,7 @@ class Load:
     kv_bytes_per_token: float
     kv_bytes_per_request: float = 0.0
     weight_bits: int = 16
+    arithmetic: str = "half"
     tp: int = 1
     pp: int = 1
 
@@ -114,7 +119,7 @@ class Roofline:
         chip = chip_class(gpu)
         peaks = dict(gpu.tflops)
         half = peaks.get("bf16") or peaks.get("fp16") or fallback["tflops"]
-        native = {8: peaks.get("fp8") or peaks.get("int8"), 4: peaks.get("fp4")}.get(load.weight_bits)
+        native = peaks.get(load.arithmetic)
         if native:
             peak = native * c["native_low_precision"] * 1e12
         else:
@@ -138,7 +143,7 @@ class Roofline:
         self._sequence_s: float = engine["sequence_us"] * 1e-6
         self._request_s: float = engine["request_us"] * 1e-6
         self._first_token_s: float = engine["first_token_us"] * 1e-6
-        self._mix: float = engine["prefill_mix"]
+        self._mix: float = c["prefill_mix"]
         self._wave: float = c["first_wave"]
         self._crowd: float = c["crowd"]
 
