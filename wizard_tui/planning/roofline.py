@@ -46,7 +46,7 @@ class Load:
     layers: int
     moe_layers: int
     hidden_size: int
-    query_dim: int
+    query_dim: float
     kv_bytes_per_token: float
     kv_bytes_per_request: float = 0.0
     weight_bits: int = 16

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.planning.decide import Decision
 from wizard_tui.planning.estimate import Estimate
@@ -40,17 +42,15 @@ def performance(decision: Decision) -> PerfEstimate:
 def load_of(result: Estimate, metadata: ModelMetadata) -> Load:
     """The model as one rank of the estimate carries it."""
     layout = result.settings.layout
-    weights = result.weights
-    experts = float(weights.parts.get("experts", 0))
-    embedding = float(weights.parts.get("embedding", 0))
-    stored = max(1.0, weights.bytes - embedding)
     ranks = layout.tp * layout.pp
+    # an embedding look-up reads single rows
+    stored = max(1.0, float(result.weights.bytes - result.weights.parts.get("embedding", 0)))
+    experts = float(result.weights.parts.get("experts", stored * expert_share(metadata)))
     bits = 8 * stored * ranks / max(1.0, float(metadata.num_params))
     long, short = result.layout.request_bytes(8192), result.layout.request_bytes(4096)
     slope = max(0.0, (long - short) / 4096)
     return Load(
-        # an embedding look-up reads single rows
-        dense_bytes=stored - experts,
+        dense_bytes=max(0.0, stored - experts),
         expert_bytes=experts,
         num_experts=metadata.num_experts,
         experts_per_token=metadata.num_experts_per_tok,
@@ -58,10 +58,52 @@ def load_of(result: Estimate, metadata: ModelMetadata) -> Load:
         layers=metadata.num_hidden_layers,
         moe_layers=metadata.num_hidden_layers if metadata.num_experts else 0,
         hidden_size=metadata.hidden_size,
-        query_dim=metadata.num_attention_heads * metadata.head_dim,
+        query_dim=metadata.num_attention_heads * _attention_dim(metadata),
         kv_bytes_per_token=slope,
         kv_bytes_per_request=max(0.0, short - 4096 * slope),
         weight_bits=16 if bits > 12 else 8 if bits > 6 else 4,
+        arithmetic=arithmetic_of(metadata, result.settings.quantization),
         tp=layout.tp,
         pp=layout.pp,
     )
+
+
+def expert_share(metadata: ModelMetadata) -> float:
+    """Share of the parameters that routed experts hold: what a token skips is what the experts not chosen hold."""
+    chosen, experts = metadata.num_experts_per_tok, metadata.num_experts
+    if not 0 < chosen < experts or not metadata.num_params:
+        return 0.0
+    skipped = (metadata.num_params - metadata.active_params) / metadata.num_params
+    return min(1.0, skipped / (1 - chosen / experts))
+
+
+def arithmetic_of(metadata: ModelMetadata, quantization: str | None = None) -> str:
+    """What the matrix products run in under a quantisation method: `fp8`, `int8`, `fp4`, or `half`.
+
+    Methods that compress weights alone widen them again before they multiply. In `compressed-tensors` the checkpoint
+    says whether activations are quantised too, and in what.
+    """
+    method = (quantization or metadata.quantization or "").lower()
+    if method.startswith("compressed"):
+        return _compressed_arithmetic(metadata)
+    if "fp4" in method and not method.startswith("mx"):
+        return "fp4"
+    return "fp8" if method.startswith(("fp8", "modelopt", "fbgemm", "ptpc", "quark")) else "half"
+
+
+def _compressed_arithmetic(metadata: ModelMetadata) -> str:
+    stated = metadata.config.get("quantization_config") or metadata.text_config.get("quantization_config")
+    groups = stated.get("config_groups") if isinstance(stated, Mapping) else None
+    for group in groups.values() if isinstance(groups, Mapping) else ():
+        inputs = group.get("input_activations") if isinstance(group, Mapping) else None
+        if isinstance(inputs, Mapping):
+            kind, bits = inputs.get("type"), inputs.get("num_bits")
+            return {("float", 8): "fp8", ("float", 4): "fp4", ("int", 8): "int8"}.get((kind, bits), "half")
+    return "half"
+
+
+def _attention_dim(metadata: ModelMetadata) -> float:
+    """Width of one head in the two products of attention, on average; latent attention has its own for each."""
+    widths = [metadata.text_config.get(key) for key in ("qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim")]
+    latent = [width for width in widths if isinstance(width, int)]
+    return sum(latent) / 2 if len(latent) == len(widths) else metadata.head_dim
