@@ -85,7 +85,9 @@ class Case:
     def configuration(self) -> str:
         row = self.row
         family = str(row["source"]).split(":")[0]
-        return "|".join(str(part) for part in (family, row["model"], row["gpu"], row["prec"], row["tp"], row["vllm"]))
+        return "|".join(
+            str(part) for part in (family, row["model"], row["gpu"], row.get("prec"), row["tp"], row.get("vllm"))
+        )
 
     @property
     def regime(self) -> str:
@@ -351,25 +353,28 @@ def report(apart: list[list[tuple[Case, str, float]]]) -> None:
                 print(f"    {label:32} n={len(found):4}  {statistics.median(found):6.1%}")
 
 
+GROUPS: dict[str, Callable[[Case], str]] = {
+    "configuration": lambda case: case.configuration,
+    "model": lambda case: str(case.row["model"]),
+}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--check", action="store_true", help="errors of the shipped constants only, no fit")
     parser.add_argument("--write", action="store_true", help="write constants and ranges to perf_constants.json")
-    parser.add_argument("--by", choices=("configuration", "model"), default="configuration", help="what a group is")
+    parser.add_argument("--by", choices=GROUPS, default="configuration", help="what a group is")
     options = parser.parse_args()
     rows = [
         json.loads(line) for file in options.files for line in file.read_text(encoding="utf-8").splitlines() if line
     ]
     cases = [case for case in map(case_of, rows) if case is not None and case.measured]
     print(f"{len(rows)} points, {len(cases)} of them a plain server of a known model")
+    folds = folds_of(cases, GROUPS[options.by])
     if options.check:
-        report([errors(fold, constants()) for fold in folds_of(cases, lambda case: str(case.configuration))])
+        report([errors(fold, constants()) for fold in folds])
         return
-    key: Callable[[Case], str] = (
-        (lambda case: case.configuration) if options.by == "configuration" else (lambda case: str(case.row["model"]))
-    )
-    folds = folds_of(cases, key)
     work: list[tuple[list[Case], Mapping[str, Any], int]] = [
         ([case for other in folds if other is not fold for case in other], START, SWEEPS) for fold in folds
     ]

@@ -97,8 +97,8 @@ def _compressed_arithmetic(metadata: ModelMetadata) -> str:
     for group in groups.values() if isinstance(groups, Mapping) else ():
         inputs = group.get("input_activations") if isinstance(group, Mapping) else None
         if isinstance(inputs, Mapping):
-            kind, bits = inputs.get("type"), inputs.get("num_bits")
-            return {("float", 8): "fp8", ("float", 4): "fp4", ("int", 8): "int8"}.get((kind, bits), "half")
+            known = {"float8": "fp8", "float4": "fp4", "int8": "int8"}
+            return known.get(f"{inputs.get('type')}{inputs.get('num_bits')}", "half")
     return "half"
 
 
