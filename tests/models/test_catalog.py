@@ -29,7 +29,7 @@ def test_a_line_reads_as_a_model(entry: Entry) -> None:
 
 
 # the Hub's total counts these too, beside the language model's own layers
-BESIDE = {"vision_config", "num_nextn_predict_layers", "linear_num_value_heads", "kv_lora_rank", "n_ctx"}
+BESIDE = {"text_config", "vision_config", "num_nextn_predict_layers", "linear_num_value_heads", "kv_lora_rank", "n_ctx"}
 
 
 @pytest.mark.parametrize(
