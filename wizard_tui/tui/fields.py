@@ -148,6 +148,11 @@ def all_fields() -> dict[str, Field]:
     return {path: _field(path) for _, (_, paths) in STEPS.items() for path in paths}
 
 
+def path_of(widget_id: str) -> str:
+    """The path of the field that a widget edits."""
+    return widget_id.replace("-", ".", 1)
+
+
 def step_of(path: str) -> str:
     """The step on which a field stands."""
     return next(step for step, (_, paths) in STEPS.items() if path in paths)

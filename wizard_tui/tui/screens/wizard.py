@@ -14,12 +14,13 @@ from textual.timer import Timer
 from textual.widgets import ContentSwitcher, Input
 
 from wizard_tui.tui.facts import Sources
-from wizard_tui.tui.fields import STEPS, all_fields, step_of
+from wizard_tui.tui.fields import STEPS, all_fields, path_of, step_of
 from wizard_tui.tui.messages import GpusFound, ModelRead, Replan
 from wizard_tui.tui.screens.base import QuietScreen
 from wizard_tui.tui.screens.too_small import SENTENCE
 from wizard_tui.tui.session import MODEL, Session
 from wizard_tui.tui.widgets.artifact_preview import ArtifactPreview
+from wizard_tui.tui.widgets.choice import Choice
 from wizard_tui.tui.widgets.feasibility import FeasibilityPanel
 from wizard_tui.tui.widgets.field_row import FieldRow
 from wizard_tui.tui.widgets.form import Form
@@ -45,10 +46,20 @@ class WizardScreen(QuietScreen):
     A value marked `yours` is never changed; an empty field lets the planner choose.
     """
 
+    # Tab has priority: else keys that come at once with it still go to the field that is left
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+n,f3", "step(1)", "Next", key_display="^n", id="next", tooltip="next step; so does Enter"),
+        Binding(
+            "ctrl+n,f3",
+            "step(1)",
+            "Next",
+            key_display="^n",
+            id="next",
+            tooltip="next step; so does Enter",
+        ),
         Binding("ctrl+o,f2", "step(-1)", "Back", key_display="^o", id="back", tooltip="previous step"),
         Binding("enter", "step(1)", "Next", show=False, system=True),
+        Binding("tab", "app.focus_next", show=False, system=True, priority=True),
+        Binding("shift+tab", "app.focus_previous", show=False, system=True, priority=True),
         Binding("f4", "take(0)", "take the first suggestion", show=False, id="take-1"),
         Binding("f5", "take(1)", "take the second suggestion", show=False, id="take-2"),
         Binding("f6", "take(2)", "take the third suggestion", show=False, id="take-3"),
@@ -133,6 +144,8 @@ class WizardScreen(QuietScreen):
             await self.go(left.step if left.step in ORDER else ORDER[1])
             return
         at = ORDER.index(self.session.step)
+        # the last keys may not have been planned yet
+        self.session.replan()
         if by > 0 and (broken := self._broken_in(self.session.step)):
             self._focus_field(broken[0])
             self.app.bell()
@@ -148,10 +161,6 @@ class WizardScreen(QuietScreen):
     async def _step_chosen(self, event: Stepper.Chosen) -> None:
         await self.go(event.step)
 
-    @on(Input.Submitted)
-    async def _submitted(self) -> None:
-        await self.action_step(1)
-
     def action_leave_field(self) -> None:
         """Escape leaves the field and loses nothing."""
         self.set_focus(None)
@@ -162,10 +171,17 @@ class WizardScreen(QuietScreen):
 
     # edits
 
-    @on(FieldRow.Edited)
-    def _edited(self, event: FieldRow.Edited) -> None:
-        if self.session.set({event.path: event.text}):
-            self._changed({event.path})
+    @on(Input.Changed)
+    @on(Choice.Changed)
+    def _edited(self, event: Input.Changed | Choice.Changed) -> None:
+        path = path_of(str(event.control.id))
+        if self.session.set({path: event.value}):
+            self._changed({path})
+
+    @on(Input.Submitted)
+    async def _submitted(self) -> None:
+        """After every key before it, as it comes by the same way as they."""
+        await self.action_step(1)
 
     @on(FieldRow.Entered)
     def _entered(self, event: FieldRow.Entered) -> None:

@@ -16,6 +16,7 @@ from wizard_tui.launch.deployment import ALL, deployment_files
 from wizard_tui.launch.writer import Conflict, OutputFile, write_files
 from wizard_tui.schemas.inputs import PlanRequest
 from wizard_tui.schemas.outputs import PlanResponse
+from wizard_tui.tui.widgets.entry import Entry
 from wizard_tui.tui.widgets.line_view import Line, LineView, wrapped
 
 DEFAULT_DIRECTORY = "vllm-deploy"
@@ -42,9 +43,9 @@ class WriteFilesScreen(ModalScreen[str | None]):
         """Directory, which artifacts, and what will happen."""
         with Vertical(id="dialog"):
             yield LineView(id="write-title")
-            yield _line_input(DEFAULT_DIRECTORY, "directory")
+            yield Entry(DEFAULT_DIRECTORY, id="directory")
             yield LineView(id="write-emit-title")
-            yield _line_input(self._emit, "emit")
+            yield Entry(self._emit, id="emit")
             with VerticalScroll(id="write-scroll"):
                 yield LineView(id="write-lines")
 
@@ -100,9 +101,3 @@ class WriteFilesScreen(ModalScreen[str | None]):
 
     def _say(self, sentence: str, style: str) -> None:
         self.query_one("#write-lines", LineView).show(wrapped(sentence, COLUMNS, style=style))
-
-
-def _line_input(text: str, id: str) -> Input:  # noqa: A002
-    made = Input(text, compact=True, select_on_focus=False, id=id)
-    made.cursor_blink = False
-    return made

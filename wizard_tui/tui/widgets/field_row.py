@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.events import DescendantBlur, DescendantFocus
 from textual.message import Message
-from textual.suggester import SuggestFromList
 from textual.widgets import Input
 
 from wizard_tui.tui.fields import Field
 from wizard_tui.tui.session import Origin
 from wizard_tui.tui.widgets.choice import Choice
+from wizard_tui.tui.widgets.entry import Entry
 from wizard_tui.tui.widgets.line_view import Line, LineView, wrapped
 
 ERROR_COLUMNS = 44
@@ -28,14 +27,7 @@ _MARKS: dict[Origin, tuple[str, str]] = {
 
 
 class FieldRow(Vertical):
-    """Shows the text of a field as it was typed, whatever it is; says `Edited` on each change."""
-
-    @dataclass
-    class Edited(Message):
-        """The user changed the text."""
-
-        path: str
-        text: str
+    """Shows the text of a field as it was typed, whatever it is."""
 
     @dataclass
     class Entered(Message):
@@ -61,7 +53,7 @@ class FieldRow(Vertical):
         yield self._error
 
     def set_text(self, text: str) -> None:
-        """Put another text into the editor without saying `Edited`."""
+        """Put another text into the editor without saying that it changed."""
         if self.editor.value != text:
             with self.prevent(Input.Changed, Choice.Changed):
                 self.editor.value = text
@@ -73,12 +65,6 @@ class FieldRow(Vertical):
         self.set_class(error is not None, "-invalid")
         self._error.show(_error_lines(error) if error else [])
 
-    @on(Input.Changed)
-    @on(Choice.Changed)
-    def _edited(self, event: Input.Changed | Choice.Changed) -> None:
-        event.stop()
-        self.post_message(self.Edited(self.field.path, event.value))
-
     def on_descendant_focus(self, event: DescendantFocus) -> None:
         """Mark the row and tell the screen whose help to show."""
         self.add_class("-focused")
@@ -89,20 +75,10 @@ class FieldRow(Vertical):
         self.remove_class("-focused")
 
 
-def _editor(field: Field, text: str, suggestions: tuple[str, ...]) -> Input | Choice:
+def _editor(field: Field, text: str, suggestions: tuple[str, ...]) -> Entry | Choice:
     if field.kind == "choice":
         return Choice(field.choices, text, id=field.widget_id)
-    editor = Input(
-        text,
-        placeholder=field.default or "auto",
-        compact=True,
-        select_on_focus=False,
-        suggester=SuggestFromList(suggestions, case_sensitive=False) if suggestions else None,
-        id=field.widget_id,
-    )
-    # a blinking cursor sends a kilobyte a second to an idle terminal
-    editor.cursor_blink = False
-    return editor
+    return Entry(text, id=field.widget_id, placeholder=field.default or "auto", suggestions=suggestions)
 
 
 def _error_lines(error: str) -> list[Line]:
