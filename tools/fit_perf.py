@@ -2,9 +2,8 @@
 
     python -m tools.fit_perf FILE.jsonl ... [--check] [--write] [--by configuration|model]
 
-One line of a file is one published point: `model` (a key of measured_models.json), `gpu`, `tp`, `prec`, `vllm`, `isl`
-and `osl` (tokens), `concurrency` or `n_prompts` sent at once, and any of `out_tps`, `total_tps`, `ttft_ms`, `tpot_ms`.
-Groups of points never straddle a split: neither errors nor ranges are told on a group that they were fitted to.
+tools/measured_points.py tells what a line of a file is. Groups of points never straddle a split: neither errors nor
+ranges are told on a group that they were fitted to.
 """
 
 from __future__ import annotations
@@ -17,30 +16,22 @@ import statistics
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wizard_tui.hardware.catalog import get_gpu_by_name
-from wizard_tui.hardware.gpu import GPU
-from wizard_tui.planning.roofline import Load, Roofline, Traffic, constants, engine_class
-
-Row = Mapping[str, Any]
+from tools.measured_points import Case, cases_of, predict, version_of
+from wizard_tui.planning.roofline import constants, engine_class
 
 CONSTANTS = Path(__file__).parent.parent / "wizard_tui" / "planning" / "perf_constants.json"
-MODELS: dict[str, Any] = json.loads((Path(__file__).parent / "measured_models.json").read_text(encoding="utf-8"))
 
-BITS = {"bf16": 16.0, "fp16": 16.0, "fp8": 8.0, "w8a8": 8.0, "w8a16": 8.25, "fp4": 4.5, "mxfp4": 4.25, "int4": 4.25}
-BITS |= {"w4a16": 4.25}
-ARITHMETIC = {"fp8": "fp8", "w8a8": "int8", "fp4": "fp4"}
-DEFAULT_UTILISATION, RESERVE_BYTES = 0.9, 3e9
+Residual = tuple[Case, str, float]
+
 FOLDS = 5
 SWEEPS = 30
 PRIOR = 2.0
-NOT_FITTED = ("fallback", "bands")
+NOT_FITTED = ("fallback",)
 HIGHEST_SHARE = 1.0
 METRICS = ("toks_per_s", "ttft", "tpot")
-
 
 # What the search starts from and is held to, where the points say little: round figures of the right size.
 START: dict[str, Any] = {
@@ -67,142 +58,7 @@ START: dict[str, Any] = {
     "first_wave": 0.1,
     "crowd": 0.3,
     "fallback": {"tflops": 100, "bandwidth_gb_s": 900, "link_gb_s": 25},
-    "bands": {},
 }
-
-
-@dataclass(frozen=True)
-class Case:
-    """One measured point, ready to be predicted."""
-
-    row: Row
-    load: Load
-    gpu: GPU
-    traffic: Traffic
-    measured: Mapping[str, float]
-
-    @property
-    def configuration(self) -> str:
-        row = self.row
-        family = str(row["source"]).split(":")[0]
-        return "|".join(
-            str(part) for part in (family, row["model"], row["gpu"], row.get("prec"), row["tp"], row.get("vllm"))
-        )
-
-    @property
-    def regime(self) -> str:
-        clients = self.row.get("concurrency")
-        return "burst" if not clients else "single" if clients == 1 else "shared"
-
-
-def case_of(row: Row) -> Case | None:
-    """What a row says in the planner's terms; None where a fact is missing or the setting is not a plain server."""
-    precision = row.get("prec") or "bf16"
-    if row.get("quant") == "mxfp4":
-        precision = "mxfp4"
-    name = next((name for name in sorted(BITS, key=len, reverse=True) if name in precision), None)
-    slow_kernel = row.get("quant") == "gptq-w4a16"
-    if row["model"] not in MODELS or name is None or row.get("eager") or row.get("spec") or slow_kernel:
-        return None
-    if (row.get("dp") or 1) > 1 or row.get("power_limit_w") or row.get("osl", 0) < 8:
-        return None
-    try:
-        gpu = get_gpu_by_name(str(row["gpu"]))
-    except ValueError:
-        return None
-    load = _load(
-        MODELS[row["model"]],
-        BITS[name],
-        int(row["tp"]),
-        ARITHMETIC.get(name, "half"),
-        0.5 if row.get("kv_dtype") == "fp8" else 1.0,
-    )
-    free = gpu.total_bytes * DEFAULT_UTILISATION - load.dense_bytes - load.expert_bytes - RESERVE_BYTES
-    clients = row.get("concurrency") or row.get("n_prompts")
-    if free <= 0 or not clients:
-        return None
-    large = gpu.total_bytes > 70e9 and engine_class(_version(row)) != "v0"
-    traffic = Traffic(
-        prompt_tokens=row["isl"],
-        gen_tokens=row["osl"],
-        concurrency=clients,
-        max_num_seqs=row.get("max_num_seqs") or (1024 if large else 256),
-        kv_tokens=free / load.kv_bytes_per_token,
-    )
-    return Case(row, load, gpu, traffic, _measured(row))
-
-
-def _measured(row: Row) -> dict[str, float]:
-    rate = row.get("out_tps")
-    if not rate and row.get("total_tps"):
-        rate = row["total_tps"] * row["osl"] / (row["osl"] + row["isl"])
-    found = {"toks_per_s": rate}
-    if row.get("concurrency"):
-        # in a burst they tell of the queue that the benchmark made
-        found |= {"ttft": row.get("ttft_ms"), "tpot": row.get("tpot_ms")}
-    return {metric: float(value) for metric, value in found.items() if value}
-
-
-def _load(shape: Mapping[str, Any], bits: float, tp: int, arithmetic: str, kv_scale: float) -> Load:
-    experts, chosen = shape.get("num_experts", 0), shape.get("top_k", 0)
-    routed = shape.get("experts", 0.0) * 1e9
-    # checkpoints of 4 bits leave all but the experts of a mixture alone
-    dense_bits = 16.0 if experts and bits < 8 else bits
-    active = shape["dense"] * 1e9 + (routed * chosen / experts if experts else 0.0)
-    kv_bytes = 2.0 * kv_scale * shape["kv_width"] * shape.get("kv_layers", shape["layers"])
-    return Load(
-        dense_bytes=shape["dense"] * 1e9 * dense_bits / 8 / tp,
-        expert_bytes=routed * bits / 8 / tp,
-        num_experts=experts,
-        experts_per_token=chosen,
-        active_params=active / tp,
-        layers=shape["layers"],
-        moe_layers=shape.get("moe_layers", shape["layers"]) if experts else 0,
-        hidden_size=shape["hidden"],
-        query_dim=shape["query_dim"],
-        kv_bytes_per_token=kv_bytes / min(tp, shape["kv_heads"]),
-        weight_bits=16 if bits > 12 else 8 if bits > 6 else 4,
-        arithmetic=arithmetic,
-        tp=tp,
-    )
-
-
-def _version(row: Row) -> str | None:
-    text = str(row.get("vllm") or "").lstrip("v").split(" ")[0]
-    return text if text[:1].isdigit() and text.count(".") >= 1 else None
-
-
-def predict(case: Case, fitted: Mapping[str, Any]) -> dict[str, float]:
-    """The metrics that were measured, as the constants predict them."""
-    roofline = Roofline(case.load, case.gpu, vllm_version=_version(case.row), fitted=fitted)
-    if case.regime == "burst":
-        return {"toks_per_s": _burst(roofline, case)} if "toks_per_s" in case.measured else {}
-    point = roofline.at(case.traffic)
-    every = {"toks_per_s": point.decode_toks_per_s, "ttft": point.ttft_ms, "tpot": point.tpot_ms}
-    return {metric: every[metric] for metric in case.measured}
-
-
-def _burst(roofline: Roofline, case: Case) -> float:
-    """Output tokens a second of prompts that all arrive at once: full batches first, then fewer and fewer."""
-    traffic, total = case.traffic, float(case.traffic.concurrency)
-    prompt, answer = traffic.prompt_tokens, traffic.gen_tokens
-    running = min(total, traffic.room)
-    prefill = roofline.prefill_s(prompt) * roofline._mix
-    seconds = total * prefill + (total - running) / running * answer * roofline.step_s(running, prompt + answer / 2)
-    # the last batch thins out as answers end: at once, evenly up to twice the mean, or exponentially
-    spread = case.row.get("len_dist")
-    if spread == "const":
-        seconds += answer * roofline.step_s(running, prompt + answer / 2)
-    else:
-        parts = 8
-        ends = [(i + 0.5) / parts for i in range(parts)]
-        lengths = [2 * answer * q if spread == "unif" else -answer * math.log(1 - q) for q in ends]
-        previous = 0.0
-        for index, length in enumerate(lengths):
-            left = running * (1 - index / parts)
-            seconds += (length - previous) * roofline.step_s(max(1.0, left), prompt + length / 2)
-            previous = length
-    return total * answer / seconds
 
 
 def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
@@ -229,7 +85,7 @@ def unflatten(flat: Mapping[str, float], base: Mapping[str, Any]) -> dict[str, A
     return result
 
 
-def errors(cases: Iterable[Case], fitted: Mapping[str, Any]) -> list[tuple[Case, str, float]]:
+def errors(cases: Iterable[Case], fitted: Mapping[str, Any]) -> list[Residual]:
     """log(predicted / measured) of every measured metric."""
     return [
         (case, metric, math.log(value / case.measured[metric]))
@@ -303,7 +159,7 @@ def quantile(values: list[float], share: float) -> float:
     return ordered[low] + (place - low) * (ordered[min(low + 1, len(ordered) - 1)] - ordered[low])
 
 
-def bands(residuals: Iterable[tuple[Case, str, float]]) -> dict[str, list[float]]:
+def bands(residuals: Iterable[Residual]) -> dict[str, list[float]]:
     """Factors around a prediction between which 80 % of the measured values lie, by metric.
 
     A configuration counts by the root of its points here too: the range is for the next one, which is none of these.
@@ -319,6 +175,20 @@ def bands(residuals: Iterable[tuple[Case, str, float]]) -> dict[str, list[float]
     }
 
 
+def after_measuring(residuals: Iterable[Residual]) -> list[Residual]:
+    """What error is left on the other points of a configuration when one of them is used to correct the rest."""
+    alike: dict[tuple[str, str], list[Residual]] = defaultdict(list)
+    for entry in residuals:
+        alike[entry[0].configuration, entry[1]].append(entry)
+    return [
+        (case, metric, error - known)
+        for group in alike.values()
+        for case, metric, error in group
+        for other, _, known in group
+        if other is not case
+    ]
+
+
 def weighted_quantile(values: list[tuple[float, float]], share: float) -> float:
     """The value below which `share` of the weight lies; pairs of value and weight."""
     whole, seen = sum(weight for _, weight in values), 0.0
@@ -329,7 +199,7 @@ def weighted_quantile(values: list[tuple[float, float]], share: float) -> float:
     return max(values)[0]
 
 
-def report(apart: list[list[tuple[Case, str, float]]]) -> None:
+def report(apart: list[list[Residual]]) -> None:
     """Errors of each fold under constants of the others, and coverage under ranges of the others."""
     inside: dict[str, list[bool]] = defaultdict(list)
     sizes: dict[tuple[str, str], list[float]] = defaultdict(list)
@@ -339,7 +209,13 @@ def report(apart: list[list[tuple[Case, str, float]]]) -> None:
             low, high = others[metric]
             inside[metric].append(low <= math.exp(-error) <= high)
             size = abs(math.expm1(error))
-            for label in ("all", case.regime, engine_class(_version(case.row)), case.gpu.name, str(case.row["model"])):
+            for label in (
+                "all",
+                case.regime,
+                engine_class(version_of(case.row)),
+                case.gpu.name,
+                str(case.row["model"]),
+            ):
                 sizes[metric, label].append(size)
     for metric in METRICS:
         total = sizes[metric, "all"]
@@ -366,11 +242,8 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="write constants and ranges to perf_constants.json")
     parser.add_argument("--by", choices=GROUPS, default="configuration", help="what a group is")
     options = parser.parse_args()
-    rows = [
-        json.loads(line) for file in options.files for line in file.read_text(encoding="utf-8").splitlines() if line
-    ]
-    cases = [case for case in map(case_of, rows) if case is not None and case.measured]
-    print(f"{len(rows)} points, {len(cases)} of them a plain server of a known model")
+    cases = cases_of(options.files)
+    print(f"{len(cases)} points")
     folds = folds_of(cases, GROUPS[options.by])
     if options.check:
         report([errors(fold, constants()) for fold in folds])
@@ -385,9 +258,12 @@ def main() -> None:
     apart = [errors(fold, found) for fold, found in zip(folds, fitted, strict=False)]
     report(apart)
     if options.write:
-        found = bands(entry for fold in apart for entry in fold)
-        fitted[-1]["bands"] = found | {"prefill": found["ttft"]}
-        CONSTANTS.write_text(json.dumps(fitted[-1], indent=2) + "\n", encoding="utf-8")
+        residuals = [entry for fold in apart for entry in fold]
+        ranges = {"bands": bands(residuals), "measured_bands": bands(after_measuring(residuals))}
+        for band in ranges.values():
+            # no source states how fast prompts are read; the time to the first token is nearest
+            band["prefill"] = [float(f"{1 / factor:.3g}") for factor in reversed(band["ttft"])]
+        CONSTANTS.write_text(json.dumps(fitted[-1] | ranges, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -2,13 +2,116 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 from wizard_tui.hardware.gpu import GPU
-from wizard_tui.planning.roofline import Load, Roofline, Traffic, constants
+from wizard_tui.planning.roofline import Load, Point, Roofline, Traffic, constants
 from wizard_tui.schemas.outputs import PerfEstimate, Range
 
 MAX_CONCURRENCY = 4096
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a run of the user's own server showed, as `vllm bench serve` prints it; None: not measured.
+
+    The run's lengths and concurrency may differ from those that are planned for.
+    """
+
+    prompt_tokens: int
+    gen_tokens: int
+    concurrency: int
+    toks_per_s: float | None = None
+    ttft_ms: float | None = None
+    tpot_ms: float | None = None
+
+
+class Forecast:
+    """Speed of one plan at any concurrency; corrected by a measured point where there is one."""
+
+    def __init__(self, roofline: Roofline, traffic: Traffic, measured: Measured | None = None) -> None:
+        self.roofline, self.traffic = roofline, traffic
+        self.bands: Mapping[str, Any] = constants()["measured_bands" if measured else "bands"]
+        self._correction = _correction(roofline, traffic, measured) if measured else Correction()
+
+    @property
+    def capacity(self) -> int:
+        """Requests that run at once on all replicas together."""
+        return max(1, int(min(self.traffic.room, MAX_CONCURRENCY) * self.traffic.replicas))
+
+    def at(self, concurrency: int, replicas: int | None = None) -> Point:
+        """Median figures with so many clients."""
+        traffic = replace(self.traffic, concurrency=concurrency, replicas=replicas or self.traffic.replicas)
+        return self._correction.apply(self.roofline.at(traffic))
+
+    def range_of(self, metric: str, median: float) -> Range:
+        """The 80 % range around a median of `toks_per_s`, `ttft`, `tpot` or `prefill`."""
+        low, high = self.bands[metric]
+        return median * low, median * high
+
+    def largest_concurrency(self, ttft_ms: float | None, tpot_ms: float | None) -> int:
+        """The most clients that keep both targets without queueing; 0 when not even one does."""
+        low, high = 0, self.capacity
+        while low < high:
+            middle = (low + high + 1) // 2
+            low, high = (low, middle - 1) if self.broken(middle, ttft_ms, tpot_ms) else (middle, high)
+        return low
+
+    def broken(self, concurrency: int, ttft_ms: float | None, tpot_ms: float | None) -> str | None:
+        """Which target so many clients miss."""
+        point = self.at(concurrency)
+        if tpot_ms is not None and point.tpot_ms > tpot_ms:
+            return "tpot"
+        return "ttft" if ttft_ms is not None and point.ttft_ms > ttft_ms else None
+
+    def roof(self, concurrency: int) -> str:
+        """What a step of so many clients spends its time on."""
+        clients = max(1.0, concurrency / self.traffic.replicas)
+        context = self.traffic.prompt_tokens + self.traffic.gen_tokens / 2
+        compute, memory = self.roofline.compute_s(clients), self.roofline.memory_s(clients, context)
+        return "compute" if compute > memory else "bandwidth"
+
+    @property
+    def room_limit(self) -> str:
+        """What keeps further requests waiting."""
+        return "kv cache" if self.traffic.room < self.traffic.max_num_seqs else "max_num_seqs"
+
+
+@dataclass(frozen=True)
+class Correction:
+    """Factors on the roofline's figures."""
+
+    toks_per_s: float = 1.0
+    ttft: float = 1.0
+    tpot: float = 1.0
+
+    def apply(self, point: Point) -> Point:
+        return Point(
+            point.decode_toks_per_s * self.toks_per_s,
+            point.ttft_ms * self.ttft,
+            point.tpot_ms * self.tpot,
+            point.queued,
+        )
+
+
+def _correction(roofline: Roofline, traffic: Traffic, measured: Measured) -> Correction:
+    """Measured over predicted; a rate that was not measured follows from the time that a token takes."""
+    point = roofline.at(
+        replace(
+            traffic,
+            prompt_tokens=measured.prompt_tokens,
+            gen_tokens=measured.gen_tokens,
+            concurrency=measured.concurrency,
+            shared_prefix_tokens=min(traffic.shared_prefix_tokens, measured.prompt_tokens - 1),
+        )
+    )
+    rate = measured.toks_per_s / point.decode_toks_per_s if measured.toks_per_s else None
+    tpot = measured.tpot_ms / point.tpot_ms if measured.tpot_ms else None
+    pace = tpot or (1 / rate if rate else 1.0)
+    ttft = measured.ttft_ms / point.ttft_ms if measured.ttft_ms else pace
+    return Correction(toks_per_s=rate or 1 / pace, ttft=ttft, tpot=pace)
 
 
 def predict(
@@ -20,27 +123,28 @@ def predict(
     vllm_version: str | None = None,
     target_ttft_ms: float | None = None,
     target_tpot_ms: float | None = None,
+    measured: Measured | None = None,
     assumptions: tuple[str, ...] = (),
 ) -> PerfEstimate:
-    """Speed of one plan: single stream, at the given concurrency, and saturated, with 80 % bands."""
-    roofline = Roofline(load, gpu, interconnect, vllm_version)
-    bands = constants()["bands"]
-    at_load = roofline.at(traffic)
-    single = roofline.at(replace(traffic, concurrency=1, replicas=1))
-    capacity = int(min(traffic.room * traffic.replicas, MAX_CONCURRENCY * traffic.replicas))
-    saturated = roofline.at(replace(traffic, concurrency=max(1, capacity)))
-    prefill = traffic.prompt_tokens / roofline.prefill_s(traffic.prompt_tokens)
-    best, limit = _largest_concurrency(roofline, traffic, target_ttft_ms, target_tpot_ms, max(1, capacity))
+    """Speed of one plan: single stream, at the given concurrency, and saturated, with 80 % ranges.
+
+    `concurrency_at_slo` is the most requests in flight that keep the targets on the median, 0 when none does.
+    """
+    forecast = Forecast(Roofline(load, gpu, interconnect, vllm_version), traffic, measured)
+    now, alone = forecast.at(traffic.concurrency), forecast.at(1, replicas=1)
+    saturated = forecast.at(forecast.capacity)
+    prefill = traffic.replicas * traffic.prompt_tokens / forecast.roofline.prefill_s(traffic.prompt_tokens)
+    within, limit, goals = _goals(forecast, target_ttft_ms, target_tpot_ms)
     return PerfEstimate(
-        decode_toks_per_s_range=_band(at_load.decode_toks_per_s, bands["toks_per_s"]),
-        single_stream_toks_per_s_range=_band(single.decode_toks_per_s, bands["toks_per_s"]),
-        saturated_toks_per_s_range=_band(saturated.decode_toks_per_s, bands["toks_per_s"]),
-        prefill_toks_per_s_range=_band(prefill * traffic.replicas, bands["prefill"]),
-        ttft_ms_range=_band(at_load.ttft_ms, bands["ttft"]),
-        tpot_ms_range=_band(at_load.tpot_ms, bands["tpot"]),
-        concurrency_at_slo=best,
+        decode_toks_per_s_range=forecast.range_of("toks_per_s", now.decode_toks_per_s),
+        single_stream_toks_per_s_range=forecast.range_of("toks_per_s", alone.decode_toks_per_s),
+        saturated_toks_per_s_range=forecast.range_of("toks_per_s", saturated.decode_toks_per_s),
+        prefill_toks_per_s_range=forecast.range_of("prefill", prefill),
+        ttft_ms_range=forecast.range_of("ttft", now.ttft_ms),
+        tpot_ms_range=forecast.range_of("tpot", now.tpot_ms),
+        concurrency_at_slo=within,
         limited_by=limit,
-        assumptions=[*assumptions, *_basis(gpu, traffic)],
+        assumptions=[*goals, *assumptions, *_basis(gpu, forecast, measured)],
     )
 
 
@@ -98,42 +202,37 @@ def estimate_performance(
     )
 
 
-def _largest_concurrency(
-    roofline: Roofline, traffic: Traffic, ttft_ms: float | None, tpot_ms: float | None, capacity: int
-) -> tuple[int | None, str]:
-    """The most clients that keep both targets without queueing, and what stops one more."""
-
-    def broken(clients: int) -> str | None:
-        point = roofline.at(replace(traffic, concurrency=clients))
-        if tpot_ms is not None and point.tpot_ms > tpot_ms:
-            return "tpot"
-        return "ttft" if ttft_ms is not None and point.ttft_ms > ttft_ms else None
-
+def _goals(forecast: Forecast, ttft_ms: float | None, tpot_ms: float | None) -> tuple[int | None, str, tuple[str, ...]]:
+    """The largest concurrency within the targets, what stops one more, and a sentence for each target out of reach."""
+    planned = forecast.traffic.concurrency
     if ttft_ms is None and tpot_ms is None:
-        return None, _roof(roofline, traffic, capacity)
-    low, high = 0, capacity
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (low, middle - 1) if broken(middle) else (middle, high)
-    return low, (broken(low + 1) if low < capacity else None) or "kv cache"
+        return None, forecast.room_limit if planned > forecast.capacity else forecast.roof(planned), ()
+    within = forecast.largest_concurrency(ttft_ms, tpot_ms)
+    if within == forecast.capacity:
+        return within, forecast.room_limit, ()
+    alone, limit = forecast.at(1), forecast.broken(within + 1, ttft_ms, tpot_ms) or forecast.room_limit
+    if within:
+        return within, limit, (f"at {within + 1} in flight the {limit.upper()} goal is missed",)
+    impossible = []
+    if ttft_ms is not None and alone.ttft_ms > ttft_ms:
+        impossible.append(
+            f"a TTFT of {ttft_ms:g} ms is out of reach: one request alone on this plan needs about"
+            f" {alone.ttft_ms:.0f} ms for {forecast.traffic.prompt_tokens:g} prompt tokens"
+        )
+    if tpot_ms is not None and alone.tpot_ms > tpot_ms:
+        impossible.append(
+            f"a TPOT of {tpot_ms:g} ms is out of reach: one request alone on this plan needs about"
+            f" {alone.tpot_ms:.1f} ms a token, bound by {forecast.roof(1)}"
+        )
+    return 0, limit, tuple(impossible)
 
 
-def _roof(roofline: Roofline, traffic: Traffic, capacity: int) -> str:
-    if traffic.concurrency > capacity:
-        return "kv cache" if traffic.room < traffic.max_num_seqs else "max_num_seqs"
-    clients = traffic.concurrency / traffic.replicas
-    context = traffic.prompt_tokens + traffic.gen_tokens / 2
-    return "compute" if roofline.compute_s(clients) > roofline.memory_s(clients, context) else "bandwidth"
-
-
-def _band(median: float, factors: list[float]) -> Range:
-    return median * factors[0], median * factors[1]
-
-
-def _basis(gpu: GPU, traffic: Traffic) -> list[str]:
+def _basis(gpu: GPU, forecast: Forecast, measured: Measured | None) -> list[str]:
+    traffic = forecast.traffic
+    source = "your own measured point" if measured else "published measurements"
     lines = [
-        f"{traffic.prompt_tokens} prompt and {traffic.gen_tokens} answer tokens, {traffic.concurrency} in flight",
-        "80 % of measured points lie inside the ranges; a busy host CPU or a power cap is not modelled",
+        f"{traffic.prompt_tokens:g} prompt and {traffic.gen_tokens:g} answer tokens, {traffic.concurrency} in flight",
+        f"roofline set by {source}; 80 % of points kept apart lie in the ranges; a slow host or power cap is not known",
     ]
     if not gpu.bandwidth_gb_s or not gpu.tflops:
         lines.append(f"{gpu.name} is not in the catalogue: bandwidth and compute of a mid-range card are assumed")

@@ -143,7 +143,7 @@ class Roofline:
         self._sequence_s: float = engine["sequence_us"] * 1e-6
         self._request_s: float = engine["request_us"] * 1e-6
         self._first_token_s: float = engine["first_token_us"] * 1e-6
-        self._mix: float = c["prefill_mix"]
+        self.prefill_mix: float = c["prefill_mix"]
         self._wave: float = c["first_wave"]
         self._crowd: float = c["crowd"]
 
@@ -185,10 +185,10 @@ class Roofline:
         running = min(clients, traffic.room)
         prefill = self.prefill_s(prompt, min(traffic.shared_prefix_tokens, prompt - 1))
         step = self.step_s(running, prompt + answer / 2)
-        others = (running - 1) * prefill * self._mix
-        cycle = running * prefill * self._mix + answer * step
+        others = (running - 1) * prefill * self.prefill_mix
+        cycle = running * prefill * self.prefill_mix + answer * step
         # prompts that arrive together are worked off one after the other
-        crowd = (running - 1) * prefill * (self._wave + self._crowd * running * prefill * self._mix / cycle)
+        crowd = (running - 1) * prefill * (self._wave + self._crowd * running * prefill * self.prefill_mix / cycle)
         waiting = (clients / running - 1) * cycle
         ttft = prefill + step + self._first_token_s + crowd + waiting
         tpot = step + others / answer
