@@ -78,13 +78,16 @@ def case_of(row: Row) -> Case | None:
     clients = row.get("concurrency") or row.get("n_prompts")
     if free <= 0 or not clients:
         return None
-    large = gpu.total_bytes > 70e9 and engine_class(version_of(row)) != "v0"
+    engine = engine_class(version_of(row))
+    large = gpu.total_bytes > 70e9 and engine != "v0"
+    chunk = math.inf if engine == "v0" else 8192 if large else 2048
     traffic = Traffic(
         prompt_tokens=row["isl"],
         gen_tokens=row["osl"],
         concurrency=clients,
         max_num_seqs=row.get("max_num_seqs") or (1024 if large else 256),
         kv_tokens=free / load.kv_bytes_per_token,
+        max_num_batched_tokens=row.get("max_batched_tokens") or chunk,
     )
     return Case(row, load, gpu, traffic, _measured(row))
 

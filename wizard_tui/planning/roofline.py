@@ -14,6 +14,7 @@ Efficiencies and overheads are in `perf_constants.json`.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -73,6 +74,7 @@ class Traffic:
     kv_tokens: float
     replicas: int = 1
     shared_prefix_tokens: int = 0
+    max_num_batched_tokens: float = math.inf
 
     @property
     def room(self) -> float:
@@ -183,14 +185,17 @@ class Roofline:
         prompt, answer = traffic.prompt_tokens, max(1.0, traffic.gen_tokens)
         clients = max(1.0, traffic.concurrency / traffic.replicas)
         running = min(clients, traffic.room)
-        prefill = self.prefill_s(prompt, min(traffic.shared_prefix_tokens, prompt - 1))
+        cached = min(traffic.shared_prefix_tokens, prompt - 1)
+        prefill = self.prefill_s(prompt, cached)
         step = self.step_s(running, prompt + answer / 2)
         others = (running - 1) * prefill * self.prefill_mix
         cycle = running * prefill * self.prefill_mix + answer * step
         # prompts that arrive together are worked off one after the other
         crowd = (running - 1) * prefill * (self._wave + self._crowd * running * prefill * self.prefill_mix / cycle)
         waiting = (clients / running - 1) * cycle
-        ttft = prefill + step + self._first_token_s + crowd + waiting
+        # every chunk of a prompt shares its step with the tokens of the others
+        chunks = max(1, math.ceil((prompt - cached) / traffic.max_num_batched_tokens))
+        ttft = prefill + chunks * step + self._first_token_s + crowd + waiting
         tpot = step + others / answer
         busy = min(traffic.replicas, traffic.concurrency)
         return Point(busy * running * answer / cycle, ttft * 1e3, tpot * 1e3, clients > running)

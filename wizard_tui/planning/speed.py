@@ -27,6 +27,7 @@ def performance(decision: Decision) -> PerfEstimate:
         kv_tokens=max(0, result.kv_available) / one * length,
         replicas=settings.layout.dp,
         shared_prefix_tokens=workload.shared_prefix_tokens if settings.prefix_caching else 0,
+        max_num_batched_tokens=settings.max_num_batched_tokens,
     )
     return predict(
         load,
