@@ -7,36 +7,49 @@ from collections.abc import Mapping
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.planning.decide import Decision
 from wizard_tui.planning.estimate import Estimate
-from wizard_tui.planning.perf import predict
-from wizard_tui.planning.roofline import Load, Traffic
+from wizard_tui.planning.perf import Forecast, Measured, predict
+from wizard_tui.planning.roofline import Load, Point, Roofline, Traffic
 from wizard_tui.schemas.outputs import PerfEstimate
 
 
-def performance(decision: Decision) -> PerfEstimate:
-    """Speed of the decided plan, for the request's workload and targets."""
-    request, result = decision.request, decision.estimate
-    workload, settings = request.workload, result.settings
-    load = load_of(result, decision.facts.metadata)
+def performance(decision: Decision, measured: Measured | None = None) -> PerfEstimate:
+    """Speed of the decided plan, for the request's workload and targets; corrected by a point the user measured."""
+    request, settings = decision.request, decision.estimate.settings
+    return predict(
+        load_of(decision.estimate, decision.facts.metadata),
+        decision.estimate.gpu,
+        traffic_of(decision),
+        interconnect=request.hardware.interconnect,
+        vllm_version=settings.vllm_version,
+        target_ttft_ms=request.workload.target_ttft_ms,
+        target_tpot_ms=request.workload.target_tpot_ms,
+        measured=measured,
+    )
+
+
+def curve(decision: Decision, measured: Measured | None = None) -> tuple[tuple[int, Point], ...]:
+    """Median figures at 1, 2, 4, ... clients, up to twice what runs at once: what a plot of the plan shows."""
+    settings = decision.estimate.settings
+    load = load_of(decision.estimate, decision.facts.metadata)
+    roofline = Roofline(load, decision.estimate.gpu, decision.request.hardware.interconnect, settings.vllm_version)
+    forecast = Forecast(roofline, traffic_of(decision), measured)
+    ladder = [2**power for power in range((2 * forecast.capacity).bit_length())]
+    return tuple((clients, forecast.at(clients)) for clients in ladder)
+
+
+def traffic_of(decision: Decision) -> Traffic:
+    """The request's workload under the limits of the decided settings."""
+    workload, settings, result = decision.request.workload, decision.estimate.settings, decision.estimate
     length = workload.prompt_tokens + workload.gen_tokens
-    one = result.layout.request_bytes(length)
-    traffic = Traffic(
+    return Traffic(
         prompt_tokens=workload.prompt_tokens,
         gen_tokens=workload.gen_tokens,
         concurrency=workload.concurrency,
         max_num_seqs=settings.max_num_seqs,
-        kv_tokens=max(0, result.kv_available) / one * length,
+        kv_tokens=max(0, result.kv_available) / result.layout.request_bytes(length) * length,
         replicas=settings.layout.dp,
         shared_prefix_tokens=workload.shared_prefix_tokens if settings.prefix_caching else 0,
         max_num_batched_tokens=settings.max_num_batched_tokens,
-    )
-    return predict(
-        load,
-        result.gpu,
-        traffic,
-        interconnect=request.hardware.interconnect,
-        vllm_version=settings.vllm_version,
-        target_ttft_ms=workload.target_ttft_ms,
-        target_tpot_ms=workload.target_tpot_ms,
     )
 
 
