@@ -29,7 +29,7 @@ Residual = tuple[Case, str, float]
 FOLDS = 5
 SWEEPS = 30
 PRIOR = 2.0
-NOT_FITTED = ("fallback",)
+NOT_FITTED = ("fallback", "bands", "measured_bands")
 HIGHEST_SHARE = 1.0
 METRICS = ("toks_per_s", "ttft", "tpot")
 

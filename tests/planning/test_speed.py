@@ -1,0 +1,134 @@
+"""From a decided plan to what the roofline is fed with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.planning.conftest import LLAMA_8B, QWEN3_30B_A3B, facts, request
+from wizard_tui.models.metadata import ModelMetadata, load_model_metadata, metadata_from_config
+from wizard_tui.planning.decide import Decision, decide
+from wizard_tui.planning.perf import Measured
+from wizard_tui.planning.speed import arithmetic_of, curve, expert_share, load_of, performance, traffic_of
+
+
+def model(config: dict[str, Any], **quantization: Any) -> ModelMetadata:
+    changed = config | ({"quantization_config": quantization} if quantization else {})
+    return metadata_from_config(changed, model_id="test/model", source="config")
+
+
+def decided(name: str = "llama-8b", gpus: int = 1, **sections: dict[str, Any]) -> Decision:
+    return decide(request(name, **sections), facts(name, gpus=gpus))
+
+
+def test_a_dense_model_reads_its_weights_but_not_its_embedding() -> None:
+    decision = decided()
+    load = load_of(decision.estimate, decision.facts.metadata)
+    weights = decision.estimate.weights
+    assert load.dense_bytes == weights.bytes - weights.parts.get("embedding", 0)
+    assert (load.expert_bytes, load.num_experts, load.moe_layers) == (0, 0, 0)
+    # 2 tensors of 32 layers with 8 heads of 128 in 16 bits
+    assert load.kv_bytes_per_token == 2 * 32 * 8 * 128 * 2
+    assert load.kv_bytes_per_request == pytest.approx(0, abs=16 * load.kv_bytes_per_token)
+    assert load.weight_bits == 16
+
+
+def test_tensor_parallelism_shares_out_bytes_and_work() -> None:
+    one, two = decided(), decided(gpus=2, hardware={"tensor_parallel_size": 2})
+    whole = load_of(one.estimate, one.facts.metadata)
+    half = load_of(two.estimate, two.facts.metadata)
+    assert half.tp == 2
+    assert half.active_params == whole.active_params / 2
+    assert half.kv_bytes_per_token == whole.kv_bytes_per_token / 2
+    assert half.dense_bytes == pytest.approx(whole.dense_bytes / 2, rel=0.05)
+
+
+def test_experts_hold_what_a_token_skips() -> None:
+    metadata = model(QWEN3_30B_A3B)
+    # 48 layers of 128 experts of three 2048 x 768 matrices
+    held = 48 * 128 * 3 * 2048 * 768
+    assert expert_share(metadata) == pytest.approx(held / metadata.num_params, rel=0.01)
+    assert expert_share(model(LLAMA_8B)) == 0
+    decision = decided("qwen3-30b-a3b")
+    load = load_of(decision.estimate, metadata)
+    assert load.expert_bytes == pytest.approx(2 * held, rel=0.03)
+    assert load.touched_bytes(1) < 0.2 * load.touched_bytes(10_000)
+
+
+@pytest.mark.parametrize(
+    ("stated", "arithmetic"),
+    [
+        ({}, "half"),
+        ({"quant_method": "fp8"}, "fp8"),
+        ({"quant_method": "modelopt", "quant_algo": "FP8"}, "fp8"),
+        ({"quant_method": "modelopt", "quant_algo": "NVFP4"}, "fp4"),
+        ({"quant_method": "mxfp4"}, "half"),
+        ({"quant_method": "awq", "bits": 4}, "half"),
+        ({"quant_method": "gptq", "bits": 8}, "half"),
+        ({"quant_method": "bitsandbytes"}, "half"),
+    ],
+)
+def test_arithmetic_by_method(stated: dict[str, Any], arithmetic: str) -> None:
+    assert arithmetic_of(model(LLAMA_8B, **stated)) == arithmetic
+
+
+@pytest.mark.parametrize(
+    ("activations", "arithmetic"),
+    [
+        (None, "half"),
+        ({"type": "int", "num_bits": 8}, "int8"),
+        ({"type": "float", "num_bits": 8}, "fp8"),
+        ({"type": "float", "num_bits": 4}, "fp4"),
+        ({"type": ["float"], "num_bits": {}}, "half"),
+        ("nonsense", "half"),
+    ],
+)
+def test_compressed_tensors_says_what_activations_are(activations: object, arithmetic: str) -> None:
+    group = {"weights": {"type": "int", "num_bits": 4}, "input_activations": activations}
+    metadata = model(LLAMA_8B, quant_method="compressed-tensors", config_groups={"group_0": group})
+    assert arithmetic_of(metadata) == arithmetic
+
+
+def test_a_method_asked_for_counts_before_the_checkpoint() -> None:
+    assert arithmetic_of(model(LLAMA_8B), "fp8") == "fp8"
+
+
+def test_latent_attention_has_its_own_widths() -> None:
+    metadata = load_model_metadata("deepseek-ai/DeepSeek-V3")
+    decision = decide(request("llama-8b"), facts())
+    load = load_of(decision.estimate, metadata)
+    # 128 heads; scores are 128 + 64 wide, values 128
+    assert load.query_dim == 128 * (192 + 128) / 2
+
+
+def test_traffic_has_the_limits_of_the_plan() -> None:
+    decision = decided(
+        workload={"prompt_tokens": 2000, "gen_tokens": 100, "concurrency": 9, "shared_prefix_tokens": 500},
+        policy={"max_num_seqs": 32, "max_num_batched_tokens": 4096},
+    )
+    traffic = traffic_of(decision)
+    assert (traffic.prompt_tokens, traffic.gen_tokens, traffic.concurrency) == (2000, 100, 9)
+    assert (traffic.max_num_seqs, traffic.max_num_batched_tokens) == (32, 4096)
+    assert traffic.shared_prefix_tokens == 500
+    assert traffic.kv_tokens == pytest.approx(decision.estimate.kv_available / 131072, rel=0.02)
+    apart = decided(workload={"shared_prefix_tokens": 500}, policy={"enable_prefix_caching": False})
+    assert traffic_of(apart).shared_prefix_tokens == 0
+
+
+def test_the_version_decides_the_overheads() -> None:
+    old, new = (performance(decided(policy={"vllm_version": version})) for version in ("0.10.0", "0.20.0"))
+    assert old.tpot_ms_range[0] > new.tpot_ms_range[0]
+
+
+def test_the_curve_rises_to_beyond_what_runs_at_once() -> None:
+    decision = decided(policy={"max_num_seqs": 24})
+    points = curve(decision)
+    assert [clients for clients, _ in points] == [1, 2, 4, 8, 16, 32]
+    tpot = [point.tpot_ms for _, point in points]
+    ttft = [point.ttft_ms for _, point in points]
+    assert tpot == sorted(tpot)
+    assert ttft == sorted(ttft)
+    assert points[-1][1].queued
+    slow = Measured(512, 256, 1, tpot_ms=3 * points[0][1].tpot_ms)
+    assert curve(decision, slow)[0][1].tpot_ms == pytest.approx(3 * points[0][1].tpot_ms)
