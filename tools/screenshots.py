@@ -52,7 +52,7 @@ SHOTS = (
     Shot("6-review", [_NEXT] * 5, fields=_FITS),
     Shot("7-write", [_NEXT] * 5 + ["f9"], fields=_FITS),
     Shot("does-not-fit", [_NEXT], fields=_TOO_LARGE),
-    Shot("field-error", [_NEXT] * 2, fields=_FITS | {"hardware.gpus": "0"}),
+    Shot("field-error", [_NEXT] * 2 + ["tab", "ctrl+u", "0"], fields=_FITS),
     Shot("narrow-80x24", [_NEXT], size=NARROW, fields=_FITS),
     Shot("narrow-80x24-plan", [_NEXT, "f7"], size=NARROW, fields=_FITS),
     Shot("huge-200x60", [_NEXT] * 5, size=HUGE, fields=_FITS),

@@ -87,7 +87,10 @@ def test_suggestions_do_what_they_say() -> None:
     assert not report.fits
     assert report.suggestions
     for suggestion in report.suggestions:
-        assert plan(patched(asked, suggestion.patch), box).feasibility.fits, suggestion.title
+        gpus = suggestion.patch.get("hardware", {}).get("gpus", 1)
+        assert plan(patched(asked, suggestion.patch), facts(gpu="RTX 4090", gpus=gpus)).feasibility.fits, (
+            suggestion.title
+        )
 
 
 def test_illegal_tensor_parallel_is_named_with_the_legal_ones() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from wizard_tui.engine.quantization import replacement
 from wizard_tui.planning.decide import Decision, decide, safe_utilisation
+from wizard_tui.resolve import Facts
 from wizard_tui.schemas.inputs import PlanRequest
 from wizard_tui.schemas.numbers import gib
 from wizard_tui.schemas.outputs import Suggestion
@@ -14,6 +15,7 @@ from wizard_tui.schemas.outputs import Suggestion
 Patch = dict[str, dict[str, Any]]
 
 AT_MOST = 5
+BOX_SIZES = (2, 4, 8)
 WORTH_NAMING = 1.15
 """A change that neither makes it fit nor gives a seventh more concurrency is not worth a line."""
 
@@ -22,7 +24,7 @@ def suggestions(decision: Decision) -> list[Suggestion]:
     """Changes to the request that make it fit, or give clearly more room; cheapest in quality first."""
     found = []
     for patch in _candidates(decision):
-        changed = decide(patched(decision.request, patch), decision.facts)
+        changed = decide(patched(decision.request, patch), _facts_with(decision.facts, patch))
         gain = _gain(decision, changed)
         if gain is not None:
             found.append(Suggestion(title=f"{_change(decision, patch)}: {gain}", patch=patch, gain=gain))
@@ -75,9 +77,18 @@ def _candidates(decision: Decision) -> Iterator[Patch]:
             yield {"policy": {"enforce_eager": True}}
         if facts.metadata.quantization is None and settings.quantization is None and capability >= (7, 5):
             yield {"model": {"quantization": "fp8_per_tensor"}}
+        if gpu.index is None:
+            # a box that is only planned may as well be a larger one
+            yield from ({"hardware": {"gpus": count}} for count in BOX_SIZES if count > len(facts.gpus))
         fitting = _fitting_concurrency(decision)
         if 0 < fitting < request.workload.concurrency:
             yield {"workload": {"concurrency": fitting}}
+
+
+def _facts_with(facts: Facts, patch: Patch) -> Facts:
+    """The facts after a patch: more GPUs of a kind are known already."""
+    count = patch.get("hardware", {}).get("gpus")
+    return facts if count is None else Facts(facts.metadata, facts.gpus[:1] * count)
 
 
 def _fitting_concurrency(decision: Decision) -> int:

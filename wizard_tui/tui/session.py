@@ -195,17 +195,18 @@ class Session:
         """The GPUs of the plan on screen; empty before there is one."""
         return self._facts.gpus if self._facts is not None else ()
 
-    def artifact_texts(self) -> dict[str, str]:
-        """The four documented artifacts of the plan on screen, by the name of their tab."""
-        if self.response is None:
-            return {}
-        made = self.response.artifacts
-        return {
-            "serve": made.serve_command,
-            "docker": made.docker_command,
-            "compose": made.docker_compose,
-            "kubernetes": made.k8s_values,
-        }
+    def artifact_names(self) -> tuple[str, ...]:
+        """What can be written down of the plan on screen."""
+        from wizard_tui.render import ARTIFACTS
+
+        response = self.response
+        return () if response is None else tuple(n for n, made in ARTIFACTS.items() if made.fits(response.config))
+
+    def artifact_text(self, name: str) -> str:
+        """One artifact of the plan on screen; empty before there is one."""
+        from wizard_tui.render import ARTIFACTS
+
+        return "" if self.response is None else ARTIFACTS[name].render(self.response.config)
 
     @property
     def stale(self) -> str | None:

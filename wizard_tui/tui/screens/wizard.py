@@ -245,7 +245,7 @@ class WizardScreen(QuietScreen):
         self.query_one(VramBar).show_plan(response, gpus[0].name, len(gpus))
         feasibility.show_plan(response, session.previous, stale)
         strip.show_plan(response, stale)
-        self.query_one(ArtifactPreview).show_artifacts(session.artifact_texts())
+        self.query_one(ArtifactPreview).show_artifacts(session.artifact_names(), session.artifact_text)
         if session.step == "review":
             self._show_review()
         self.query_one(Welcome).show(session)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
-from textual.reactive import reactive
 
 from wizard_tui.tui.widgets.line_view import Line, LineView
 
@@ -21,12 +20,13 @@ class ArtifactPreview(VerticalScroll, can_focus=True):
         Binding("right", "turn(1)", "next tab", show=False),
     ]
 
-    tab: reactive[int] = reactive(0, repaint=False)
-
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
-        self._texts: dict[str, str] = {}
-        self._before: dict[str, str] = {}
+        self._names: tuple[str, ...] = ()
+        self._text_of: Callable[[str], str] = str
+        self._tab = 0
+        self._text = ""
+        self._before: str | None = None
 
     def compose(self) -> ComposeResult:
         """Tab line and text."""
@@ -36,40 +36,48 @@ class ArtifactPreview(VerticalScroll, can_focus=True):
     @property
     def name_shown(self) -> str:
         """The artifact of the current tab."""
-        names = list(self._texts)
-        return names[self.tab % len(names)] if names else ""
+        return self._names[self._tab] if self._names else ""
 
     @property
     def text(self) -> str:
         """The text of the current tab."""
-        return self._texts.get(self.name_shown, "")
+        return self._text
 
-    def show_artifacts(self, texts: Mapping[str, str]) -> None:
-        """Replace all artifacts; what differs from the last ones is marked."""
-        if dict(texts) != self._texts:
-            self._before, self._texts = self._texts, dict(texts)
-        self._draw()
-
-    def watch_tab(self) -> None:
-        """Draw the other tab."""
+    def show_artifacts(self, names: Sequence[str], text_of: Callable[[str], str]) -> None:
+        """Replace all artifacts; only that of the current tab is rendered, and marked where it differs."""
+        shown = self.name_shown
+        self._names, self._text_of = tuple(names), text_of
+        self._tab = self._names.index(shown) if shown in self._names else 0
+        if not self._names:
+            return
+        text = text_of(self.name_shown)
+        if text != self._text:
+            self._before, self._text = self._text or None, text
         self._draw()
 
     def action_turn(self, step: int) -> None:
         """Go to the next or previous tab."""
-        if self._texts:
-            self.tab = (self.tab + step) % len(self._texts)
+        if self._names:
+            self._tab = (self._tab + step) % len(self._names)
+            self._before, self._text = None, self._text_of(self.name_shown)
+            self._draw()
 
     def _draw(self) -> None:
-        if not self.is_mounted or not self._texts:
+        if not self.is_mounted:
             return
-        current = self.name_shown
-        tabs: list[tuple[str, str]] = []
-        for name in self._texts:
-            tabs.append((f"[{name}]" if name == current else f" {name} ", "accent" if name == current else "dim"))
-        self.query_one("#preview-tabs", LineView).show([tuple(tabs)])
-        old = set(self._before.get(current, self.text).splitlines())
+        self.query_one("#preview-tabs", LineView).show([self._tabs(max(20, self.size.width))])
+        old = set((self._text if self._before is None else self._before).splitlines())
         self.query_one("#preview-text", LineView).show(
-            [_styled(line, changed=line not in old) for line in self.text.splitlines()]
+            [_styled(line, changed=line not in old) for line in self._text.splitlines()]
+        )
+
+    def _tabs(self, columns: int) -> Line:
+        """As many tabs as there is room for, the current one among them."""
+        first = 0
+        while first < self._tab and sum(len(name) + 2 for name in self._names[first : self._tab + 1]) > columns:
+            first += 1
+        return tuple(
+            (f"[{name}]", "accent") if name == self.name_shown else (f" {name} ", "dim") for name in self._names[first:]
         )
 
 
@@ -79,9 +87,8 @@ def _styled(line: str, *, changed: bool) -> Line:
     if body.startswith("#"):
         return mark, (line, "comment")
     if body.startswith("--"):
-        flag, space, value = line.partition(body.split(" ", 1)[0])
-        rest = value
-        return mark, (flag + space, "flag"), (rest, "value")
+        indent, flag, value = line.partition(body.split(" ", 1)[0])
+        return mark, (indent + flag, "flag"), (value, "value")
     key, colon, value = line.partition(":")
     if (
         colon
