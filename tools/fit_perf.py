@@ -36,6 +36,7 @@ METRICS = ("toks_per_s", "ttft", "tpot")
 # What the search starts from and is held to, where the points say little: round figures of the right size.
 START: dict[str, Any] = {
     "bandwidth": {"hbm": 0.8, "gddr": 0.8, "amd": 0.6},
+    "power_cap": {"bandwidth": 0.7, "compute": 0.5},
     "four_bit_weights": 0.9,
     "expert_weights": 0.9,
     "kv_read": 0.7,
@@ -231,6 +232,7 @@ def report(apart: list[list[Residual]]) -> None:
 
 GROUPS: dict[str, Callable[[Case], str]] = {
     "configuration": lambda case: case.configuration,
+    "source": lambda case: str(case.row["source"]),
     "model": lambda case: str(case.row["model"]),
 }
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,12 +61,13 @@ def case_of(row: Row) -> Case | None:
     slow_kernel = row.get("quant") == "gptq-w4a16"
     if row["model"] not in MODELS or name is None or row.get("eager") or row.get("spec") or slow_kernel:
         return None
-    if (row.get("dp") or 1) > 1 or row.get("power_limit_w") or row.get("osl", 0) < 8:
+    if (row.get("dp") or 1) > 1 or row.get("osl", 0) < 8:
         return None
     try:
         gpu = get_gpu_by_name(str(row["gpu"]))
     except ValueError:
         return None
+    gpu = replace(gpu, power_limit_w=row.get("power_limit_w") or gpu.power_limit_w)
     load = _load(
         MODELS[row["model"]],
         BITS[name],

@@ -117,6 +117,17 @@ def test_low_precision_pays_only_where_the_chip_has_it(gpu: str, arithmetic: str
     assert faster is gains
 
 
+def test_a_lowered_power_limit_slows_both_roofs() -> None:
+    card = get_gpu_by_name("RTX 3090")
+    assert card.power_limit_w == 350
+    full, capped = Roofline(LLAMA_8B, card), Roofline(LLAMA_8B, replace(card, power_limit_w=220.0))
+    raised = Roofline(LLAMA_8B, replace(card, power_limit_w=450.0))
+    share = constants()["power_cap"]
+    assert capped.memory_s(1, 0) / full.memory_s(1, 0) == pytest.approx((350 / 220) ** share["bandwidth"])
+    assert capped.compute_s(1) / full.compute_s(1) == pytest.approx((350 / 220) ** share["compute"])
+    assert raised.step_s(1, 0) == full.step_s(1, 0)
+
+
 def test_links_decide_what_tensor_parallelism_costs() -> None:
     half = replace(LLAMA_8B, dense_bytes=7.5e9, active_params=3.75e9, tp=2)
     linked, switched = Roofline(half, h100(), "nvlink"), Roofline(half, h100(), "pcie")

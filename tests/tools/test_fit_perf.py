@@ -124,7 +124,6 @@ def test_constants_go_flat_and_back() -> None:
         {"model": "nobody-knows"},
         {"gpu": "H1000"},
         {"prec": "trits"},
-        {"power_limit_w": 220},
         {"eager": True},
         {"dp": 4},
         {"osl": 4},

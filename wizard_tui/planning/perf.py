@@ -232,7 +232,7 @@ def _basis(gpu: GPU, forecast: Forecast, measured: Measured | None) -> list[str]
     source = "your own measured point" if measured else "published measurements"
     lines = [
         f"{traffic.prompt_tokens:g} prompt and {traffic.gen_tokens:g} answer tokens, {traffic.concurrency} in flight",
-        f"roofline set by {source}; 80 % of points kept apart lie in the ranges; a slow host or power cap is not known",
+        f"roofline set by {source}; 80 % of points kept apart lie in the ranges; a slow host is not known",
     ]
     if not gpu.bandwidth_gb_s or not gpu.tflops:
         lines.append(f"{gpu.name} is not in the catalogue: bandwidth and compute of a mid-range card are assumed")

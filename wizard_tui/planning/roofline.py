@@ -22,6 +22,7 @@ from importlib.resources import files
 from typing import Any
 
 from wizard_tui.engine.versions import release_of
+from wizard_tui.hardware.catalog import get_gpu_by_name
 from wizard_tui.hardware.gpu import GPU
 
 MEAN_PROGRESS = 0.6
@@ -120,16 +121,20 @@ class Roofline:
         fallback = c["fallback"]
         chip = chip_class(gpu)
         peaks = dict(gpu.tflops)
+        power = _power_share(gpu)
+        clock = power ** float(c["power_cap"]["compute"])
         half = peaks.get("bf16") or peaks.get("fp16") or fallback["tflops"]
         native = peaks.get(load.arithmetic)
         if native:
             peak = native * c["native_low_precision"] * 1e12
         else:
             peak = half * (1.0 if load.weight_bits > 8 else c["weight_only"]) * 1e12
+        peak *= clock
         self.decode_rate: float = peak * c["decode_compute"] * (c["moe_decode"] if load.num_experts else 1.0)
         self._prefill_rate: float = peak * c["prefill"][chip] * (c["moe_prefill"] if load.num_experts else 1.0)
-        self._attention_rate: float = half * c["attention"] * 1e12
+        self._attention_rate: float = half * clock * c["attention"] * 1e12
         bandwidth = (gpu.bandwidth_gb_s or fallback["bandwidth_gb_s"]) * 1e9
+        bandwidth *= power ** float(c["power_cap"]["bandwidth"])
         self.weights_rate: float = bandwidth * c["bandwidth"][_memory_class(gpu)]
         if load.weight_bits <= 4:
             self.weights_rate *= c["four_bit_weights"]
@@ -219,6 +224,20 @@ def engine_class(vllm_version: str | None) -> str:
         return "v1"
     version = release_of(vllm_version)
     return "v0" if version < (0, 8) else "early_v1" if version < (0, 12) else "v1"
+
+
+@lru_cache(maxsize=256)
+def _board_power(name: str) -> float | None:
+    try:
+        return get_gpu_by_name(name).power_limit_w
+    except ValueError:
+        return None
+
+
+def _power_share(gpu: GPU) -> float:
+    """What a lowered power limit leaves of the board's power."""
+    board = _board_power(gpu.name)
+    return min(1.0, gpu.power_limit_w / board) if board and gpu.power_limit_w else 1.0
 
 
 def _memory_class(gpu: GPU) -> str:
