@@ -118,6 +118,7 @@ def _load(shape: Mapping[str, Any], bits: float, tp: int, arithmetic: str, kv_sc
         experts_per_token=chosen,
         active_params=active / tp,
         layers=shape["layers"],
+        attention_layers=shape.get("kv_layers", shape["layers"]),
         moe_layers=shape.get("moe_layers", shape["layers"]) if experts else 0,
         hidden_size=shape["hidden"],
         query_dim=shape["query_dim"],

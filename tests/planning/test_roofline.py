@@ -21,6 +21,7 @@ LLAMA_8B = Load(
     experts_per_token=0,
     active_params=7.5e9,
     layers=32,
+    attention_layers=32,
     moe_layers=0,
     hidden_size=4096,
     query_dim=4096,
@@ -36,6 +37,7 @@ QWEN3_30B_A3B = replace(
     active_params=3e9,
     moe_layers=48,
     layers=48,
+    attention_layers=48,
 )
 CHAT = Traffic(prompt_tokens=1024, gen_tokens=256, concurrency=16, max_num_seqs=256, kv_tokens=400_000)
 

@@ -102,6 +102,15 @@ def test_latent_attention_has_its_own_widths() -> None:
     assert load.query_dim == 128 * (192 + 128) / 2
 
 
+@pytest.mark.parametrize(
+    ("name", "layers"),
+    [("openai/gpt-oss-20b", 12), ("Qwen/Qwen3.5-27B", 16), ("google/gemma-3-27b-it", 10), ("Qwen/Qwen3-8B", 36)],
+)
+def test_windows_and_states_do_not_look_at_the_whole_context(name: str, layers: int) -> None:
+    load = load_of(decided().estimate, load_model_metadata(name))
+    assert load.attention_layers == layers
+
+
 def test_traffic_has_the_limits_of_the_plan() -> None:
     decision = decided(
         workload={"prompt_tokens": 2000, "gen_tokens": 100, "concurrency": 9, "shared_prefix_tokens": 500},

@@ -177,6 +177,7 @@ def estimate_performance(
         experts_per_token=0,
         active_params=params_b * 1e9 / tp_size,
         layers=shape.num_hidden_layers,
+        attention_layers=shape.num_hidden_layers,
         moe_layers=0,
         hidden_size=shape.hidden_size,
         query_dim=shape.num_attention_heads * shape.head_dim,

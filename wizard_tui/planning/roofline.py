@@ -36,8 +36,9 @@ GDDR_CAPABILITIES = frozenset({(6, 1), (7, 5), (8, 6), (8, 7), (8, 9), (11, 0), 
 class Load:
     """The model as one rank carries it. Bytes and active parameters are those of the rank.
 
-    `arithmetic` is what its matrix products want to run in: `fp8`, `int8`, `fp4`, or `half`. A GPU without it, and a
-    method that compresses the weights alone, multiply in half precision.
+    `attention_layers` are those that look at the whole context. `arithmetic` is what the matrix products want to run
+    in: `fp8`, `int8`, `fp4`, or `half`. A GPU without it, and a method that compresses the weights alone, multiply in
+    half precision.
     """
 
     dense_bytes: float
@@ -46,6 +47,7 @@ class Load:
     experts_per_token: int
     active_params: float
     layers: int
+    attention_layers: int
     moe_layers: int
     hidden_size: int
     query_dim: float
@@ -175,7 +177,9 @@ class Roofline:
         load = self.load
         fresh = max(1.0, tokens - cached)
         products = 2 * fresh * load.active_params / self._prefill_rate
-        attention = 2 * fresh * (tokens + cached) * load.query_dim * load.layers / load.tp / self._attention_rate
+        attention = (
+            2 * fresh * (tokens + cached) * load.query_dim * load.attention_layers / load.tp / self._attention_rate
+        )
         return load.pp * (products + attention) + self._all_reduce(fresh) + self._request_s
 
     def _all_reduce(self, tokens: float) -> float:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from wizard_tui.models.layers import attention_layers
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.planning.decide import Decision
 from wizard_tui.planning.estimate import Estimate
 from wizard_tui.planning.perf import Forecast, Measured, predict
 from wizard_tui.planning.roofline import Load, Point, Roofline, Traffic
 from wizard_tui.schemas.outputs import PerfEstimate
+
+WHOLE_CONTEXT = frozenset({"full", "latent"})
+"""Kinds of attention whose work grows with the square of the prompt; windows and recurrent states do not."""
 
 
 def performance(decision: Decision, measured: Measured | None = None) -> PerfEstimate:
@@ -70,6 +74,7 @@ def load_of(result: Estimate, metadata: ModelMetadata) -> Load:
         experts_per_token=metadata.num_experts_per_tok,
         active_params=metadata.active_params / ranks,
         layers=metadata.num_hidden_layers,
+        attention_layers=sum(cache.kind in WHOLE_CONTEXT for cache in attention_layers(metadata)),
         moe_layers=metadata.num_hidden_layers if metadata.num_experts else 0,
         hidden_size=metadata.hidden_size,
         query_dim=metadata.num_attention_heads * _attention_dim(metadata),
