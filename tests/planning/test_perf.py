@@ -50,6 +50,26 @@ def test_one_user_gets_less_than_all_together() -> None:
     assert alone < given_load < saturated
 
 
+@given(
+    st.integers(1, 1 << 30),
+    st.integers(1, 1 << 30),
+    st.integers(1, 1 << 20),
+    st.floats(0, 1e9),
+    st.integers(0, 16),
+    st.sampled_from([None, 1e-6, 1e9]),
+)
+def test_no_workload_breaks_it(
+    prompt: int, answer: int, clients: int, room: float, chosen: int, goal: float | None
+) -> None:
+    load = replace(LLAMA_8B, expert_bytes=1e9, num_experts=8, experts_per_token=chosen)
+    traffic = Traffic(prompt, answer, clients, 256, room, shared_prefix_tokens=1 << 30)
+    estimate = predict(load, h100(), traffic, target_ttft_ms=goal, target_tpot_ms=goal)
+    for metric in ("decode_toks_per_s", "saturated_toks_per_s", "prefill_toks_per_s", "ttft_ms", "tpot_ms"):
+        low, high = getattr(estimate, f"{metric}_range")
+        assert 0 < low < high < float("inf")
+    assert (estimate.concurrency_at_slo is None) == (goal is None)
+
+
 @given(st.floats(5, 60), st.integers(1, 20_000), st.integers(8, 2000))
 def test_the_largest_concurrency_keeps_the_goal_and_one_more_does_not(goal: float, prompt: int, answer: int) -> None:
     traffic = replace(CHAT, prompt_tokens=prompt, gen_tokens=answer)

@@ -62,7 +62,7 @@ class Load:
         """Weight bytes read in a step of so many tokens: an expert is read when at least one token is sent to it."""
         if not self.num_experts:
             return self.dense_bytes
-        missed: float = (1 - self.experts_per_token / self.num_experts) ** tokens
+        missed: float = max(0.0, 1 - self.experts_per_token / self.num_experts) ** tokens
         return self.dense_bytes + self.expert_bytes * (1 - missed)
 
 
