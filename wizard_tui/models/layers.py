@@ -7,14 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any
-
-from wizard_tui.models.metadata import ModelMetadata
+from typing import TYPE_CHECKING, Any
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+
+if TYPE_CHECKING:
+    from wizard_tui.models.metadata import ModelMetadata
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -107,8 +107,7 @@ def metadata_from_config(
     experts = keys.num_experts(text, where)
     intermediate = keys.optional(text, "intermediate_size", where)
     vocabulary = keys.needed(text, "vocab_size", where)
-    total, active = count_parameters(config)
-    return ModelMetadata(
+    made = ModelMetadata(
         model_id=model_id,
         source=source,
         architecture=keys.architecture_name(config, text),
@@ -129,8 +128,6 @@ def metadata_from_config(
         tie_word_embeddings=keys.tied_embeddings(config, text),
         dtype=keys.dtype(config, text),
         quantization=keys.quantization_method(config, text),
-        num_params=total,
-        active_params=active,
         revision=revision,
         path=path,
         config=config,
@@ -139,6 +136,8 @@ def metadata_from_config(
         repository=repository or Repository(),
         warnings=warnings,
     )
+    total, active = count_parameters(made)
+    return replace(made, num_params=total, active_params=active)
 
 
 def load_model_metadata(

@@ -1,27 +1,114 @@
-"""Parameters of Llama-like dense and MoE models, counted from the config."""
+"""The tensors that vLLM loads for a model, from its config alone: shapes, how each is split, and what may be quantised.
+
+Layers that hold the same are one `Layer` with the numbers of those layers, so that the inventory stays small.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
 
-from wizard_tui.models.architecture import text_config
+from wizard_tui.models import feed_forward, mixers, towers
+from wizard_tui.models.shapes import Tensor
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    from wizard_tui.models.metadata import ModelMetadata
 
 
-def count_parameters(config: Mapping[str, Any]) -> tuple[int, int]:
-    t = text_config(config)
-    h = t.get("hidden_size") or t.get("n_embd") or 0
-    layers = t.get("num_hidden_layers") or t.get("n_layer") or 0
-    heads = t.get("num_attention_heads") or t.get("n_head") or 1
-    kv = t.get("num_key_value_heads") or heads
-    d = t.get("head_dim") or h // heads
-    inter = t.get("intermediate_size") or 4 * h
-    experts = t.get("num_experts") or t.get("num_local_experts") or t.get("n_routed_experts") or 0
-    topk = t.get("num_experts_per_tok") or 0
-    width = t.get("moe_intermediate_size") or inter
-    attention = h * d * (2 * heads + 2 * kv) + 2 * h
-    mlp = 3 * h * inter if not experts else h * experts
-    routed = 3 * h * width
-    embed = t.get("vocab_size", 0) * h * (1 if config.get("tie_word_embeddings") else 2)
-    total = embed + layers * (attention + mlp + experts * routed) + h
-    return total, embed + layers * (attention + mlp + topk * routed) + h
+@dataclass(frozen=True)
+class Layer:
+    """The tensors of decoder layers that are alike, and the numbers of those layers."""
+
+    numbers: tuple[int, ...]
+    tensors: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """Everything that is loaded: what stands before the layers, the layers, and what stands after them.
+
+    `tied` says that the output layer is the embedding; `towers` are vision or audio encoders with their projectors.
+    """
+
+    first: tuple[Tensor, ...]
+    layers: tuple[Layer, ...]
+    last: tuple[Tensor, ...]
+    towers: tuple[Tensor, ...]
+    tied: bool
+
+    def all_tensors(self) -> Iterator[tuple[Tensor, int]]:
+        """Every tensor and how many of it there are."""
+        for tensor in (*self.first, *self.last, *self.towers):
+            yield tensor, tensor.times
+        for layer in self.layers:
+            for tensor in layer.tensors:
+                yield tensor, tensor.times * len(layer.numbers)
+
+
+@lru_cache(maxsize=256)
+def inventory(metadata: ModelMetadata) -> Inventory:
+    """The tensors of a model. Raises ValueError when the config lacks what its kind of layer needs."""
+    text, facts = metadata.text_config, families()
+    hidden, vocabulary = metadata.hidden_size, metadata.vocab_size
+    model_types = {text.get("model_type"), metadata.model_type}
+    tied = metadata.tie_word_embeddings or (
+        "tie_word_embeddings" not in text
+        and "tie_word_embeddings" not in metadata.config
+        and not model_types.isdisjoint(facts["tied"])
+    )
+    embedding = int(text.get("word_embed_proj_dim") or hidden)
+    first = [Tensor("embed_tokens", "embedding", vocabulary, embedding, "vocabulary")]
+    if not model_types.isdisjoint(facts["learned_positions"]):
+        first.append(Tensor("embed_positions", "embedding", metadata.max_position_embeddings, hidden))
+    last = [Tensor("norm", "norm_other", hidden, 1)]
+    if not tied:
+        last.append(Tensor("lm_head", "lm_head", vocabulary, hidden, "vocabulary", linear=True))
+    alike: dict[tuple[Tensor, ...], list[int]] = {}
+    try:
+        for number in range(metadata.num_hidden_layers):
+            alike.setdefault(_layer(metadata, number, facts), []).append(number)
+        beside = towers.tensors(metadata)
+    except (KeyError, TypeError, IndexError) as missing:
+        raise ValueError(f"config.json of {metadata.model_id} lacks {missing} for its layers") from None
+    layers = tuple(Layer(tuple(numbers), tensors) for tensors, numbers in alike.items())
+    return Inventory(tuple(first), layers, tuple(last), beside, tied)
+
+
+def count_parameters(metadata: ModelMetadata) -> tuple[int, int]:
+    """All parameters of a model, and those that one token passes through: of the experts only the chosen ones."""
+    total = active = 0
+    for tensor, times in inventory(metadata).all_tensors():
+        count = tensor.rows * tensor.columns * times
+        total += count
+        routed = tensor.part == "experts" and metadata.num_experts > 0
+        active += count * metadata.num_experts_per_tok // metadata.num_experts if routed else count
+    return total, active
+
+
+@lru_cache(maxsize=1)
+def families() -> Mapping[str, Any]:
+    """What model types imply (families.toml)."""
+    facts: dict[str, Any] = tomllib.loads(files(__package__).joinpath("families.toml").read_text(encoding="utf-8"))
+    return {name: frozenset(types) for name, types in facts.items()}
+
+
+def _layer(metadata: ModelMetadata, number: int, facts: Mapping[str, Any]) -> tuple[Tensor, ...]:
+    mixer = mixers.tensors(metadata, number, gated=_is(metadata, facts, "gated_attention"))
+    alone = _is(metadata, facts, "one_part_a_layer")
+    norms = (Tensor("norms", "norm_other", metadata.hidden_size, 1 if alone else 2),)
+    if alone and mixer:
+        return (*mixer, *norms)
+    return (*mixer, *feed_forward.tensors(metadata, number, ungated=_is(metadata, facts, "ungated")), *norms)
+
+
+def _is(metadata: ModelMetadata, facts: Mapping[str, Any], kind: str) -> bool:
+    return not facts[kind].isdisjoint({metadata.text_config.get("model_type"), metadata.model_type})

@@ -1,0 +1,65 @@
+"""Tensors of the encoders beside the language model: vision towers and what projects them into it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from wizard_tui.models.shapes import Tensor
+
+if TYPE_CHECKING:
+    from wizard_tui.models.metadata import ModelMetadata
+
+PART = "vision"
+_DEPTH = ("depth", "num_hidden_layers", "vt_num_hidden_layers", "num_layers")
+_WIDTH = ("embed_dim", "hidden_size", "vt_hidden_size")
+_INNER = ("intermediate_size", "vt_intermediate_size")
+_GATED = frozenset({"qwen2_5_vl", "pixtral", "glm4v", "glm4v_moe", "glm_ocr"})
+_MERGE = ("spatial_merge_size", "merge_kernel_size")
+
+
+def tensors(metadata: ModelMetadata) -> tuple[Tensor, ...]:
+    """The encoders of a model; none for a language model."""
+    config = metadata.config
+    vision = config.get("vision_config")
+    return tuple(_tower(metadata, vision)) if isinstance(vision, Mapping) and config is not metadata.text_config else ()
+
+
+def _tower(metadata: ModelMetadata, vision: Mapping[str, Any]) -> Iterator[Tensor]:
+    depth, width = _first(vision, _DEPTH), _first(vision, _WIDTH)
+    if not depth or not width:
+        return
+    ratio = vision.get("mlp_ratio")
+    inner = _first(vision, _INNER) or int(width * float(ratio or 4))
+    kind = str(vision.get("model_type") or metadata.model_type)
+    gated = kind in _GATED or metadata.model_type in _GATED
+    yield Tensor("visual.blocks.attn.qkv", PART, 3 * width, width, "column", times=depth)
+    yield Tensor("visual.blocks.attn.proj", PART, width, width, "row", times=depth)
+    yield Tensor("visual.blocks.mlp.up", PART, inner * (2 if gated else 1), width, "column", times=depth)
+    yield Tensor("visual.blocks.mlp.down", PART, width, inner, "row", times=depth)
+    patch = int(vision.get("patch_size") or 14)
+    pixels = 3 * patch * patch * int(vision.get("temporal_patch_size") or 1)
+    yield Tensor("visual.patch_embed", PART, width, pixels)
+    positions = vision.get("num_position_embeddings")
+    if positions is None and (size := vision.get("image_size")) and isinstance(size, int):
+        positions = (size // patch) ** 2
+    if positions:
+        yield Tensor("visual.pos_embed", PART, int(positions), width)
+    yield from _projector(metadata, vision, width)
+
+
+def _projector(metadata: ModelMetadata, vision: Mapping[str, Any], width: int) -> Iterator[Tensor]:
+    out = int(vision.get("out_hidden_size") or metadata.hidden_size)
+    merge = next((vision[name] for name in _MERGE if vision.get(name)), metadata.config.get("spatial_merge_size", 1))
+    side = merge[0] if isinstance(merge, (list, tuple)) else int(merge)
+    merged = width * side * side
+    if metadata.model_type.startswith("gemma3"):
+        yield Tensor("projector", PART, out, width)
+        return
+    times = 1 + len(vision.get("deepstack_visual_indexes") or ())
+    yield Tensor("visual.merger.up", PART, merged, merged, "column", times=times)
+    yield Tensor("visual.merger.down", PART, out, merged, "row", times=times)
+
+
+def _first(config: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
+    return next((int(config[name]) for name in names if isinstance(config.get(name), int) and config[name] > 0), None)
