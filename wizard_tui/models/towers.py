@@ -20,9 +20,8 @@ _MERGE = ("spatial_merge_size", "merge_kernel_size")
 
 def tensors(metadata: ModelMetadata) -> tuple[Tensor, ...]:
     """The encoders of a model; none for a language model."""
-    config = metadata.config
-    vision = config.get("vision_config")
-    return tuple(_tower(metadata, vision)) if isinstance(vision, Mapping) and config is not metadata.text_config else ()
+    vision = metadata.config.get("vision_config")
+    return tuple(_tower(metadata, vision)) if isinstance(vision, Mapping) else ()
 
 
 def _tower(metadata: ModelMetadata, vision: Mapping[str, Any]) -> Iterator[Tensor]:

@@ -1,22 +1,49 @@
-"""Bytes of weights on one GPU."""
+"""Bytes of weights on one GPU: the model's tensors, split and stored as vLLM 0.33 does."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 from wizard_tui.models.metadata import ModelMetadata
-from wizard_tui.planning.memory.by_count import bytes_per_parameter
+from wizard_tui.models.quantized import MXFP4, Format, Quantization, quantization_of
+from wizard_tui.models.shapes import Tensor
+from wizard_tui.models.tensors import Inventory, Layer, inventory
+
+BYTES_OF_DTYPE = {"float16": 2, "bfloat16": 2, "float32": 4}
+VOCABULARY_PADDING = 64
+# the kernels of MXFP4 pad the width of an expert on one GPU to this (fused_moe, OAI Triton backend)
+MXFP4_PADDING = 64
+MIB = 1 << 20
+
+# 80 % of checkpoints whose loaded size is known lie within these, by where the facts come from
+RELATIVE_ERROR = {"tensor headers": 0.004, "config": 0.01, "catalogue": 0.01, "parameter count": 0.1}
 
 
 @dataclass(frozen=True)
 class Weights:
+    """Weights of the fullest rank, as "Model loading took" counts them, rotary tables included.
+
+    `bytes_by_rank` has one entry for each pipeline stage, `parts` the bytes of the fullest one by kind (`embedding`,
+    `attention`, `mlp`, `experts`, `vision`, ...). `relative_error` is half the width of the 80 % band.
+    """
+
     bytes: int
     bytes_by_rank: tuple[int, ...]
     parts: dict[str, int] = field(hash=False)
     source: str
     relative_error: float
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Split:
+    tp: int
+    experts: int
+    whole_experts: bool
+    bytes_each: int
 
 
 @lru_cache(maxsize=1024)
@@ -31,5 +58,130 @@ def weights_for(
     quantization: str | None = None,
     compute_capability: tuple[int, int] | None = None,
 ) -> Weights:
-    size = int(metadata.num_params * bytes_per_parameter(dtype, quantization or metadata.quantization)) // (tp * pp)
-    return Weights(size, (size,) * pp, {}, metadata.source, 0.05)
+    """The weights of one rank for each pipeline stage.
+
+    Experts are split over tensor and data parallel together, or kept whole and dealt out with `expert_parallel`
+    (fused_moe/config.py:FusedMoEParallelConfig.make). Raises ValueError when the config lacks what its layers need.
+    """
+    found = inventory(metadata)
+    quantized = quantization_of(metadata, quantization)
+    split = _Split(tp, tp * dp, expert_parallel, BYTES_OF_DTYPE[metadata.dtype if dtype == "auto" else dtype])
+    layers = _layer_parts(found.layers, split, quantized)
+    stages = []
+    for stage, numbers in enumerate(_stages(metadata.num_hidden_layers, pp)):
+        parts: dict[str, float] = {}
+        for tensor in _around(found, stage, pp):
+            _add(parts, tensor.part, _stored(tensor, tensor.name, split, quantized))
+        for number in numbers:
+            for part, size in layers[number].items():
+                _add(parts, part, size)
+        _add(parts, "rotary", _rotary(metadata))
+        stages.append(parts)
+    fullest = max(stages, key=lambda parts: sum(parts.values()))
+    source = metadata.source
+    return Weights(
+        bytes=round(sum(fullest.values())),
+        bytes_by_rank=tuple(round(sum(parts.values())) for parts in stages),
+        parts={part: round(size) for part, size in fullest.items()},
+        source=source,
+        relative_error=RELATIVE_ERROR.get(source, 0.01),
+    )
+
+
+def _layer_parts(layers: Sequence[Layer], split: _Split, quantized: Quantization) -> dict[int, dict[str, float]]:
+    """Bytes of every decoder layer by part. Layers that are alike differ in what stays unquantised."""
+    by_number: dict[int, dict[str, float]] = {}
+    for layer in layers:
+        seen: dict[tuple[Format | None, ...], dict[str, float]] = {}
+        for number in layer.numbers:
+            formats = tuple(
+                quantized.format_of(f"layers.{number}.{tensor.name}", tensor.part) if tensor.linear else None
+                for tensor in layer.tensors
+            )
+            if formats not in seen:
+                parts: dict[str, float] = {}
+                for tensor, form in zip(layer.tensors, formats, strict=True):
+                    _add(parts, tensor.part, _size(tensor, form, split))
+                seen[formats] = parts
+            by_number[number] = seen[formats]
+    return by_number
+
+
+def _around(found: Inventory, stage: int, pp: int) -> Iterator[Tensor]:
+    """What the first and the last stage hold beside layers; towers are on the first (all of pp > 1 in vLLM)."""
+    if stage == 0:
+        yield from found.first
+        yield from found.towers
+    if stage == pp - 1:
+        yield from found.last
+        if found.tied and pp > 1:
+            # the last stage holds its own copy of a tied embedding
+            yield from found.first
+
+
+def _stored(tensor: Tensor, name: str, split: _Split, quantized: Quantization) -> float:
+    return _size(tensor, quantized.format_of(name, tensor.part) if tensor.linear else None, split)
+
+
+def _size(tensor: Tensor, form: Format | None, split: _Split) -> float:
+    """Bytes of a tensor on one rank."""
+    rows, columns, times = _local(tensor, split, padded=form is MXFP4)
+    if form is None:
+        return rows * columns * times * (tensor.bytes_each or split.bytes_each)
+    return form.stored_bytes(rows, columns) * times
+
+
+def _local(tensor: Tensor, split: _Split, *, padded: bool) -> tuple[int, int, int]:
+    """Rows, columns and number of a tensor on one rank: the sharding table of linear.py,
+    vocab_parallel_embedding.py and fused_moe."""
+    rows, columns, times, tp = tensor.rows, tensor.columns, tensor.times, split.tp
+    if tensor.split == "column":
+        return -(-rows // tp), columns, times
+    if tensor.split == "row":
+        return rows, -(-columns // tp), times
+    if tensor.split == "heads":
+        return rows // tensor.heads * max(1, -(-tensor.heads // tp)), columns, times
+    if tensor.split == "vocabulary":
+        return _padded(rows, VOCABULARY_PADDING) // tp, columns, times
+    if tensor.split in ("experts_in", "experts_out"):
+        ways = 1 if split.whole_experts else split.experts
+        if split.whole_experts:
+            times = -(-times // split.experts)
+        if tensor.split == "experts_in":
+            width = -(-rows // ways)
+            return _padded(width, 2 * MXFP4_PADDING) if padded else width, columns, times
+        width = -(-columns // ways)
+        return rows, _padded(width, MXFP4_PADDING) if padded else width, times
+    return rows, columns, times
+
+
+def _stages(layers: int, pp: int) -> list[range]:
+    """Layers of each pipeline stage (distributed/utils.py:get_pp_indices): what is left over goes to the stages before
+    the last, from the back."""
+    counts = [layers // pp] * pp
+    for extra in range(layers % pp):
+        counts[-(2 + extra) % pp] += 1
+    starts = [sum(counts[:stage]) for stage in range(pp)]
+    return [range(start, start + count) for start, count in zip(starts, counts, strict=True)]
+
+
+@lru_cache(maxsize=256)
+def _rotary(metadata: ModelMetadata) -> int:
+    """Bytes of the table of rotary angles, which all layers share (rotary_embedding/base.py)."""
+    text = metadata.text_config
+    ropes = text.get("rope_parameters") or text.get("rope_scaling") or {}
+    width = text.get("qk_rope_head_dim") or text.get("rotary_dim")
+    if not width:
+        share = text.get("partial_rotary_factor") or text.get("rotary_pct")
+        if share is None and isinstance(ropes, dict):
+            share = ropes.get("partial_rotary_factor")
+        width = metadata.head_dim * float(share or 1)
+    return math.ceil(metadata.max_position_embeddings * float(width) * 2)
+
+
+def _add(parts: dict[str, float], part: str, size: float) -> None:
+    parts[part] = parts.get(part, 0.0) + size
+
+
+def _padded(number: int, multiple: int) -> int:
+    return -(-number // multiple) * multiple

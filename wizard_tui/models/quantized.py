@@ -1,0 +1,199 @@
+"""How the weights of each module are stored: read from a checkpoint's quantisation config, or made while it loads."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from wizard_tui.models.config_keys import quantization_config
+
+if TYPE_CHECKING:
+    from wizard_tui.models.metadata import ModelMetadata
+
+
+@dataclass(frozen=True)
+class Format:
+    """Storage of a quantised matrix: `bits` a weight, and a scale of `scale_bytes` for every `group` of a row (0: for
+    the whole row, with `per_tensor` for the whole matrix) or for every tile of `block` x `block`; `zeros` of the same
+    number of bits beside every scale."""
+
+    bits: float
+    scale_bytes: float = 0.0
+    group: int = 0
+    block: int = 0
+    zeros: bool = False
+    per_tensor: bool = False
+
+    def stored_bytes(self, rows: int, columns: int) -> float:
+        """Bytes of a matrix of `rows` outputs and `columns` inputs."""
+        size = rows * columns * self.bits / 8
+        if self.block:
+            return size + -(-rows // self.block) * -(-columns // self.block) * self.scale_bytes
+        if self.per_tensor:
+            return size + self.scale_bytes
+        scales = rows * (-(-columns // self.group) if self.group else 1)
+        return size + scales * (self.scale_bytes + (self.bits / 8 if self.zeros else 0))
+
+
+NVFP4 = Format(4, 1, group=16)
+MXFP4 = Format(4, 1, group=32)
+MXFP8 = Format(8, 1, group=32)
+FP8_TENSOR = Format(8, 8, per_tensor=True)
+FP8_CHANNEL = Format(8, 4)
+FP8_BLOCK = Format(8, 4, block=128)
+INT8_CHANNEL = Format(8, 4)
+
+# vllm/model_executor/layers/quantization: what a name makes of an unquantised checkpoint, or of its own
+_BY_NAME = {
+    "fp8_per_tensor": FP8_TENSOR,
+    "fp8_per_channel": FP8_CHANNEL,
+    "fp8_per_block": FP8_BLOCK,
+    "fp8": FP8_TENSOR,
+    "ptpc_fp8": FP8_CHANNEL,
+    "fbgemm_fp8": FP8_CHANNEL,
+    "mxfp8": MXFP8,
+    "modelopt_mxfp8": MXFP8,
+    "mxfp4": MXFP4,
+    "gpt_oss_mxfp4": MXFP4,
+    "modelopt": FP8_TENSOR,
+    "modelopt_fp4": NVFP4,
+    "nvfp4_per_token": NVFP4,
+    "experts_int8": INT8_CHANNEL,
+    "int8_per_channel_weight_only": INT8_CHANNEL,
+    "int8": INT8_CHANNEL,
+    "awq": Format(4, 2, group=128, zeros=True),
+    "gptq": Format(4, 2, group=128),
+    "bitsandbytes": Format(4, 4, group=64),
+    "online": FP8_TENSOR,
+}
+_MODELOPT = {
+    "FP8": FP8_TENSOR,
+    "NVFP4": NVFP4,
+    "FP8_PB_WO": FP8_BLOCK,
+    "MXFP8": MXFP8,
+    "FP8_PER_CHANNEL_PER_TOKEN": FP8_CHANNEL,
+}
+_EXPERTS_ONLY = frozenset({"mxfp4", "gpt_oss_mxfp4", "experts_int8", "int8_per_channel_weight_only", "nvfp4_per_token"})
+_IGNORED = ("ignore", "ignored_layers", "modules_to_not_convert", "exclude_modules")
+_OUTER = re.compile(r"^(model\.|language_model\.|text_model\.|transformer\.|backbone\.|decoder\.)+")
+
+
+class Quantization:
+    """Which format each module of a model is in; None is the model's own precision."""
+
+    def __init__(self, metadata: ModelMetadata, method: str | None = None) -> None:
+        stated = quantization_config(metadata.config, metadata.text_config) or {}
+        self._stated: Mapping[str, Any] = {**stated, **_nested(stated)}
+        self._method = metadata.quantization or method
+        self._online = metadata.quantization is None
+        self._whole = self._default()
+        self._exact, self._patterns = _ignored([] if self._online else self._names())
+        self._layers = self._mixed()
+
+    def format_of(self, module: str, part: str) -> Format | None:
+        """The format of a module such as `layers.3.self_attn.q_proj`."""
+        if self._method is None:
+            return None
+        if part == "lm_head" and not self._stated.get("lm_head"):
+            return None
+        if self._method in _EXPERTS_ONLY and part != "experts":
+            return None
+        if self._layers:
+            return next((form for pattern, form in self._layers if pattern.fullmatch(module)), None)
+        if module in self._exact or any(pattern.search(module) for pattern in self._patterns):
+            return None
+        return self._whole
+
+    def _names(self) -> list[str]:
+        return [str(name) for key in _IGNORED for name in self._stated.get(key) or ()]
+
+    def _default(self) -> Format | None:
+        if self._method is None:
+            return None
+        stated, method = self._stated, self._method
+        if block := stated.get("weight_block_size"):
+            return Format(8, 4, block=int(block[0]))
+        if method in ("awq", "gptq", "auto-round", "inc", "awq_marlin", "gptq_marlin", "auto_awq", "auto_gptq"):
+            bits, group = int(stated.get("bits") or 4), int(stated.get("group_size") or 128)
+            zeros = "awq" in method or stated.get("sym") is False
+            return Format(bits, 2, group=max(0, group), zeros=zeros)
+        if method == "compressed-tensors":
+            return _compressed(stated)
+        algorithm = str(stated.get("quant_algo") or "").upper()
+        return _MODELOPT.get(algorithm) or _BY_NAME.get(method) or _BY_NAME.get(method.partition("_")[0])
+
+    def _mixed(self) -> list[tuple[re.Pattern[str], Format | None]]:
+        """ModelOpt's mixed precision: one algorithm for each module that is named."""
+        layers = self._stated.get("quantized_layers")
+        if not isinstance(layers, Mapping):
+            return []
+        by_format: dict[Format | None, list[str]] = {}
+        for name, entry in layers.items():
+            algorithm = str(entry.get("quant_algo") if isinstance(entry, Mapping) else entry).upper()
+            by_format.setdefault(_MODELOPT.get(algorithm), []).append(_inner(str(name)))
+        return [
+            (re.compile("|".join(sorted({re.escape(_without_expert(name)) for name in names}))), form)
+            for form, names in by_format.items()
+        ]
+
+
+@lru_cache(maxsize=128)
+def quantization_of(metadata: ModelMetadata, method: str | None = None) -> Quantization:
+    """The quantisation of a checkpoint, or `method` applied while an unquantised one loads."""
+    return Quantization(metadata, method)
+
+
+def _nested(stated: Mapping[str, Any]) -> Mapping[str, Any]:
+    inner = stated.get("quantization")
+    return inner if isinstance(inner, Mapping) else {}
+
+
+def _compressed(stated: Mapping[str, Any]) -> Format | None:
+    groups = stated.get("config_groups")
+    first = next(iter(groups.values()), None) if isinstance(groups, Mapping) and groups else None
+    weights = first.get("weights") if isinstance(first, Mapping) else None
+    if not isinstance(weights, Mapping):
+        return None
+    bits, strategy, group = int(weights.get("num_bits") or 8), weights.get("strategy"), weights.get("group_size")
+    if weights.get("type") == "float" and bits == 4:
+        return MXFP4 if group == 32 else NVFP4
+    if strategy == "block" and (block := weights.get("block_structure")):
+        return Format(bits, 4, block=int(block[0]))
+    if strategy == "tensor":
+        return Format(bits, 8, per_tensor=True)
+    scale = 4 if bits == 8 and not group else 2
+    return Format(
+        bits, scale, group=int(group or 0) if strategy == "group" else 0, zeros=weights.get("symmetric") is False
+    )
+
+
+def _ignored(names: Sequence[str]) -> tuple[frozenset[str], tuple[re.Pattern[str], ...]]:
+    """Modules that stay as they are: those named in full, and expressions for the others."""
+    exact: set[str] = set()
+    patterns = []
+    for name in names:
+        if name.startswith("re:"):
+            try:
+                patterns.append(re.compile(name[3:]))
+            except re.error:
+                continue
+        elif "*" in name:
+            patterns.append(re.compile(fnmatch.translate(_inner(name)).replace(r"\Z", "").replace(r"\z", "")))
+        elif re.search(r"\.\d+\.", name):
+            exact.add(_without_expert(_inner(name)))
+        else:
+            patterns.append(re.compile(rf"(^|\.){re.escape(_inner(name))}($|\.)"))
+    return frozenset(exact), tuple(patterns)
+
+
+def _inner(name: str) -> str:
+    """A module's name without what stands around the decoder."""
+    return _OUTER.sub("", name).replace("block_sparse_moe", "mlp").replace(".linear_attn.", ".linear_attn.")
+
+
+def _without_expert(name: str) -> str:
+    return re.sub(r"\.experts\.\d+\..*$", ".experts", name)
