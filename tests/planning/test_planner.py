@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.planning.conftest import facts, request
 from wizard_tui.planning.planner import plan
+from wizard_tui.planning.suggest import patched
 from wizard_tui.schemas.numbers import GIB
 from wizard_tui.schemas.outputs import MemoryBreakdown, PlanResponse
 
@@ -79,8 +80,6 @@ def test_what_the_user_set_stays() -> None:
 
 
 def test_suggestions_do_what_they_say() -> None:
-    from wizard_tui.planning.suggest import patched
-
     asked = request(model={"max_model_len": 131072})
     box = facts(gpu="RTX 4090")
     report = plan(asked, box).feasibility
@@ -206,7 +205,12 @@ def test_longer_context_never_raises_concurrency(drawn: tuple[Any, Any], _: str)
     asked, box = drawn
     if asked.model.max_model_len is None or asked.model.max_model_len > 60000:
         return
-    longer = asked.model_copy(
-        update={"model": asked.model.model_copy(update={"max_model_len": 2 * asked.model.max_model_len})}
-    )
+    # on the same layout: a longer context may make the planner take more GPUs
+    layout = plan(asked, box).config
+    pinned = {
+        "tensor_parallel_size": layout.tensor_parallel_size or 1,
+        "pipeline_parallel_size": layout.pipeline_parallel_size or 1,
+    }
+    asked = patched(asked, {"hardware": pinned})
+    longer = patched(asked, {"model": {"max_model_len": 2 * (asked.model.max_model_len or 1)}})
     assert plan(longer, box).kv_cache.max_concurrency <= plan(asked, box).kv_cache.max_concurrency

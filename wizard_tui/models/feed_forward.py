@@ -14,10 +14,12 @@ _SHARED_WIDTH = ("shared_expert_intermediate_size", "moe_shared_expert_intermedi
 _SHARED_COUNT = ("n_shared_experts", "num_shared_experts", "moe_num_shared_experts")
 
 
-def tensors(metadata: ModelMetadata, number: int, *, ungated: bool) -> tuple[Tensor, ...]:
+def tensors(
+    metadata: ModelMetadata, number: int, *, ungated: bool, biased: bool = False, float32_router: bool = False
+) -> tuple[Tensor, ...]:
     """The tensors of layer `number` after its mixer."""
     if metadata.num_experts and _is_mixture(metadata, number):
-        return tuple(_mixture(metadata, ungated=ungated))
+        return tuple(_mixture(metadata, ungated=ungated, biased=biased, float32_router=float32_router))
     text = metadata.text_config
     width = text.get("intermediate_size_mlp") or text.get("dense_intermediate_size") or metadata.intermediate_size
     return tuple(_network("mlp", metadata.hidden_size, int(width or 4 * metadata.hidden_size), ungated=ungated))
@@ -30,18 +32,21 @@ def _network(name: str, hidden: int, width: int, *, ungated: bool) -> Iterator[T
     yield Tensor(f"{name}.down_proj", "mlp", hidden, width, "row", linear=True)
 
 
-def _mixture(metadata: ModelMetadata, *, ungated: bool) -> Iterator[Tensor]:
+def _mixture(metadata: ModelMetadata, *, ungated: bool, biased: bool, float32_router: bool) -> Iterator[Tensor]:
     text, hidden, experts = metadata.text_config, metadata.hidden_size, metadata.num_experts
     width = int(metadata.moe_intermediate_size or metadata.intermediate_size or hidden)
-    latent = int(text.get("moe_latent_size") or 0)
+    latent = int(text.get("moe_latent_size") or text.get("routed_expert_hidden_size") or 0)
     inside = latent or hidden
     rows = width if ungated else 2 * width
     yield Tensor("mlp.experts.gate_up_proj", "experts", rows, inside, "experts_in", linear=True, times=experts)
     yield Tensor("mlp.experts.down_proj", "experts", inside, width, "experts_out", linear=True, times=experts)
-    yield Tensor("mlp.gate", "mlp", experts, hidden)
+    if biased:
+        yield Tensor("mlp.experts.gate_up_bias", "experts", rows, 1, "experts_in", times=experts)
+        yield Tensor("mlp.experts.down_bias", "experts", inside, 1, "experts_whole", times=experts)
+    yield Tensor("mlp.gate", "mlp", experts, hidden, bytes_each=4 if float32_router else None)
     if latent:
-        yield Tensor("mlp.fc1_latent_proj", "mlp", latent, hidden, linear=True)
-        yield Tensor("mlp.fc2_latent_proj", "mlp", hidden, latent, linear=True)
+        yield Tensor("mlp.fc1_latent_proj", "mlp", latent, hidden)
+        yield Tensor("mlp.fc2_latent_proj", "mlp", hidden, latent)
     shared = _shared_width(metadata, width)
     if shared:
         yield from _network("mlp.shared_experts", hidden, shared, ungated=ungated)

@@ -82,6 +82,8 @@ def _latent(metadata: ModelMetadata, *, indexed: bool) -> Iterator[Tensor]:
     yield Tensor("self_attn.kv_a_proj_with_mqa", PART, rank + rope, hidden, linear=True)
     yield Tensor("self_attn.kv_b_proj", PART, heads * (nope + value), rank, "column", linear=True)
     yield Tensor("self_attn.o_proj", PART, hidden, heads * value, "row", linear=True)
+    if text.get("mla_use_output_gate"):
+        yield Tensor("self_attn.g_proj", PART, heads * value, hidden, "column", linear=True)
     if indexed and q_rank:
         index_heads, width = text["index_n_heads"], text["index_head_dim"]
         yield Tensor("self_attn.indexer.wq_b", PART, index_heads * width, q_rank, linear=True)
@@ -123,7 +125,11 @@ def _kimi_delta(metadata: ModelMetadata, state: StateCache) -> Iterator[Tensor]:
     heads, width = linear["num_heads"], linear["head_dim"]
     for name in ("q_proj", "k_proj", "v_proj"):
         yield Tensor(f"self_attn.{name}", PART, heads * width, hidden, "column", linear=True)
-    for name in ("f", "g"):
+    low_rank: tuple[str, ...] = ("f", "g")
+    if linear.get("use_full_rank_gate"):
+        low_rank = ("f",)
+        yield Tensor("self_attn.g_proj", PART, heads * width, hidden, "column", linear=True)
+    for name in low_rank:
         yield Tensor(f"self_attn.{name}_a_proj", PART, width, hidden, linear=True)
         yield Tensor(f"self_attn.{name}_b_proj", PART, heads * width, width, "column", linear=True)
     yield Tensor("self_attn.b_proj", PART, heads, hidden, "column", linear=True)

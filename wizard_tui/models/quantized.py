@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import fnmatch
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -28,11 +29,15 @@ class Format:
     zeros: bool = False
     per_tensor: bool = False
 
-    def stored_bytes(self, rows: int, columns: int) -> float:
-        """Bytes of a matrix of `rows` outputs and `columns` inputs."""
+    def stored_bytes(self, rows: int, columns: int, width: int | None = None) -> float:
+        """Bytes of a matrix of `rows` outputs and `columns` inputs.
+
+        `width` is that of an expert on one GPU: where tiles do not divide it, they become smaller.
+        """
         size = rows * columns * self.bits / 8
         if self.block:
-            return size + -(-rows // self.block) * -(-columns // self.block) * self.scale_bytes
+            side = math.gcd(self.block, width) if width else self.block
+            return size + -(-rows // side) * -(-columns // side) * self.scale_bytes
         if self.per_tensor:
             return size + self.scale_bytes
         scales = rows * (-(-columns // self.group) if self.group else 1)
@@ -87,12 +92,14 @@ class Quantization:
 
     def __init__(self, metadata: ModelMetadata, method: str | None = None) -> None:
         stated = quantization_config(metadata.config, metadata.text_config) or {}
-        self._stated: Mapping[str, Any] = {**stated, **_nested(stated)}
+        expert_dtype = {"expert_dtype": metadata.text_config.get("expert_dtype")}
+        self._stated: Mapping[str, Any] = {**expert_dtype, **stated, **_nested(stated)}
         self._method = metadata.quantization or method
         self._online = metadata.quantization is None
         self._whole = self._default()
         self._exact, self._patterns = _ignored([] if self._online else self._names())
         self._layers = self._mixed()
+        self._rest = self._whole if self._method == "fp8" else None
 
     def format_of(self, module: str, part: str) -> Format | None:
         """The format of a module such as `layers.3.self_attn.q_proj`."""
@@ -102,8 +109,11 @@ class Quantization:
             return None
         if self._method in _EXPERTS_ONLY and part != "experts":
             return None
+        if part == "experts" and self._stated.get("expert_dtype") == "fp4" and not self._layers:
+            return MXFP4
         if self._layers:
-            return next((form for pattern, form in self._layers if pattern.fullmatch(module)), None)
+            # what is not named keeps the checkpoint's other format, where it states one beside the mixed ones
+            return next((self._layers[name] for name in _module_and_above(module) if name in self._layers), self._rest)
         if module in self._exact or any(pattern.search(module) for pattern in self._patterns):
             return None
         return self._whole
@@ -126,19 +136,17 @@ class Quantization:
         algorithm = str(stated.get("quant_algo") or "").upper()
         return _MODELOPT.get(algorithm) or _BY_NAME.get(method) or _BY_NAME.get(method.partition("_")[0])
 
-    def _mixed(self) -> list[tuple[re.Pattern[str], Format | None]]:
+    def _mixed(self) -> dict[str, Format | None]:
         """ModelOpt's mixed precision: one algorithm for each module that is named."""
         layers = self._stated.get("quantized_layers")
         if not isinstance(layers, Mapping):
-            return []
-        by_format: dict[Format | None, list[str]] = {}
-        for name, entry in layers.items():
-            algorithm = str(entry.get("quant_algo") if isinstance(entry, Mapping) else entry).upper()
-            by_format.setdefault(_MODELOPT.get(algorithm), []).append(_inner(str(name)))
-        return [
-            (re.compile("|".join(sorted({re.escape(_without_expert(name)) for name in names}))), form)
-            for form, names in by_format.items()
-        ]
+            return {}
+        return {
+            _without_expert(_inner(str(name))): _MODELOPT.get(
+                str(entry.get("quant_algo") if isinstance(entry, Mapping) else entry).upper()
+            )
+            for name, entry in layers.items()
+        }
 
 
 @lru_cache(maxsize=128)
@@ -192,7 +200,14 @@ def _ignored(names: Sequence[str]) -> tuple[frozenset[str], tuple[re.Pattern[str
 
 def _inner(name: str) -> str:
     """A module's name without what stands around the decoder."""
-    return _OUTER.sub("", name).replace("block_sparse_moe", "mlp").replace(".linear_attn.", ".linear_attn.")
+    return _OUTER.sub("", name).replace("block_sparse_moe", "mlp").replace(".ffn.", ".mlp.")
+
+
+def _module_and_above(module: str) -> Iterator[str]:
+    """A module's name, then those of the modules that it is a part of."""
+    while module:
+        yield module
+        module = module.rpartition(".")[0]
 
 
 def _without_expert(name: str) -> str:

@@ -11,9 +11,9 @@ class Tensor:
 
     `split` is how tensor parallel divides it: `column` (its rows), `row` (its columns), `vocabulary` (its rows, padded
     to 64), `heads` (its rows, in `heads` pieces that are repeated when there are more GPUs than pieces), `experts_in`
-    and `experts_out` (the rows or columns of every expert, or whole experts with expert parallel), empty for a copy on
-    every GPU. `linear` says that it may be quantised. `part` is the name of its share in the memory of the weights.
-    `bytes_each` is set where the precision is fixed.
+    and `experts_out` (the rows or columns of every expert, or whole experts with expert parallel), `experts_whole` (not
+    divided but with expert parallel), empty for a copy on every GPU. `linear` says that it may be quantised. `part` is
+    the name of its share in the memory of the weights. `bytes_each` is set where the precision is fixed.
     """
 
     name: str

@@ -57,17 +57,13 @@ class Inventory:
 @lru_cache(maxsize=256)
 def inventory(metadata: ModelMetadata) -> Inventory:
     """The tensors of a model. Raises ValueError when the config lacks what its kind of layer needs."""
-    text, facts = metadata.text_config, families()
-    hidden, vocabulary = metadata.hidden_size, metadata.vocab_size
-    model_types = {text.get("model_type"), metadata.model_type}
+    text, hidden, vocabulary = metadata.text_config, metadata.hidden_size, metadata.vocab_size
     tied = metadata.tie_word_embeddings or (
-        "tie_word_embeddings" not in text
-        and "tie_word_embeddings" not in metadata.config
-        and not model_types.isdisjoint(facts["tied"])
+        "tie_word_embeddings" not in text and "tie_word_embeddings" not in metadata.config and is_of(metadata, "tied")
     )
     embedding = int(text.get("word_embed_proj_dim") or hidden)
     first = [Tensor("embed_tokens", "embedding", vocabulary, embedding, "vocabulary")]
-    if not model_types.isdisjoint(facts["learned_positions"]):
+    if is_of(metadata, "learned_positions"):
         first.append(Tensor("embed_positions", "embedding", metadata.max_position_embeddings, hidden))
     last = [Tensor("norm", "norm_other", hidden, 1)]
     if not tied:
@@ -75,8 +71,8 @@ def inventory(metadata: ModelMetadata) -> Inventory:
     alike: dict[tuple[Tensor, ...], list[int]] = {}
     try:
         for number in range(metadata.num_hidden_layers):
-            alike.setdefault(_layer(metadata, number, facts), []).append(number)
-        beside = towers.tensors(metadata)
+            alike.setdefault(_layer(metadata, number), []).append(number)
+        beside = towers.tensors(metadata, whole=is_of(metadata, "whole_tower"))
     except (KeyError, TypeError, IndexError) as missing:
         raise ValueError(f"config.json of {metadata.model_id} lacks {missing} for its layers") from None
     layers = tuple(Layer(tuple(numbers), tensors) for tensors, numbers in alike.items())
@@ -101,14 +97,23 @@ def families() -> Mapping[str, Any]:
     return {name: frozenset(types) for name, types in facts.items()}
 
 
-def _layer(metadata: ModelMetadata, number: int, facts: Mapping[str, Any]) -> tuple[Tensor, ...]:
-    mixer = mixers.tensors(metadata, number, gated=_is(metadata, facts, "gated_attention"))
-    alone = _is(metadata, facts, "one_part_a_layer")
+def _layer(metadata: ModelMetadata, number: int) -> tuple[Tensor, ...]:
+    mixer = mixers.tensors(metadata, number, gated=is_of(metadata, "gated_attention"))
+    alone = is_of(metadata, "one_part_a_layer")
     norms = (Tensor("norms", "norm_other", metadata.hidden_size, 1 if alone else 2),)
     if alone and mixer:
         return (*mixer, *norms)
-    return (*mixer, *feed_forward.tensors(metadata, number, ungated=_is(metadata, facts, "ungated")), *norms)
+    network = feed_forward.tensors(
+        metadata,
+        number,
+        ungated=is_of(metadata, "ungated"),
+        biased=is_of(metadata, "biased"),
+        float32_router=is_of(metadata, "float32_router"),
+    )
+    return (*mixer, *network, *norms)
 
 
-def _is(metadata: ModelMetadata, facts: Mapping[str, Any], kind: str) -> bool:
-    return not facts[kind].isdisjoint({metadata.text_config.get("model_type"), metadata.model_type})
+def is_of(metadata: ModelMetadata, kind: str) -> bool:
+    """Whether families.toml lists the model's type under `kind`."""
+    listed: frozenset[str] = families()[kind]
+    return not listed.isdisjoint({metadata.text_config.get("model_type"), metadata.model_type})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from wizard_tui.models.shapes import Tensor
@@ -18,10 +19,12 @@ _GATED = frozenset({"qwen2_5_vl", "pixtral", "glm4v", "glm4v_moe", "glm_ocr"})
 _MERGE = ("spatial_merge_size", "merge_kernel_size")
 
 
-def tensors(metadata: ModelMetadata) -> tuple[Tensor, ...]:
-    """The encoders of a model; none for a language model."""
+def tensors(metadata: ModelMetadata, *, whole: bool) -> tuple[Tensor, ...]:
+    """The encoders of a model, not divided where `whole`; none for a language model."""
     vision = metadata.config.get("vision_config")
-    return tuple(_tower(metadata, vision)) if isinstance(vision, Mapping) else ()
+    if not isinstance(vision, Mapping):
+        return ()
+    return tuple(replace(tensor, split="") if whole else tensor for tensor in _tower(metadata, vision))
 
 
 def _tower(metadata: ModelMetadata, vision: Mapping[str, Any]) -> Iterator[Tensor]:

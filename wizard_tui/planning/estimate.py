@@ -130,6 +130,7 @@ def _weights(settings: Settings, metadata: ModelMetadata, gpu: GPU) -> Weights:
         dtype=settings.dtype,
         quantization=settings.quantization,
         compute_capability=gpu.compute_capability,
+        max_num_batched_tokens=settings.max_num_batched_tokens,
     )
 
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.models.quantized import MXFP4, Format, Quantization, quantization_of
 from wizard_tui.models.shapes import Tensor
-from wizard_tui.models.tensors import Inventory, Layer, inventory
+from wizard_tui.models.tensors import Inventory, Layer, inventory, is_of
 
 BYTES_OF_DTYPE = {"float16": 2, "bfloat16": 2, "float32": 4}
 VOCABULARY_PADDING = 64
-# the kernels of MXFP4 pad the width of an expert on one GPU to this (fused_moe, OAI Triton backend)
-MXFP4_PADDING = 64
-MIB = 1 << 20
+# To what the kernels of MXFP4 pad the width of an expert on one GPU, and the hidden size: OAI Triton on Hopper,
+# TRTLLM and Marlin elsewhere (fused_moe/oracle/mxfp4.py)
+_PADDED_ON_HOPPER = (64, 1)
+_PADDED_ELSEWHERE = (128, 256)
 
 # 80 % of checkpoints whose loaded size is known lie within these, by where the facts come from
 RELATIVE_ERROR = {"tensor headers": 0.004, "config": 0.01, "catalogue": 0.01, "parameter count": 0.1}
@@ -44,9 +45,10 @@ class _Split:
     experts: int
     whole_experts: bool
     bytes_each: int
+    mxfp4_width: int
+    mxfp4_hidden: int
 
 
-@lru_cache(maxsize=1024)
 def weights_for(
     metadata: ModelMetadata,
     *,
@@ -57,15 +59,34 @@ def weights_for(
     dtype: str = "auto",
     quantization: str | None = None,
     compute_capability: tuple[int, int] | None = None,
+    max_num_batched_tokens: int = 2048,
 ) -> Weights:
     """The weights of one rank for each pipeline stage.
 
     Experts are split over tensor and data parallel together, or kept whole and dealt out with `expert_parallel`
     (fused_moe/config.py:FusedMoEParallelConfig.make). Raises ValueError when the config lacks what its layers need.
     """
+    chosen = metadata.dtype if dtype == "auto" else dtype
+    hopper = compute_capability is None or compute_capability[0] == 9
+    split = _Split(
+        tp, tp * dp, expert_parallel, BYTES_OF_DTYPE[chosen], *(_PADDED_ON_HOPPER if hopper else _PADDED_ELSEWHERE)
+    )
+    found = _weights(metadata, split, pp, quantization)
+    staging = _staging(metadata, max_num_batched_tokens) * split.bytes_each
+    if not staging:
+        return found
+    return replace(
+        found,
+        bytes=found.bytes + staging,
+        bytes_by_rank=tuple(size + staging for size in found.bytes_by_rank),
+        parts=found.parts | {"buffers": found.parts["buffers"] + staging},
+    )
+
+
+@lru_cache(maxsize=1024)
+def _weights(metadata: ModelMetadata, split: _Split, pp: int, quantization: str | None) -> Weights:
     found = inventory(metadata)
     quantized = quantization_of(metadata, quantization)
-    split = _Split(tp, tp * dp, expert_parallel, BYTES_OF_DTYPE[metadata.dtype if dtype == "auto" else dtype])
     layers = _layer_parts(found.layers, split, quantized)
     stages = []
     for stage, numbers in enumerate(_stages(metadata.num_hidden_layers, pp)):
@@ -75,7 +96,7 @@ def weights_for(
         for number in numbers:
             for part, size in layers[number].items():
                 _add(parts, part, size)
-        _add(parts, "rotary", _rotary(metadata))
+        _add(parts, "buffers", _rotary(metadata))
         stages.append(parts)
     fullest = max(stages, key=lambda parts: sum(parts.values()))
     source = metadata.source
@@ -128,7 +149,9 @@ def _size(tensor: Tensor, form: Format | None, split: _Split) -> float:
     rows, columns, times = _local(tensor, split, padded=form is MXFP4)
     if form is None:
         return rows * columns * times * (tensor.bytes_each or split.bytes_each)
-    return form.stored_bytes(rows, columns) * times
+    # the two matrices of an expert's input are one, so its width on this GPU is that of its output's columns
+    width = columns if tensor.split == "experts_out" else rows // 2 if tensor.split == "experts_in" else None
+    return form.stored_bytes(rows, columns, width) * times
 
 
 def _local(tensor: Tensor, split: _Split, *, padded: bool) -> tuple[int, int, int]:
@@ -143,15 +166,20 @@ def _local(tensor: Tensor, split: _Split, *, padded: bool) -> tuple[int, int, in
         return rows // tensor.heads * max(1, -(-tensor.heads // tp)), columns, times
     if tensor.split == "vocabulary":
         return _padded(rows, VOCABULARY_PADDING) // tp, columns, times
-    if tensor.split in ("experts_in", "experts_out"):
+    if tensor.split.startswith("experts"):
         ways = 1 if split.whole_experts else split.experts
         if split.whole_experts:
             times = -(-times // split.experts)
-        if tensor.split == "experts_in":
-            width = -(-rows // ways)
-            return _padded(width, 2 * MXFP4_PADDING) if padded else width, columns, times
-        width = -(-columns // ways)
-        return rows, _padded(width, MXFP4_PADDING) if padded else width, times
+        if tensor.split == "experts_whole":
+            return rows, columns, times
+        inward = tensor.split == "experts_in"
+        hidden, width = (columns, -(-rows // ways)) if inward else (rows, -(-columns // ways))
+        if padded:
+            hidden, width = (
+                _padded(hidden, split.mxfp4_hidden),
+                _padded(width, split.mxfp4_width * (2 if inward else 1)),
+            )
+        return (width, hidden, times) if inward else (hidden, width, times)
     return rows, columns, times
 
 
@@ -169,6 +197,12 @@ def _stages(layers: int, pp: int) -> list[range]:
 def _rotary(metadata: ModelMetadata) -> int:
     """Bytes of the table of rotary angles, which all layers share (rotary_embedding/base.py)."""
     text = metadata.text_config
+    if is_of(metadata, "no_rotary"):
+        return 0
+    if ratios := text.get("compress_ratios"):
+        # DeepSeek-V4 has a table for layers that compress and one for those that do not, both in float32
+        tables = len({ratio > 1 for ratio in ratios[: metadata.num_hidden_layers]})
+        return metadata.max_position_embeddings * int(text["qk_rope_head_dim"]) * 4 * tables
     ropes = text.get("rope_parameters") or text.get("rope_scaling") or {}
     width = text.get("qk_rope_head_dim") or text.get("rotary_dim")
     if not width:
@@ -177,6 +211,14 @@ def _rotary(metadata: ModelMetadata) -> int:
             share = ropes.get("partial_rotary_factor")
         width = metadata.head_dim * float(share or 1)
     return math.ceil(metadata.max_position_embeddings * float(width) * 2)
+
+
+def _staging(metadata: ModelMetadata, tokens: int) -> int:
+    """Values of the buffers in which Qwen3-VL hands deeper vision features to its layers, one for each batched token
+    (models/qwen3_vl.py: deepstack_input_embeds)."""
+    vision = metadata.config.get("vision_config")
+    levels = vision.get("deepstack_visual_indexes") if isinstance(vision, Mapping) else None
+    return len(levels) * tokens * metadata.hidden_size if levels else 0
 
 
 def _add(parts: dict[str, float], part: str, size: float) -> None:
