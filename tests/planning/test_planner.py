@@ -44,6 +44,18 @@ def test_llama_8b_on_an_h100() -> None:
     assert response.config.max_model_len is None, "the model's own limit needs no flag"
 
 
+def test_what_vllm_printed_for_llama_8b_on_an_a100() -> None:
+    """A public log: vllm/vllm-openai:v0.31.0, A100 80 GB, meta-llama/Llama-3.1-8B-Instruct, all defaults."""
+    box = facts(gpu="A100-SXM4-80GB")
+    response = plan(request(policy={"vllm_version": "0.31.0"}), box)
+    assert response.memory.weights / GIB == pytest.approx(15.0, abs=0.02)
+    assert response.memory.kv_available / GIB == pytest.approx(56.21, abs=0.25)
+    assert response.kv_cache.tokens == pytest.approx(460_496, rel=0.005)
+    assert response.kv_cache.max_concurrency == pytest.approx(3.51, abs=0.02)
+    low, high = response.kv_cache.tokens_range
+    assert low < 460_496 < high
+
+
 def test_a_model_that_is_too_large_says_by_how_much() -> None:
     response = plan(request("llama-70b"), facts("llama-70b", "RTX 4090", 4))
     report = response.feasibility

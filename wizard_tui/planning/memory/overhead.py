@@ -1,16 +1,43 @@
-"""Activations, CUDA graphs and non-torch memory of one GPU."""
+"""Memory of one GPU beside weights and KV cache: activation peak, CUDA graphs, and what is not PyTorch's own.
+
+The forms follow vLLM's profile run (v1/worker/gpu/model_runner.py, gpu_worker.py:determine_available_memory); what only
+a measurement tells is in overhead.toml.
+"""
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
 
+from wizard_tui.engine.versions import rules_for
 from wizard_tui.hardware.gpu import GPU
+from wizard_tui.models.layers import is_latent, layer_kinds
 from wizard_tui.models.metadata import ModelMetadata
-from wizard_tui.schemas.numbers import GIB
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+MIB = 1 << 20
+KIB = 1 << 10
+# output counts and two bit masks of the sampler: 4 + 2 * 4 / 32 bytes for each sequence and word, rounded as vLLM does
+SAMPLER_STATE_BYTES = 4.125
+LARGEST_CAPTURE = 512
+LARGEST_CAPTURE_BLACKWELL = 1024
 
 
 @dataclass(frozen=True)
 class Overhead:
+    """Bytes on one GPU. `low` and `high` are the 80 % band of what is charged to the budget.
+
+    `cuda_graphs` is vLLM's own estimate; it is charged where `graphs_in_budget`. `unbudgeted` must stay free beside the
+    budget, or vLLM dies after its cache is planned.
+    """
+
     activation_peak: int
     cuda_graphs: int
     non_torch: int
@@ -21,11 +48,25 @@ class Overhead:
 
     @property
     def budgeted_graphs(self) -> int:
+        """The graphs' share of the budget."""
         return self.cuda_graphs if self.graphs_in_budget else 0
 
     @property
     def budgeted(self) -> int:
+        """What comes off the budget beside the weights."""
         return self.activation_peak + self.non_torch + self.budgeted_graphs
+
+
+@dataclass(frozen=True)
+class _Run:
+    """The sizes that one profile run works with."""
+
+    metadata: ModelMetadata
+    tp: int
+    tokens: int
+    sequences: int
+    bytes_each: int
+    experts_over: int
 
 
 def overhead_for(
@@ -43,8 +84,115 @@ def overhead_for(
     vllm_version: str,
     max_model_len: int,
 ) -> Overhead:
-    peak = 2 * metadata.vocab_size * metadata.hidden_size + 4 * max_num_batched_tokens * metadata.hidden_size
-    graphs = 0 if enforce_eager else metadata.num_hidden_layers * 51 * 400 * 1024
-    base = int(4.125 * max_num_seqs * metadata.vocab_size) + GIB // 4
-    total = peak + graphs + base
-    return Overhead(peak, graphs, base, GIB, True, int(0.8 * total), int(1.3 * total))
+    """The overhead of one rank when vLLM profiles `max_num_batched_tokens` tokens over `max_num_seqs` requests."""
+    rules, facts = rules_for(vllm_version), _facts()
+    sequences = min(max_num_seqs, max_num_batched_tokens)
+    run = _Run(
+        metadata,
+        tp,
+        max_num_batched_tokens,
+        sequences,
+        4 if dtype == "float32" else 2,
+        1 if expert_parallel else tp * dp,
+    )
+    recent = gpu.compute_capability is None or gpu.compute_capability >= (9, 0)
+    peak = _peak_v2(run, enforce_eager) if rules.model_runner_v2 else _peak_v1(run)
+    base = facts["base"]["hopper_on" if recent else "ampere_ada"] * MIB
+    workspace = _expert_workspace(run)
+    if rules.model_runner_v2:
+        state = int(SAMPLER_STATE_BYTES * sequences * metadata.vocab_size)
+        encoder = run.tokens * metadata.hidden_size * run.bytes_each if _has_tower(metadata) else 0
+        rest = base + state + encoder + workspace
+    else:
+        rest = base + (facts["base"]["communicators"] * MIB if tp > 1 else 0)
+        peak += workspace
+    graphs = 0 if enforce_eager else _graphs(run, gpu, pp, recent)
+    charged = peak + rest + (graphs if rules.graphs_in_budget else 0)
+    band, outside = facts["band"], facts["outside"]
+    held = _benchmarked(run) if rules.model_runner_v2 and not enforce_eager else 0
+    return Overhead(
+        activation_peak=peak,
+        cuda_graphs=graphs,
+        non_torch=rest,
+        unbudgeted=(outside["context"] + outside["after_cache"] + (outside["communicators"] if tp > 1 else 0)) * MIB,
+        graphs_in_budget=rules.graphs_in_budget,
+        low=max(0, int(charged * (1 - band["below_share"])) - band["below"] * MIB),
+        high=int(charged * (1 + band["above_share"])) + band["above"] * MIB + held,
+    )
+
+
+def _peak_v2(run: _Run, enforce_eager: bool) -> int:
+    """The largest of a few moments: the compiler's benchmark of the embedding, a layer, or the sampler."""
+    metadata = run.metadata
+    hidden = run.tokens * metadata.hidden_size * run.bytes_each
+    if enforce_eager:
+        return max(_layer(run), _logits(run))
+    encoder = run.tokens * _facts()["encoder"]["kib_per_token"] * KIB if _has_tower(metadata) else 0
+    return max(_benchmarked(run) + 2 * hidden, 3 * hidden, encoder)
+
+
+def _benchmarked(run: _Run) -> int:
+    """The tensor that the compiler makes to time the embedding: for text models on one GPU alone."""
+    if run.tp > 1 or _has_tower(run.metadata):
+        return 0
+    return run.metadata.vocab_size * run.metadata.hidden_size * run.bytes_each
+
+
+def _peak_v1(run: _Run) -> int:
+    """A layer at the profiled tokens, or the sampler's dummy run, whichever is larger."""
+    return max(_layer(run), _logits(run))
+
+
+def _layer(run: _Run) -> int:
+    metadata, tokens, each = run.metadata, run.tokens, run.bytes_each
+    hidden, heads, width = metadata.hidden_size, metadata.num_attention_heads, metadata.head_dim
+    qkv = (heads / run.tp + 2 * max(1, metadata.num_key_value_heads / run.tp)) * width
+    attention = tokens * (qkv + heads / run.tp * width + hidden) * each
+    inner = (metadata.intermediate_size or 4 * hidden) / run.tp
+    network = tokens * (3 * inner + hidden) * each
+    if metadata.num_experts:
+        network = tokens * (4 * metadata.num_experts + hidden * each)
+    return int(2 * tokens * hidden * each + max(attention, network))
+
+
+def _logits(run: _Run) -> int:
+    vocabulary = run.metadata.vocab_size
+    return int(run.sequences * vocabulary * _facts()["sampler"]["bytes_each"])
+
+
+def _expert_workspace(run: _Run) -> int:
+    """What the fused experts keep between layers (fused_moe/modular_kernel.py: two buffers, never chunked)."""
+    metadata = run.metadata
+    if not metadata.num_experts:
+        return 0
+    both = 2 * (metadata.moe_intermediate_size or 0) / run.experts_over
+    hidden = metadata.hidden_size
+    routed = run.tokens * metadata.num_experts_per_tok * run.bytes_each
+    return int(routed * (max(both / 2, hidden) + max(both, hidden)))
+
+
+def _graphs(run: _Run, gpu: GPU, pp: int, recent: bool) -> int:
+    """vLLM's estimate: a cost for each layer of each FULL decode graph."""
+    cost, kinds = _facts()["graph_kib"], layer_kinds(run.metadata)
+    age = "hopper_on" if recent else "ampere_ada"
+    attention = cost[f"latent_{age}"] if is_latent(run.metadata) else cost[f"dense_{age}"]
+    layers = sum(cost["state"] if kind == "state" else attention for kind in kinds) / pp
+    return int(layers * _decode_graphs(run, gpu) * KIB)
+
+
+def _decode_graphs(run: _Run, gpu: GPU) -> int:
+    """How many batch sizes get a FULL decode graph (config/vllm.py:_set_cudagraph_sizes)."""
+    blackwell = gpu.compute_capability is not None and gpu.compute_capability[0] == 10
+    largest = min(2 * run.sequences, LARGEST_CAPTURE_BLACKWELL if blackwell else LARGEST_CAPTURE, run.tokens)
+    sizes = [*(1, 2, 4), *range(8, 256, 8), *range(256, largest + 1, 16)]
+    return sum(size <= min(largest, run.sequences) for size in sizes)
+
+
+def _has_tower(metadata: ModelMetadata) -> bool:
+    return bool(metadata.config.get("vision_config") or metadata.config.get("audio_config"))
+
+
+@lru_cache(maxsize=1)
+def _facts() -> dict[str, Any]:
+    facts: dict[str, Any] = tomllib.loads(files(__package__).joinpath("overhead.toml").read_text(encoding="utf-8"))
+    return facts
