@@ -58,7 +58,7 @@ def test_the_sum_is_in_its_band_and_its_parts_add_up() -> None:
 
 def test_graphs_are_charged_since_021_and_not_at_all_when_eager() -> None:
     model = metadata_from_config(LLAMA_8B, model_id="m", source="config")
-    old, new = (overhead(model, "H100 80GB", version, 8192, 1024) for version in ("0.20.0", "0.21.0"))
+    old, new = (overhead(model, "H100 80GB", version, 8192, 1024) for version in ("0.19.0", "0.21.0"))
     assert old.budgeted_graphs == 0
     assert new.budgeted_graphs == new.cuda_graphs > 0
     assert overhead(model, "H100 80GB", "0.33.0", 8192, 1024, enforce_eager=True).cuda_graphs == 0
