@@ -58,31 +58,25 @@ def _figures(response: PlanResponse, previous: PlanResponse, style: str) -> list
     cache, memory, speed = response.kv_cache, response.memory, response.performance
     moved = gib(memory.kv_available - previous.memory.kv_available)
     before = previous.kv_cache.max_concurrency
+    moved_by = f"{moved:+.2f}" if abs(moved) >= WORTH_SAYING else ""
     factor = cache.max_concurrency / before - 1 if before else 0.0
     low, high = cache.tokens_range
     kv_low, kv_high = (gib(size) for size in memory.kv_available_range)
+    rows = (
+        ("Available KV cache memory", f"{gib(memory.kv_available):.2f} GiB ({kv_low:.2f} to {kv_high:.2f})", moved_by),
+        ("GPU KV cache size", f"{cache.tokens:,} tokens ({low:,} to {high:,})", ""),
+        (
+            "Maximum concurrency",
+            f"{cache.max_concurrency:.2f}x",
+            f"{factor:+.0%}" if abs(factor) >= WORTH_SAYING else "",
+        ),
+        ("Output of all users", f"{_range(speed.decode_toks_per_s_range)} tok/s", ""),
+        ("TTFT, TPOT", f"{_range(speed.ttft_ms_range)} ms, {_range(speed.tpot_ms_range)} ms", ""),
+    )
+    # few spans: each costs some thirty bytes over the line
     return [
-        (
-            ("Available KV cache memory  ", "dim"),
-            (f"{gib(memory.kv_available):.2f} GiB", style or "strong"),
-            (f"  ({kv_low:.2f} to {kv_high:.2f})", "dim"),
-            (f"  {moved:+.2f}" if abs(moved) >= WORTH_SAYING else "", "changed"),
-        ),
-        (
-            ("GPU KV cache size          ", "dim"),
-            (f"{cache.tokens:,} tokens", style or "strong"),
-            (f"  ({low:,} to {high:,})", "dim"),
-        ),
-        (
-            ("Maximum concurrency        ", "dim"),
-            (f"{cache.max_concurrency:.2f}x", style or "strong"),
-            (f"  {factor:+.0%}" if abs(factor) >= WORTH_SAYING else "", "changed"),
-        ),
-        (("Output of all users        ", "dim"), (f"{_range(speed.decode_toks_per_s_range)} tok/s", style or "strong")),
-        (
-            ("TTFT, TPOT                 ", "dim"),
-            (f"{_range(speed.ttft_ms_range)} ms, {_range(speed.tpot_ms_range)} ms", style or "strong"),
-        ),
+        ((f"{name:<27}", "dim"), (value, style), *([(f"  {change}", "changed")] if change else []))
+        for name, value, change in rows
     ]
 
 

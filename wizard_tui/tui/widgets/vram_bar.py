@@ -74,20 +74,17 @@ class VramBar(LineView):
 
 
 def _legend(parts: list[Part], memory: MemoryBreakdown, width: int) -> list[Line]:
-    cells: list[list[Span]] = []
+    cells: list[Span] = []
     for part in parts:
         if part.size or part.name in ("weights", "KV spare"):
-            cells.append([(part.letter, part.style), (f" {part.name} ", ""), (f"{gib(part.size):.2f}", "strong")])
+            cells.append((f"{part.letter} {part.name} {gib(part.size):.2f}", part.style))
     if memory.kv_available < memory.kv_needed:
         missing = gib(memory.kv_needed - memory.kv_available)
-        cells.append([("!", "bad"), (" short ", "bad"), (f"{missing:.2f}", "bad")])
+        cells.append((f"! short {missing:.2f}", "bad"))
     lines: list[Line] = []
     column = 24
     in_row = max(1, width // column)
     for start in range(0, len(cells), in_row):
-        row: list[Span] = []
-        for cell in cells[start : start + in_row]:
-            text = sum(len(piece) for piece, _ in cell)
-            row.extend([*cell, (" " * max(1, column - text), "")])
-        lines.append(tuple(row))
+        row = cells[start : start + in_row]
+        lines.append(tuple((f"{text:<{column}}", style) for text, style in row))
     return lines
