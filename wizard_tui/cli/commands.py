@@ -154,6 +154,24 @@ def generate(
 
 
 @app.command()
+@takes_request
+def verify(
+    asked: Asked,
+    log: Annotated[
+        Path, typer.Argument(help="what vLLM printed at its start; - reads it from a pipe", metavar="LOGFILE")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="print the comparison as JSON")] = False,
+) -> None:
+    """Hold the plan against what vLLM printed at its start.
+
+    The log says how the server was started; options and --profile add what it does not say, such as the GPU.
+    """
+    from wizard_tui.cli.compare import verify_log
+
+    raise typer.Exit(verify_log(log, asked, as_json=as_json))
+
+
+@app.command()
 def detect(
     as_json: Annotated[bool, typer.Option("--json", help="print the GPUs as JSON")] = False,
 ) -> None:

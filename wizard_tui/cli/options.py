@@ -57,13 +57,24 @@ class Asked:
         """No option of the request was given, and no profile."""
         return self.file is None and all(value is None for value in self.values.values())
 
-    def profile(self) -> Profile:
-        """Options over the file, validated as a whole. Raises UsageError that names options as they were typed."""
-        data = _file_data(self.file)
+    def file_sections(self) -> dict[str, Any]:
+        """The request's sections of the file, as plain data that is not validated yet."""
+        return {name: fields for name, fields in _file_data(self.file).items() if name in SECTIONS}
+
+    def option_sections(self) -> dict[str, dict[str, Any]]:
+        """What the options say, as sections of plain data."""
+        sections: dict[str, dict[str, Any]] = {}
         for path, value in self.values.items():
             if value is not None:
                 section, _, name = path.partition(".")
-                _section(data, section)[name] = value
+                sections.setdefault(section, {})[name] = value
+        return sections
+
+    def profile(self) -> Profile:
+        """Options over the file, validated as a whole. Raises UsageError that names options as they were typed."""
+        data = _file_data(self.file)
+        for section, fields in self.option_sections().items():
+            _section(data, section).update(fields)
         for name, value in self.outputs.items():
             _section(data, "outputs")[name] = value
         if not data.get("model"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -95,15 +96,17 @@ def compare(response: PlanResponse, log: StartupLog) -> list[Row]:
     return rows
 
 
-def request_from_log(log: StartupLog, base: Mapping[str, Any] | None = None) -> PlanRequest:
-    """The request that the logged server answers to, as far as the log tells; `base` (a request as plain data) fills
-    what the log does not say, such as the GPU.
+def request_from_log(
+    log: StartupLog, base: Mapping[str, Any] | None = None, over: Mapping[str, Any] | None = None
+) -> PlanRequest:
+    """The request that the logged server answers to, as far as the log tells.
 
-    Raises ValueError when neither names a model.
+    `base` (a request as plain data) fills what the log does not say, such as the GPU; `over` wins over the log. Raises
+    ValueError when none of them names a model.
     """
     sections: dict[str, dict[str, Any]] = {name: dict(fields) for name, fields in (base or {}).items() if fields}
-    arguments = log.arguments
-    model = arguments.get("model") or arguments.get("model_tag")
+    arguments, chosen = log.arguments, over or {}
+    model = chosen.get("model", {}).get("model") or arguments.get("model") or arguments.get("model_tag")
     if model:
         sections.setdefault("model", {})["model"] = model
     if not sections.get("model", {}).get("model"):
@@ -121,6 +124,15 @@ def request_from_log(log: StartupLog, base: Mapping[str, Any] | None = None) -> 
         policy["vllm_version"] = version
     if log.values.get("total_gib") is not None:
         hardware["vram_gb"] = log.values["total_gib"]
-    ranks = arguments.get("tensor_parallel_size", 1) * arguments.get("pipeline_parallel_size", 1)
-    hardware.setdefault("gpus", ranks * arguments.get("data_parallel_size", 1))
+    for section, fields in chosen.items():
+        sections.setdefault(section, {}).update(fields)
+    hardware.setdefault("gpus", math.prod(_count(arguments.get(name)) for name in _RANKS))
     return PlanRequest.model_validate(sections)
+
+
+_RANKS = ("tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size")
+
+
+def _count(stated: Any) -> int:
+    """A number of ranks that a log states; 1 for what is none."""
+    return stated if isinstance(stated, int) and not isinstance(stated, bool) and stated > 0 else 1

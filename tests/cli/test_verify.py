@@ -1,0 +1,76 @@
+"""`verify`: a log beside the plan of that server."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Run
+
+# a public log: vllm/vllm-openai:v0.31.0, A100 80 GB, all defaults
+LOG = """
+INFO 11-02 09:00:00 [utils.py:233] vLLM server version 0.31.0, serving model meta-llama/Llama-3.1-8B-Instruct
+INFO 11-02 09:00:00 [utils.py:233] non-default args: {'model': 'meta-llama/Llama-3.1-8B-Instruct'}
+INFO 11-02 09:00:03 [model.py:1] Using max model len 131072
+INFO 11-02 09:01:00 [gpu_model_runner.py:1] Model loading took 15.0 GiB memory and 4.1 seconds
+INFO 11-02 09:01:30 [gpu_worker.py:1] Available KV cache memory: 56.21 GiB
+INFO 11-02 09:01:30 [kv_cache_utils.py:1] GPU KV cache size: 460,496 tokens
+INFO 11-02 09:01:30 [kv_cache_utils.py:1] Maximum concurrency for 131,072 tokens per request: 3.51x
+INFO 11-02 09:02:00 [api_server.py:1] Application startup complete.
+"""
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    path = tmp_path / "vllm.log"
+    path.write_text(LOG)
+    return path
+
+
+def test_the_figures_of_a_public_log_lie_in_their_bands(run: Run, log: Path) -> None:
+    ran = run("verify", log, "--gpu", "A100-SXM4-80GB")
+    assert ran.code == 0, ran.out + ran.err
+    for name in ("Model loading took", "Available KV cache memory", "GPU KV cache size", "Maximum concurrency"):
+        assert name in ran.out
+    assert "every figure lies in its band" in ran.out
+
+
+def test_json_has_the_same_and_the_request(run: Run, log: Path) -> None:
+    found = json.loads(run("verify", log, "--gpu", "A100-SXM4-80GB", "--json").out)
+    assert found["request"]["policy"]["vllm_version"] == "0.31.0"
+    assert [figure["actual"] for figure in found["figures"]] == [15.0, 56.21, 460496, 3.51]
+
+
+def test_a_log_comes_from_a_pipe(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(LOG))
+    assert run("verify", "-", "--gpu", "A100-SXM4-80GB").code == 0
+
+
+def test_a_server_that_is_not_the_planned_one_is_outside(run: Run, log: Path) -> None:
+    ran = run("verify", log, "--gpu", "H100 NVL", "--gpu-memory-utilization", "0.5")
+    assert ran.code == 1
+    assert "outside its band: " in ran.out
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "does not name its model"),
+        ("hello\n\x00\xff", "does not name its model"),
+        (LOG.split("INFO 11-02 09:01:00")[0], "no line in which vLLM tells of its memory"),
+        (LOG.replace("{'model'", "{'tensor_parallel_size': None, 'model'").split("INFO 11-02 09:01:00")[0], "no line"),
+    ],
+)
+def test_a_log_that_tells_nothing_is_said(run: Run, tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "x.log"
+    path.write_text(text)
+    ran = run("verify", path, "--gpu", "A100-SXM4-80GB")
+    assert ran.code == 2
+    assert said in ran.err
+
+
+def test_a_file_that_is_not_there(run: Run) -> None:
+    assert "cannot be read" in run("verify", "/not/there.log").err

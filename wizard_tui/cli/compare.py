@@ -1,0 +1,70 @@
+"""A start-up log beside the plan of that very server."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from pydantic import ValidationError
+
+from wizard_tui.cli.options import Asked, UsageError
+from wizard_tui.launch.startup_log import read_startup_log
+from wizard_tui.launch.verify import Row, compare, request_from_log
+from wizard_tui.planning.planner import run_plan
+from wizard_tui.schemas.errors import one_sentence
+
+
+def verify_log(path: Path, asked: Asked, *, as_json: bool) -> int:
+    """Print predicted and printed figures; the exit code, 1 when one lies outside its band."""
+    with _opened(path) as lines:
+        log = read_startup_log(lines)
+    try:
+        request = request_from_log(log, asked.file_sections(), asked.option_sections())
+        response = run_plan(request)
+    except ValidationError as error:
+        raise UsageError(one_sentence(error)) from None
+    except (ValueError, OSError) as error:
+        raise UsageError(str(error)) from None
+    rows = compare(response, log)
+    if not rows:
+        raise UsageError(f"{path} has no line in which vLLM tells of its memory; give the whole log of its start")
+    outside = [row.name for row in rows if not row.inside]
+    if as_json:
+        figures = [
+            {"name": row.name, "unit": row.unit, "predicted": row.predicted, "range": [row.low, row.high],
+             "actual": row.actual, "inside": row.inside}
+            for row in rows
+        ]  # fmt: skip
+        found = {"request": request.model_dump(mode="json", exclude_unset=True), "figures": figures}
+        sys.stdout.write(json.dumps(found, indent=2) + "\n")
+    else:
+        sys.stdout.write("".join(_line(row) for row in rows))
+        verdict = f"outside its band: {', '.join(outside)}" if outside else "every figure lies in its band"
+        sys.stdout.write(verdict + "\n")
+    return 1 if outside else 0
+
+
+def _line(row: Row) -> str:
+    digits = 0 if row.unit == "tokens" else 2
+    predicted, low, high, actual = (f"{n:,.{digits}f}" for n in (row.predicted, row.low, row.high, row.actual))
+    mark = "" if row.inside else "  OUTSIDE"
+    figures = f"predicted {predicted:>10} ({low} to {high})  vLLM {actual:>10} {row.unit}"
+    return f"{row.name:<26} {figures}  {100 * row.relative:+.1f} %{mark}\n"
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[str]]:
+    if str(path) == "-":
+        yield sys.stdin
+        return
+    try:
+        if path.exists() and not path.is_file():
+            raise UsageError(f"{path} is not a regular file")
+        with path.open(encoding="utf-8", errors="replace") as file:
+            yield file
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror or error}") from None
