@@ -19,7 +19,12 @@ def tensors(
 ) -> tuple[Tensor, ...]:
     """The tensors of layer `number` after its mixer."""
     if metadata.num_experts and _is_mixture(metadata, number):
-        return tuple(_mixture(metadata, ungated=ungated, biased=biased, float32_router=float32_router))
+        found = tuple(_mixture(metadata, ungated=ungated, biased=biased, float32_router=float32_router))
+        if number < int(metadata.text_config.get("num_hash_layers") or 0):
+            # DeepSeek-V4: the first layers choose their experts by the token itself
+            table = Tensor("mlp.gate.tid2eid", "mlp", metadata.vocab_size, metadata.num_experts_per_tok, bytes_each=4)
+            return (*found, table)
+        return found
     text = metadata.text_config
     width = text.get("intermediate_size_mlp") or text.get("dense_intermediate_size") or metadata.intermediate_size
     return tuple(_network("mlp", metadata.hidden_size, int(width or 4 * metadata.hidden_size), ungated=ungated))

@@ -29,6 +29,9 @@ def tensors(metadata: ModelMetadata, number: int, *, gated: bool) -> tuple[Tenso
     elif kind != "state":
         attention = next((cache for cache in caches if isinstance(cache, AttentionCache)), None)
         found.extend(_attention(metadata, kind, attention, gated=gated))
+        sparse = metadata.text_config.get("sparse_attention_config")
+        if isinstance(sparse, Mapping) and any(_is_index(cache) for cache in caches):
+            found.extend(_sparse_index(metadata, sparse))
     if kind in ("state", "both"):
         found.extend(_STATES[state.kind](metadata, state) if (state := _state_of(caches)) is not None else ())
     return tuple(found)
@@ -69,6 +72,13 @@ def _attention(metadata: ModelMetadata, kind: str, cache: AttentionCache | None,
     yield Tensor("self_attn.o_proj", PART, hidden, heads * out_width, "row", linear=True)
 
 
+def _sparse_index(metadata: ModelMetadata, sparse: Mapping[str, Any]) -> Iterator[Tensor]:
+    """MiniMax-M3: few heads choose the blocks that attention reads."""
+    heads, width, hidden = sparse["sparse_num_index_heads"], sparse["sparse_index_dim"], metadata.hidden_size
+    yield Tensor("self_attn.index_q_proj", PART, heads * width, hidden, "heads", linear=True, heads=heads)
+    yield Tensor("self_attn.index_k_proj", PART, width, hidden, linear=True)
+
+
 def _latent(metadata: ModelMetadata, *, indexed: bool) -> Iterator[Tensor]:
     text, hidden, heads = metadata.text_config, metadata.hidden_size, metadata.num_attention_heads
     rank, rope = text["kv_lora_rank"], text["qk_rope_head_dim"]
@@ -96,6 +106,9 @@ def _compressed(metadata: ModelMetadata, number: int) -> Iterator[Tensor]:
     text, hidden, heads = metadata.text_config, metadata.hidden_size, metadata.num_attention_heads
     width, ratio = metadata.head_dim, text["compress_ratios"][number]
     q_rank, o_rank, groups = text["q_lora_rank"], text["o_lora_rank"], text["o_groups"]
+    if copies := int(text.get("hc_mult") or 0):
+        # hyper-connections: what mixes the copies of the residual stream, before attention and before the experts
+        yield Tensor("hc", "norm_other", copies * (copies + 2), copies * hidden, times=2, bytes_each=4)
     yield Tensor("attn.wq_a", PART, q_rank, hidden, linear=True)
     yield Tensor("attn.wq_b", PART, heads * width, q_rank, "column", linear=True)
     yield Tensor("attn.wkv", PART, width, hidden, linear=True)

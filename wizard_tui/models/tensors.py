@@ -72,7 +72,7 @@ def inventory(metadata: ModelMetadata) -> Inventory:
     try:
         for number in range(metadata.num_hidden_layers):
             alike.setdefault(_layer(metadata, number), []).append(number)
-        beside = towers.tensors(metadata, whole=is_of(metadata, "whole_tower"))
+        beside = towers.tensors(metadata, split_merger=is_of(metadata, "split_merger"))
     except (KeyError, TypeError, IndexError) as missing:
         raise ValueError(f"config.json of {metadata.model_id} lacks {missing} for its layers") from None
     layers = tuple(Layer(tuple(numbers), tensors) for tensors, numbers in alike.items())

@@ -14,17 +14,23 @@ if TYPE_CHECKING:
 PART = "vision"
 _DEPTH = ("depth", "num_hidden_layers", "vt_num_hidden_layers", "num_layers")
 _WIDTH = ("embed_dim", "hidden_size", "vt_hidden_size")
+_HEADS = ("num_heads", "num_attention_heads", "vt_num_attention_heads")
 _INNER = ("intermediate_size", "vt_intermediate_size")
 _GATED = frozenset({"qwen2_5_vl", "pixtral", "glm4v", "glm4v_moe", "glm_ocr"})
 _MERGE = ("spatial_merge_size", "merge_kernel_size")
 
 
-def tensors(metadata: ModelMetadata, *, whole: bool) -> tuple[Tensor, ...]:
-    """The encoders of a model, not divided where `whole`; none for a language model."""
+def tensors(metadata: ModelMetadata, *, split_merger: bool) -> tuple[Tensor, ...]:
+    """The encoders of a model; none for a language model.
+
+    `heads` of a tower's tensors are those of its attention: where tensor parallel does not divide them, every GPU holds
+    the whole tower.
+    """
     vision = metadata.config.get("vision_config")
     if not isinstance(vision, Mapping):
         return ()
-    return tuple(replace(tensor, split="") if whole else tensor for tensor in _tower(metadata, vision))
+    tower = (replace(tensor, heads=_first(vision, _HEADS) or 0) for tensor in _tower(metadata, vision))
+    return (*tower, *_projector(metadata, vision, split="" if not split_merger else "column"))
 
 
 def _tower(metadata: ModelMetadata, vision: Mapping[str, Any]) -> Iterator[Tensor]:
@@ -47,10 +53,12 @@ def _tower(metadata: ModelMetadata, vision: Mapping[str, Any]) -> Iterator[Tenso
         positions = (size // patch) ** 2
     if positions:
         yield Tensor("visual.pos_embed", PART, int(positions), width)
-    yield from _projector(metadata, vision, width)
 
 
-def _projector(metadata: ModelMetadata, vision: Mapping[str, Any], width: int) -> Iterator[Tensor]:
+def _projector(metadata: ModelMetadata, vision: Mapping[str, Any], *, split: str) -> Iterator[Tensor]:
+    width = _first(vision, _WIDTH)
+    if not width:
+        return
     out = int(vision.get("out_hidden_size") or metadata.hidden_size)
     merge = next((vision[name] for name in _MERGE if vision.get(name)), metadata.config.get("spatial_merge_size", 1))
     side = merge[0] if isinstance(merge, (list, tuple)) else int(merge)
@@ -58,9 +66,18 @@ def _projector(metadata: ModelMetadata, vision: Mapping[str, Any], width: int) -
     if metadata.model_type.startswith("gemma3"):
         yield Tensor("projector", PART, out, width)
         return
+    back = "row" if split else ""
+    compression = vision.get("img_token_compression_config")
+    if isinstance(compression, Mapping):
+        # MiniMax-M3: a projector for each patch, and then one for each square of patches
+        out, side = int(vision["projection_dim"]), int(compression.get("spatial_merge_size") or 1)
+        for name, columns in (("projector", width), ("patch_merge_mlp", out * side * side)):
+            yield Tensor(f"{name}.up", PART, out, columns, split)
+            yield Tensor(f"{name}.down", PART, out, out, back)
+        return
     times = 1 + len(vision.get("deepstack_visual_indexes") or ())
-    yield Tensor("visual.merger.up", PART, merged, merged, "column", times=times)
-    yield Tensor("visual.merger.down", PART, out, merged, "row", times=times)
+    yield Tensor("visual.merger.up", PART, merged, merged, split, times=times)
+    yield Tensor("visual.merger.down", PART, out, merged, back, times=times)
 
 
 def _first(config: Mapping[str, Any], names: tuple[str, ...]) -> int | None:

@@ -158,6 +158,8 @@ def _local(tensor: Tensor, split: _Split, *, padded: bool) -> tuple[int, int, in
     """Rows, columns and number of a tensor on one rank: the sharding table of linear.py,
     vocab_parallel_embedding.py and fused_moe."""
     rows, columns, times, tp = tensor.rows, tensor.columns, tensor.times, split.tp
+    if tensor.heads and tensor.split != "heads" and tensor.heads % tp:
+        return rows, columns, times
     if tensor.split == "column":
         return -(-rows // tp), columns, times
     if tensor.split == "row":
@@ -200,9 +202,9 @@ def _rotary(metadata: ModelMetadata) -> int:
     if is_of(metadata, "no_rotary"):
         return 0
     if ratios := text.get("compress_ratios"):
-        # DeepSeek-V4 has a table for layers that compress and one for those that do not, both in float32
+        # DeepSeek-V4 has a table for layers that compress and one for those that do not
         tables = len({ratio > 1 for ratio in ratios[: metadata.num_hidden_layers]})
-        return metadata.max_position_embeddings * int(text["qk_rope_head_dim"]) * 4 * tables
+        return metadata.max_position_embeddings * int(text["qk_rope_head_dim"]) * _angle_bytes(metadata) * tables
     ropes = text.get("rope_parameters") or text.get("rope_scaling") or {}
     width = text.get("qk_rope_head_dim") or text.get("rotary_dim")
     if not width:
@@ -210,7 +212,11 @@ def _rotary(metadata: ModelMetadata) -> int:
         if share is None and isinstance(ropes, dict):
             share = ropes.get("partial_rotary_factor")
         width = metadata.head_dim * float(share or 1)
-    return math.ceil(metadata.max_position_embeddings * float(width) * 2)
+    return math.ceil(metadata.max_position_embeddings * float(width) * _angle_bytes(metadata))
+
+
+def _angle_bytes(metadata: ModelMetadata) -> int:
+    return 4 if is_of(metadata, "float32_rotary") else 2
 
 
 def _staging(metadata: ModelMetadata, tokens: int) -> int:
