@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint types contracts check shots bench clean
+.PHONY: run test lint types contracts check shots bench accuracy clean
 
 run: $(VENV)/.installed
 	@$(BIN)/vllm-wizard-tui $(ARGS)
@@ -28,6 +28,9 @@ shots: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m tools.bench
+
+accuracy: $(VENV)/.dev
+	@$(BIN)/python -m tools.accuracy
 
 clean:
 	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

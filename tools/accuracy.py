@@ -1,0 +1,136 @@
+"""How far the planner's figures are from vLLM's own, beside an estimate by formulas alone.
+
+    python -m tools.accuracy
+
+The facts are in tests/data, each with its source: weights counted on vLLM's own model classes, and figures from public
+start-up logs. The arithmetic of the KV cache has answers of vLLM's own functions, which the tests hold it to exactly.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wizard_tui.models.metadata import load_model_metadata
+from wizard_tui.planning.memory import compute_overhead, compute_weights_memory
+from wizard_tui.planning.memory.weights import weights_for
+from wizard_tui.planning.planner import plan
+from wizard_tui.resolve import Facts, resolve_gpus
+from wizard_tui.schemas.inputs import PlanRequest
+from wizard_tui.schemas.numbers import GIB, gib
+from wizard_tui.schemas.outputs import PlanResponse
+
+DATA = Path(__file__).parents[1] / "tests" / "data"
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Relative errors of one figure, of the planner and of the formulas."""
+
+    name: str
+    planner: Sequence[float]
+    formulas: Sequence[float] = ()
+
+    def line(self) -> str:
+        """One row of the table."""
+        formulas = f"{_percent(statistics.median(self.formulas)) if self.formulas else '':>8}"
+        ordered = sorted(self.planner)
+        worst = ordered[min(len(ordered) - 1, int(0.9 * len(ordered)))]
+        median, most = _percent(statistics.median(ordered)), _percent(worst)
+        return f"| {self.name:<44} | {len(ordered):>4} | {median:>8} | {most:>8} | {formulas} |"
+
+
+def rows(name: str) -> list[dict[str, Any]]:
+    """The facts of one file."""
+    return [json.loads(line) for line in (DATA / name).read_text(encoding="utf-8").splitlines()]
+
+
+def weights_counted() -> Errors:
+    """Weights of a rank from the config alone against vLLM's model classes."""
+    ours, formulas = [], []
+    for row in rows("loaded_weights.jsonl"):
+        metadata = load_model_metadata(row["model"])
+        found = weights_for(
+            metadata, tp=row["tp"], expert_parallel=row["expert_parallel"], compute_capability=(9, 0)
+        ).bytes
+        ours.append(abs(found / row["bytes"] - 1))
+        formulas.append(abs(_by_formula(metadata, row["tp"]) / row["bytes"] - 1))
+    return Errors("weights of a rank, vLLM's classes", ours, formulas)
+
+
+def logs() -> Iterator[Errors]:
+    """Weights, available cache, and tokens against public start-up logs."""
+    weights, available, tokens, formula_weights, formula_available = [], [], [], [], []
+    for row in rows("startup_logs.jsonl"):
+        response = planned(row)
+        weights.append(abs(gib(response.memory.weights) / row["weights_gib"] - 1))
+        metadata = load_model_metadata(row["model"])
+        by_formula = _by_formula(metadata, row["tp"])
+        formula_weights.append(abs(by_formula / GIB / row["weights_gib"] - 1))
+        if "available_kv_gib" in row:
+            available.append(abs(gib(response.memory.kv_available) / row["available_kv_gib"] - 1))
+            rest = compute_overhead(response.memory.total, row["tp"])
+            left = response.memory.budget - by_formula - rest
+            formula_available.append(abs(left / GIB / row["available_kv_gib"] - 1))
+            if "tokens" in row:
+                given = planned(row, kv_cache_memory_bytes=int(row["available_kv_gib"] * GIB))
+                tokens.append(abs(given.kv_cache.tokens / row["tokens"] - 1))
+    yield Errors("weights, logs", weights, formula_weights)
+    yield Errors("available KV cache, logs", available, formula_available)
+    yield Errors("tokens for the logged available KV, logs", tokens)
+
+
+def planned(row: dict[str, Any], **policy: Any) -> PlanResponse:
+    """The plan of the server that a log is of."""
+    limits = {name: row[name] for name in ("max_num_seqs", "max_num_batched_tokens", "enforce_eager") if name in row}
+    request = PlanRequest.model_validate(
+        {
+            "model": {
+                "model": row["model"],
+                "max_model_len": row.get("max_model_len"),
+                "kv_cache_dtype": row.get("kv_cache_dtype", "auto"),
+            },
+            "hardware": {
+                "gpu": row["gpu"],
+                "gpus": row["tp"] * row["pp"],
+                "vram_gb": row.get("total_gib"),
+                "tensor_parallel_size": row["tp"],
+                "pipeline_parallel_size": row["pp"],
+            },
+            "policy": {
+                "vllm_version": row["version"],
+                "gpu_memory_utilization": row.get("utilization"),
+                "enable_prefix_caching": row.get("prefix_caching"),
+                **limits,
+                **policy,
+            },
+        }
+    )
+    return plan(request, Facts(load_model_metadata(row["model"]), resolve_gpus(request.hardware)))
+
+
+def _by_formula(metadata: Any, tp: int) -> float:
+    """Parameters times bytes, split evenly: what a planner without tensors can say."""
+    try:
+        return compute_weights_memory(metadata.num_params / 1e9, metadata.dtype, metadata.quantization) / tp
+    except ValueError:
+        return compute_weights_memory(metadata.num_params / 1e9, metadata.dtype) / tp
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f} %"
+
+
+def main() -> None:
+    print(f"| {'figure':<44} | rows |   median | 90 % in | formulas |")
+    print(f"| {'-' * 44} | ---: | -------: | -------: | -------: |")
+    for errors in (weights_counted(), *logs()):
+        print(errors.line())
+
+
+if __name__ == "__main__":
+    main()
