@@ -60,3 +60,9 @@ def test_a_disk_that_refuses_is_one_sentence(run: Run, models: Path, tmp_path: P
     ran = run("generate", "-m", models / "llama-8b", "--gpu", "H100", "-o", tmp_path / "file" / "out")
     assert ran.code == 2
     assert "Traceback" not in ran.err
+
+
+def test_opening_to_the_network_asks_for_a_key(run: Run, models: Path, tmp_path: Path) -> None:
+    asked = ("generate", "-m", models / "llama-8b", "--gpu", "H100", "-o", tmp_path / "out", "--host", "0.0.0.0")
+    assert "without an API key; set api_key_env" in run(*asked).err
+    assert "API key" not in run(*asked, "--api-key-env", "VLLM_API_KEY").err

@@ -151,6 +151,8 @@ def generate(
         raise UsageError(str(error)) from None
     sys.stdout.write("".join(f"{path}\n" for path in written))
     sys.stdout.write(f"{response.feasibility.verdict}\n")
+    for warning in response.feasibility.warnings:
+        sys.stderr.write(f"warning: {warning}\n")
 
 
 @app.command()
