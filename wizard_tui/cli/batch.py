@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 from pydantic import ValidationError
 
-from wizard_tui.cli.options import UsageError
+from wizard_tui.cli.inputs import opened_text
 from wizard_tui.planning.planner import run_plan
 from wizard_tui.schemas.errors import one_sentence
 from wizard_tui.schemas.inputs import PlanRequest
@@ -25,7 +22,7 @@ def plan_lines(source: Path) -> int:
     A wrong request is answered by `{"error": sentence}`, so that answers stay beside their questions.
     """
     code = 0
-    with _opened(source) as lines:
+    with opened_text(source) as lines:
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
@@ -44,15 +41,3 @@ def _request(line: str) -> PlanRequest:
     if len(line) > LINE_LIMIT:
         raise ValueError(f"the line is longer than {LINE_LIMIT >> 20} MiB, which no request is")
     return PlanRequest.model_validate_json(line)
-
-
-@contextmanager
-def _opened(source: Path) -> Iterator[IO[str]]:
-    if str(source) == "-":
-        yield sys.stdin
-        return
-    try:
-        with source.open(encoding="utf-8", errors="replace") as file:
-            yield file
-    except OSError as error:
-        raise UsageError(f"{source} cannot be read: {error.strerror or error}") from None

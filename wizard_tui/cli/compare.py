@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 from pydantic import ValidationError
 
+from wizard_tui.cli.inputs import opened_text
 from wizard_tui.cli.options import Asked, UsageError
 from wizard_tui.launch.startup_log import read_startup_log
 from wizard_tui.launch.verify import Row, compare, request_from_log
@@ -20,7 +18,7 @@ from wizard_tui.schemas.errors import one_sentence
 
 def verify_log(path: Path, asked: Asked, *, as_json: bool) -> int:
     """Print predicted and printed figures; the exit code, 1 when one lies outside its band."""
-    with _opened(path) as lines:
+    with opened_text(path) as lines:
         log = read_startup_log(lines)
     try:
         request = request_from_log(log, asked.file_sections(), asked.option_sections())
@@ -54,17 +52,3 @@ def _line(row: Row) -> str:
     mark = "" if row.inside else "  OUTSIDE"
     figures = f"predicted {predicted:>10} ({low} to {high})  vLLM {actual:>10} {row.unit}"
     return f"{row.name:<26} {figures}  {100 * row.relative:+.1f} %{mark}\n"
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[IO[str]]:
-    if str(path) == "-":
-        yield sys.stdin
-        return
-    try:
-        if path.exists() and not path.is_file():
-            raise UsageError(f"{path} is not a regular file")
-        with path.open(encoding="utf-8", errors="replace") as file:
-            yield file
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror or error}") from None

@@ -29,20 +29,24 @@ def startup_failure(
     cache: KVCache,
     max_model_len: int,
 ) -> StartFailure | None:
-    """The first check of vLLM's start that fails, None when it comes up. Sizes are bytes of one GPU."""
+    """The first check of vLLM's start that fails, None when it comes up. Sizes are bytes of one GPU.
+
+    In vLLM's order: v1/worker/utils.py:request_memory, loading, and v1/core/kv_cache_planning.py, which keeps one block
+    back (_check_enough_kv_cache_memory).
+    """
     free = gpu.total_bytes - gpu.used_bytes
+    if free < budget:
+        return StartFailure(
+            "free",
+            f"free memory on the GPU ({gib(free):.2f}/{gib(gpu.total_bytes):.2f} GiB) is less than desired GPU memory "
+            f"utilization ({gib(budget):.2f} GiB)",
+            budget - free,
+        )
     if weights_bytes > free:
         return StartFailure(
             "weights",
             f"the weights take {gib(weights_bytes):.2f} GiB a GPU and {gib(free):.2f} are free: CUDA out of memory",
             weights_bytes - free,
-        )
-    if free < budget:
-        return StartFailure(
-            "free",
-            f"free memory on the GPU ({gib(free):.2f}/{gib(gpu.total_bytes):.2f} GiB) is less than the "
-            f"{gib(budget):.2f} GiB that gpu_memory_utilization asks for",
-            budget - free,
         )
     usable = kv_available - cache.bytes_per_block
     if usable <= 0:
