@@ -16,6 +16,8 @@ from typing import Any
 
 from wizard_tui.models.catalog.packing import unpacked
 
+# a part of a name this long is worth a hint
+_SHORTEST = 4
 PATH = Path(__file__).with_name("models.jsonl")
 
 _ID = re.compile(r'^\{"id": "([^"]+)"(?:, "aliases": \[([^\]]*)\])?', re.MULTILINE)
@@ -65,7 +67,9 @@ def near_names(name: str, others: tuple[str, ...] = ()) -> tuple[str, ...]:
     wanted = name.strip().lower()
     known = {model.lower(): model for model in (*ids(), *others)}
     known |= {key.partition("/")[2]: model for key, model in known.items() if "/" not in wanted}
-    return tuple(dict.fromkeys(known[key] for key in get_close_matches(wanted, known, n=3, cutoff=0.7)))
+    close = get_close_matches(wanted, known, n=3, cutoff=0.7)
+    holding = [key for key in known if len(wanted) >= _SHORTEST and wanted in key]
+    return tuple(dict.fromkeys(known[key] for key in (*close, *sorted(holding, key=len))))[:3]
 
 
 @cache
