@@ -335,3 +335,12 @@ async def test_keys_that_come_faster_than_plans_are_all_kept() -> None:
         await settled(pilot)
         assert editor.value == "123456"
         assert pilot.app.session.texts["model.max_model_len"] == "123456"  # type: ignore[attr-defined]
+
+
+async def test_names_of_the_catalogues_are_completed() -> None:
+    async with opened() as pilot:
+        await pilot.press("enter", "ctrl+u")
+        await typed(pilot, "qwen/qwen3-32")
+        await settled(pilot)
+        await pilot.press("right")
+        assert pilot.app.screen.query_one("#model-model", Input).value == "Qwen/Qwen3-32B"

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from textual.containers import VerticalScroll
 
 from wizard_tui.tui.fields import Field
-from wizard_tui.tui.session import Session
+from wizard_tui.tui.session import MODEL, Session
 from wizard_tui.tui.widgets.field_row import FieldRow
 
 
@@ -49,6 +49,10 @@ class Form(VerticalScroll, can_focus=False):
             row.editor.focus()
 
     def _suggestions(self, field: Field) -> tuple[str, ...]:
+        if field.path == MODEL:
+            from wizard_tui.models import catalog
+
+            return catalog.ids()
         if field.path == "hardware.gpu":
             from wizard_tui.hardware.catalog import all_gpus
 
