@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from jsonschema import Draft201909Validator
 
 from tests.render.readers import compose_value, documents, options
 from tests.render.samples import IMAGE, a_config, named, names, on_two_nodes
@@ -120,3 +122,13 @@ def test_compose_itself_reads_the_file(tmp_path: Path, several: bool) -> None:
     for service in json.loads(ran.stdout)["services"].values():
         # `config` prints a file again, so what was one dollar is two
         assert config.served_model_name in [word.replace("$$", "$") for word in service["command"]]
+
+
+@pytest.mark.skipif("COMPOSE_SCHEMA" not in os.environ, reason="COMPOSE_SCHEMA names no copy of Compose's own schema")
+@given(named)
+def test_the_file_is_what_the_schema_of_compose_allows(config: VLLMConfig) -> None:
+    schema = json.loads(Path(os.environ["COMPOSE_SCHEMA"]).read_text(encoding="utf-8"))
+    document = documents(render_docker_compose(config))[0]
+    # newer than the schema at hand: https://github.com/compose-spec/compose-spec/blob/main/04-version-and-name.md
+    assert isinstance(document.pop("name"), str)
+    Draft201909Validator(schema).validate(document)
