@@ -344,3 +344,19 @@ async def test_names_of_the_catalogues_are_completed() -> None:
         await settled(pilot)
         await pilot.press("right")
         assert pilot.app.screen.query_one("#model-model", Input).value == "Qwen/Qwen3-32B"
+
+
+async def test_on_a_narrow_screen_one_key_shows_all_of_the_plan_in_full_width() -> None:
+    async with opened((80, 24), hardware__gpu="H100 80GB") as pilot:
+        await pilot.press("enter", "f7")
+        await settled(pilot)
+        panel = pilot.app.screen.query_one("#feasibility")
+        assert panel.region.width > 70
+        assert not pilot.app.screen.query_one("#strip").display
+        assert any(len(line) > 50 for line in text_of(pilot, "#feasibility").splitlines()), "wrapped for this width"
+        await pilot.press("f7")
+        await settled(pilot)
+        assert pilot.app.screen.query_one("#model-model").region.width > 20
+        await pilot.press("f7", "ctrl+n")
+        await settled(pilot)
+        assert pilot.app.screen.query_one("#hardware-gpu").region.width > 20, "a step shows its form"

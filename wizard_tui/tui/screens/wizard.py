@@ -10,6 +10,7 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.events import Resize
 from textual.timer import Timer
 from textual.widgets import ContentSwitcher, Input
 
@@ -122,6 +123,7 @@ class WizardScreen(QuietScreen):
     async def go(self, step: str) -> None:
         """Show a step; its form is built on the first visit."""
         self.session.step = step
+        self.remove_class("-panels")
         switcher = self.query_one("#steps", ContentSwitcher)
         if step in STEPS:
             await self.query_one(f"#{step}", Form).build()
@@ -168,6 +170,12 @@ class WizardScreen(QuietScreen):
     def action_toggle_panels(self) -> None:
         """On a narrow screen the plan takes the place of the form, and back."""
         self.toggle_class("-panels")
+        self.call_after_refresh(self._show_plan)
+
+    @on(Resize)
+    def _resized(self) -> None:
+        # the panels draw for the width that they have
+        self.call_after_refresh(self._show_plan)
 
     # edits
 
