@@ -57,6 +57,9 @@ def _mixture(metadata: ModelMetadata, *, ungated: bool, biased: bool, float32_ro
         yield from _network("mlp.shared_experts", hidden, shared, ungated=ungated)
     if text.get("shared_expert_intermediate_size"):
         yield Tensor("mlp.shared_expert_gate", "mlp", 1, hidden)
+    if text.get("enable_moe_block"):
+        # Gemma 4: every layer has a dense network as well
+        yield from _network("mlp", hidden, int(metadata.intermediate_size or hidden), ungated=ungated)
 
 
 def _shared_width(metadata: ModelMetadata, width: int) -> int:

@@ -67,8 +67,10 @@ def _attention(metadata: ModelMetadata, kind: str, cache: AttentionCache | None,
         # without a cache of its own the layer reads an earlier one's keys and values
         pieces = cache.kv_heads
         yield Tensor("self_attn.k_proj", PART, pieces * width, hidden, "heads", linear=True, heads=pieces)
-        if not (text.get("attention_k_eq_v") and kind == "full"):
-            yield Tensor("self_attn.v_proj", PART, pieces * out_width, hidden, "heads", linear=True, heads=pieces)
+        # where values are the keys, both are held all the same
+        same = bool(text.get("attention_k_eq_v")) and kind == "full"
+        rows = pieces * out_width
+        yield Tensor("self_attn.v_proj", PART, rows, hidden, "heads", linear=True, heads=pieces, copied=same)
     yield Tensor("self_attn.o_proj", PART, hidden, heads * out_width, "row", linear=True)
 
 

@@ -13,7 +13,8 @@ class Tensor:
     to 64), `heads` (its rows, in `heads` pieces that are repeated when there are more GPUs than pieces), `experts_in`
     and `experts_out` (the rows or columns of every expert, or whole experts with expert parallel), `experts_whole` (not
     divided but with expert parallel), empty for a copy on every GPU. `linear` says that it may be quantised. `part` is
-    the name of its share in the memory of the weights. `bytes_each` is set where the precision is fixed.
+    the name of its share in the memory of the weights. `bytes_each` is set where the precision is fixed, `copied` where
+    vLLM holds the same tensor of the checkpoint a second time.
     """
 
     name: str
@@ -25,3 +26,4 @@ class Tensor:
     times: int = 1
     heads: int = 0
     bytes_each: int | None = None
+    copied: bool = False

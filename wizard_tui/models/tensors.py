@@ -6,8 +6,8 @@ Layers that hold the same are one `Layer` with the numbers of those layers, so t
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -83,6 +83,8 @@ def count_parameters(metadata: ModelMetadata) -> tuple[int, int]:
     """All parameters of a model, and those that one token passes through: of the experts only the chosen ones."""
     total = active = 0
     for tensor, times in inventory(metadata).all_tensors():
+        if tensor.copied:
+            continue
         count = tensor.rows * tensor.columns * times
         total += count
         routed = tensor.part == "experts" and metadata.num_experts > 0
@@ -102,7 +104,7 @@ def _layer(metadata: ModelMetadata, number: int) -> tuple[Tensor, ...]:
     alone = is_of(metadata, "one_part_a_layer")
     norms = (Tensor("norms", "norm_other", metadata.hidden_size, 1 if alone else 2),)
     if alone and mixer:
-        return (*mixer, *norms)
+        return (*_with_biases(metadata, mixer), *norms)
     network = feed_forward.tensors(
         metadata,
         number,
@@ -110,7 +112,22 @@ def _layer(metadata: ModelMetadata, number: int) -> tuple[Tensor, ...]:
         biased=is_of(metadata, "biased"),
         float32_router=is_of(metadata, "float32_router"),
     )
-    return (*mixer, *network, *norms)
+    return (*_with_biases(metadata, (*mixer, *network)), *norms)
+
+
+def _with_biases(metadata: ModelMetadata, tensors: Sequence[Tensor]) -> Iterator[Tensor]:
+    """The tensors of a layer, with the bias of each matrix that has one; it is split like the matrix's outputs."""
+    text = metadata.text_config
+    everywhere = is_of(metadata, "biased_everywhere") or bool(text.get("use_bias"))
+    attention = everywhere or bool(text.get("attention_bias")) or is_of(metadata, "biased_queries")
+    network = everywhere or bool(text.get("mlp_bias"))
+    for tensor in tensors:
+        yield tensor
+        outwards = tensor.name.endswith("o_proj") and is_of(metadata, "biased_queries")
+        wanted = {"attention": attention and not outwards, "mlp": network}.get(tensor.part, False)
+        if wanted and tensor.linear:
+            split = tensor.split if tensor.split in ("column", "heads") else ""
+            yield replace(tensor, name=f"{tensor.name}.bias", columns=1, split=split, linear=False)
 
 
 def is_of(metadata: ModelMetadata, kind: str) -> bool:

@@ -16,7 +16,7 @@ _DEPTH = ("depth", "num_hidden_layers", "vt_num_hidden_layers", "num_layers")
 _WIDTH = ("embed_dim", "hidden_size", "vt_hidden_size")
 _HEADS = ("num_heads", "num_attention_heads", "vt_num_attention_heads")
 _INNER = ("intermediate_size", "vt_intermediate_size")
-_GATED = frozenset({"qwen2_5_vl", "pixtral", "glm4v", "glm4v_moe", "glm_ocr"})
+_GATED = frozenset({"qwen2_5_vl", "pixtral", "glm4v", "glm4v_moe", "glm_ocr", "gemma4_vision"})
 _MERGE = ("spatial_merge_size", "merge_kernel_size")
 
 
@@ -49,6 +49,9 @@ def _tower(metadata: ModelMetadata, vision: Mapping[str, Any]) -> Iterator[Tenso
     pixels = 3 * patch * patch * int(vision.get("temporal_patch_size") or 1)
     yield Tensor("visual.patch_embed", PART, width, pixels)
     positions = vision.get("num_position_embeddings")
+    if axis := vision.get("position_embedding_size"):
+        # Gemma 4: one table for rows and one for columns
+        positions = 2 * int(axis)
     if positions is None and (size := vision.get("image_size")) and isinstance(size, int):
         positions = (size // patch) ** 2
     if positions:
@@ -63,8 +66,14 @@ def _projector(metadata: ModelMetadata, vision: Mapping[str, Any], *, split: str
     merge = next((vision[name] for name in _MERGE if vision.get(name)), metadata.config.get("spatial_merge_size", 1))
     side = merge[0] if isinstance(merge, (list, tuple)) else int(merge)
     merged = width * side * side
-    if metadata.model_type.startswith("gemma3"):
+    if metadata.model_type.startswith(("gemma3", "gemma4")):
         yield Tensor("projector", PART, out, width)
+        return
+    if shuffled := vision.get("projector_input_dim"):
+        # Llama 4: neighbouring patches as one, two matrices, and a third into the language model
+        inner, made = int(vision["intermediate_size"]), int(vision["projector_output_dim"])
+        for name, rows, columns in (("fc1", shuffled, inner), ("fc2", made, shuffled), ("linear", out, made)):
+            yield Tensor(f"projector.{name}", PART, int(rows), int(columns))
         return
     back = "row" if split else ""
     compression = vision.get("img_token_compression_config")

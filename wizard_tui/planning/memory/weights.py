@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
+from wizard_tui.models import rotary
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.models.quantized import MXFP4, Format, Quantization, quantization_of
 from wizard_tui.models.shapes import Tensor
@@ -197,22 +197,8 @@ def _stages(layers: int, pp: int) -> list[range]:
 
 @lru_cache(maxsize=256)
 def _rotary(metadata: ModelMetadata) -> int:
-    """Bytes of the table of rotary angles, which all layers share (rotary_embedding/base.py)."""
-    text = metadata.text_config
-    if is_of(metadata, "no_rotary"):
-        return 0
-    if ratios := text.get("compress_ratios"):
-        # DeepSeek-V4 has a table for layers that compress and one for those that do not
-        tables = len({ratio > 1 for ratio in ratios[: metadata.num_hidden_layers]})
-        return metadata.max_position_embeddings * int(text["qk_rope_head_dim"]) * _angle_bytes(metadata) * tables
-    ropes = text.get("rope_parameters") or text.get("rope_scaling") or {}
-    width = text.get("qk_rope_head_dim") or text.get("rotary_dim")
-    if not width:
-        share = text.get("partial_rotary_factor") or text.get("rotary_pct")
-        if share is None and isinstance(ropes, dict):
-            share = ropes.get("partial_rotary_factor")
-        width = metadata.head_dim * float(share or 1)
-    return math.ceil(metadata.max_position_embeddings * float(width) * _angle_bytes(metadata))
+    """Bytes of the tables of rotary angles, which all layers share."""
+    return 0 if is_of(metadata, "no_rotary") else rotary.values(metadata) * _angle_bytes(metadata)
 
 
 def _angle_bytes(metadata: ModelMetadata) -> int:
