@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -25,7 +26,8 @@ def test_a_line_reads_as_a_model(entry: Entry) -> None:
     assert metadata.num_params >= metadata.active_params > 0
     assert metadata.num_attention_heads % metadata.num_key_value_heads == 0
     assert metadata.max_position_embeddings >= 512
-    assert entry.source.startswith("https://")
+    # an address, or a file of a published package
+    assert re.match(r"https://|[a-z-]+ [0-9.]+ \([^)]+\)$", entry.source)
 
 
 # the Hub's total holds draft layers, which vLLM does not load, also where the config does not say that there are any

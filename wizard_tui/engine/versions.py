@@ -24,7 +24,8 @@ class VersionRules:
     local attention. `state_prefix_caching`: recurrent states can be cached at block boundaries, and by default are with
     `default_state_prefix_caching`. `counts_in_flight_batches`: windows reserve for every batch in
     flight, not for one. `gdn_prefill_checkpoints`: gated DeltaNet keeps one more state for prefix caching where its
-    FlashInfer kernel runs. `note` is not empty when the version is newer than what is known here.
+    FlashInfer kernel runs. `pads_mxfp4_hidden_on_hopper`: MXFP4 experts have a hidden size that 256 divides there too.
+    `note` is not empty when the version is newer than what is known here.
     """
 
     version: str
@@ -37,6 +38,7 @@ class VersionRules:
     counts_in_flight_batches: bool
     model_runner_v2: bool
     gdn_prefill_checkpoints: bool
+    pads_mxfp4_hidden_on_hopper: bool
     note: str = ""
 
     def max_concurrent_batches(self, pipeline_parallel_size: int) -> int:

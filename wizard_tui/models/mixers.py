@@ -92,7 +92,7 @@ def _latent(metadata: ModelMetadata, *, indexed: bool) -> Iterator[Tensor]:
     else:
         yield Tensor("self_attn.q_proj", PART, heads * (nope + rope), hidden, "column", linear=True)
     yield Tensor("self_attn.kv_a_proj_with_mqa", PART, rank + rope, hidden, linear=True)
-    yield Tensor("self_attn.kv_b_proj", PART, heads * (nope + value), rank, "column", linear=True)
+    yield Tensor("self_attn.kv_b_proj", PART, heads * (nope + value), rank, "column", linear=True, absorbed=True)
     yield Tensor("self_attn.o_proj", PART, hidden, heads * value, "row", linear=True)
     if text.get("mla_use_output_gate"):
         yield Tensor("self_attn.g_proj", PART, heads * value, hidden, "column", linear=True)

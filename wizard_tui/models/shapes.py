@@ -14,7 +14,8 @@ class Tensor:
     and `experts_out` (the rows or columns of every expert, or whole experts with expert parallel), `experts_whole` (not
     divided but with expert parallel), empty for a copy on every GPU. `linear` says that it may be quantised. `part` is
     the name of its share in the memory of the weights. `bytes_each` is set where the precision is fixed, `copied` where
-    vLLM holds the same tensor of the checkpoint a second time.
+    vLLM holds the same tensor of the checkpoint a second time, `absorbed` where latent attention needs it unquantised
+    as well (mla_attention.py:process_weights_after_loading).
     """
 
     name: str
@@ -27,3 +28,4 @@ class Tensor:
     heads: int = 0
     bytes_each: int | None = None
     copied: bool = False
+    absorbed: bool = False

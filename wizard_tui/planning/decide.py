@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from wizard_tui.engine.defaults import default_batch_limits
+from wizard_tui.engine.dtype import dtype_refusal, served_dtype
 from wizard_tui.engine.quantization import refusal
 from wizard_tui.engine.versions import VersionRules, rules_for
 from wizard_tui.hardware.gpu import GPU
@@ -98,12 +99,18 @@ def settle(request: PlanRequest, metadata: ModelMetadata, gpu: GPU, layout: Layo
     length = model.max_model_len or metadata.max_position_embeddings
     settings = Settings(
         layout=layout,
-        dtype=model.dtype if model.dtype != "auto" else metadata.dtype,
+        dtype=served_dtype(
+            model.dtype,
+            checkpoint=metadata.dtype,
+            model_type=_type_of(metadata),
+            compute_capability=gpu.compute_capability,
+        ),
         quantization=model.quantization,
         kv_cache_dtype=model.kv_cache_dtype,
         max_model_len=length,
         max_num_seqs=policy.max_num_seqs or min(sequences, policy.max_num_batched_tokens or tokens),
-        max_num_batched_tokens=policy.max_num_batched_tokens or tokens,
+        max_num_batched_tokens=policy.max_num_batched_tokens
+        or min(tokens, (policy.max_num_seqs or sequences) * length),
         gpu_memory_utilization=policy.gpu_memory_utilization or rules.default_gpu_memory_utilization,
         kv_cache_memory_bytes=policy.kv_cache_memory_bytes,
         block_size=policy.block_size,
@@ -161,14 +168,22 @@ def _better(candidate: Estimate, best: Estimate) -> bool:
 
 
 def _illegal(metadata: ModelMetadata, result: Estimate, gpus: int) -> str | None:
-    layout, method = result.settings.layout, result.settings.quantization
+    layout, method = result.settings.layout, result.settings.quantization or metadata.quantization
     if layout.gpus > gpus:
         return f"{layout} needs {layout.gpus} GPUs and there are {gpus}"
-    refused = method and refusal(
-        method,
-        checkpoint=metadata.quantization,
-        compute_capability=result.gpu.compute_capability,
-        vendor=result.gpu.vendor,
-        experts=metadata.num_experts > 0,
+    refused = dtype_refusal(
+        result.settings.dtype, model_type=_type_of(metadata), compute_capability=result.gpu.compute_capability
     )
+    if refused is None and method:
+        refused = refusal(
+            method,
+            checkpoint=metadata.quantization,
+            compute_capability=result.gpu.compute_capability,
+            vendor=result.gpu.vendor,
+            experts=metadata.num_experts > 0,
+        )
     return refused or why_not(metadata, layout.tp, pp=layout.pp, dp=layout.dp, expert_parallel=layout.expert_parallel)
+
+
+def _type_of(metadata: ModelMetadata) -> str:
+    return str(metadata.text_config.get("model_type") or metadata.model_type)

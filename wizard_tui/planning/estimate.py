@@ -65,7 +65,7 @@ def estimate(
 ) -> Estimate:
     """Memory of one GPU under `settings`. Pure arithmetic on cached per-model tables."""
     weights = _weights(settings, metadata, gpu)
-    overhead = _overhead(settings, metadata, gpu, policy)
+    overhead = _overhead(settings, metadata, gpu, policy, weights.after_loading)
     layout = _kv_layout(settings, metadata, gpu)
     budget = math.ceil(gpu.total_bytes * settings.gpu_memory_utilization)
     rest = weights.bytes + overhead.budgeted
@@ -131,10 +131,13 @@ def _weights(settings: Settings, metadata: ModelMetadata, gpu: GPU) -> Weights:
         quantization=settings.quantization,
         compute_capability=gpu.compute_capability,
         max_num_batched_tokens=settings.max_num_batched_tokens,
+        vllm_version=settings.vllm_version,
     )
 
 
-def _overhead(settings: Settings, metadata: ModelMetadata, gpu: GPU, policy: PolicyInput) -> Overhead:
+def _overhead(
+    settings: Settings, metadata: ModelMetadata, gpu: GPU, policy: PolicyInput, after_loading: int
+) -> Overhead:
     layout = settings.layout
     found = overhead_for(
         metadata,
@@ -151,7 +154,12 @@ def _overhead(settings: Settings, metadata: ModelMetadata, gpu: GPU, policy: Pol
         max_model_len=settings.max_model_len,
     )
     if policy.overhead_gb is None:
-        return found
+        return replace(
+            found,
+            non_torch=found.non_torch + after_loading,
+            low=found.low + after_loading,
+            high=found.high + after_loading,
+        )
     fixed = int(policy.overhead_gb * GIB)
     return replace(found, activation_peak=0, cuda_graphs=0, non_torch=fixed, low=fixed, high=fixed)
 

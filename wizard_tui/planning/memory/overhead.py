@@ -7,12 +7,13 @@ a measurement tells is in overhead.toml.
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
-from wizard_tui.engine.versions import rules_for
+from wizard_tui.engine.versions import NEWEST, release_of, rules_for
 from wizard_tui.hardware.gpu import GPU
 from wizard_tui.models.layers import is_latent, layer_kinds
 from wizard_tui.models.metadata import ModelMetadata
@@ -27,6 +28,8 @@ KIB = 1 << 10
 # output counts and two bit masks of the sampler: 4 + 2 * 4 / 32 bytes for each sequence and word, rounded as vLLM does
 SAMPLER_STATE_BYTES = 4.125
 LARGEST_CAPTURE = 512
+# FlashAttention has no wider heads; vLLM then takes Triton's attention
+WIDEST_FLASH = 256
 LARGEST_CAPTURE_BLACKWELL = 1024
 
 
@@ -95,40 +98,39 @@ def overhead_for(
         4 if dtype == "float32" else 2,
         1 if expert_parallel else tp * dp,
     )
-    recent = gpu.compute_capability is None or gpu.compute_capability >= (9, 0)
-    peak = _peak_v2(run, enforce_eager) if rules.model_runner_v2 else _peak_v1(run)
-    base = facts["base"]["hopper_on" if recent else "ampere_ada"] * MIB
-    workspace = _expert_workspace(run)
+    age = "hopper_on" if gpu.compute_capability is None or gpu.compute_capability >= (9, 0) else "ampere_ada"
+    benchmarked = _benchmarked(run) if rules.model_runner_v2 and not enforce_eager else 0
+    held = 0
     if rules.model_runner_v2:
+        peak = _peak_v2(run, benchmarked, enforce_eager)
         state = int(SAMPLER_STATE_BYTES * sequences * metadata.vocab_size)
         encoder = run.tokens * metadata.hidden_size * run.bytes_each if _has_tower(metadata) else 0
-        rest = base + state + encoder + workspace
+        held = _held(run, benchmarked, age)
+        rest = facts["base"][age] * MIB + state + encoder + held
     else:
-        rest = base + (facts["base"]["communicators"] * MIB if tp > 1 else 0)
-        peak += workspace
-    graphs = 0 if enforce_eager else _graphs(run, gpu, pp, recent)
+        first = _first_runner(vllm_version)
+        peak = _peak_v1(run, first)
+        rest = (first["base"] + (first["communicators"] if tp > 1 else 0)) * MIB
+    graphs = 0 if enforce_eager else _graphs(run, gpu, pp, age)
     charged = peak + rest + (graphs if rules.graphs_in_budget else 0)
     band, outside = facts["band"], facts["outside"]
-    held = _benchmarked(run) if rules.model_runner_v2 and not enforce_eager else 0
     return Overhead(
         activation_peak=peak,
         cuda_graphs=graphs,
         non_torch=rest,
         unbudgeted=(outside["context"] + outside["after_cache"] + (outside["communicators"] if tp > 1 else 0)) * MIB,
         graphs_in_budget=rules.graphs_in_budget,
-        low=max(0, int(charged * (1 - band["below_share"])) - band["below"] * MIB),
-        high=int(charged * (1 + band["above_share"])) + band["above"] * MIB + held,
+        low=max(0, int(charged * (1 - band["below_share"])) - band["below"] * MIB - min(held, benchmarked)),
+        high=int(charged * (1 + band["above_share"])) + band["above"] * MIB + max(0, benchmarked - held),
     )
 
 
-def _peak_v2(run: _Run, enforce_eager: bool) -> int:
-    """The largest of a few moments: the compiler's benchmark of the embedding, a layer, or the sampler."""
-    metadata = run.metadata
-    hidden = run.tokens * metadata.hidden_size * run.bytes_each
+def _peak_v2(run: _Run, benchmarked: int, enforce_eager: bool) -> int:
+    """The largest of a few moments: the compiler's benchmark of the embedding, a layer, the encoder or the sampler."""
     if enforce_eager:
-        return max(_layer(run), _logits(run))
-    encoder = run.tokens * _facts()["encoder"]["kib_per_token"] * KIB if _has_tower(metadata) else 0
-    return max(_benchmarked(run) + 2 * hidden, 3 * hidden, encoder)
+        return max(_layer(run), _logits(run, _first_runner(NEWEST)))
+    hidden = _hidden(run)
+    return max(benchmarked + 2 * hidden, 3 * hidden, _encoder(run))
 
 
 def _benchmarked(run: _Run) -> int:
@@ -138,9 +140,33 @@ def _benchmarked(run: _Run) -> int:
     return run.metadata.vocab_size * run.metadata.hidden_size * run.bytes_each
 
 
-def _peak_v1(run: _Run) -> int:
-    """A layer at the profiled tokens, or the sampler's dummy run, whichever is larger."""
-    return max(_layer(run), _logits(run))
+def _held(run: _Run, benchmarked: int, age: str) -> int:
+    """What the allocator keeps of the freed benchmark block: all of it once something lasting lies in it.
+
+    That is the experts' workspace, or cuBLAS's, which is too large on Hopper for the small blocks that are free before
+    (32 MiB against 8). Where neither is, it depends on the boot, which is the band's business.
+    """
+    workspace = _expert_workspace(run)
+    lies_in_it = workspace > 0 or age == "hopper_on"
+    return max(workspace, benchmarked if lies_in_it else 0)
+
+
+def _encoder(run: _Run) -> int:
+    """The vision tower's run on its largest input: more where a network merges patches than where they are pooled."""
+    vision = run.metadata.config.get("vision_config")
+    if not vision:
+        return 0
+    merged = "spatial_merge_size" in vision or "merge_kernel_size" in vision
+    return int(run.tokens * _facts()["encoder"]["merged_kib" if merged else "pooled_kib"] * KIB)
+
+
+def _peak_v1(run: _Run, first: Mapping[str, Any]) -> int:
+    """A layer at the profiled tokens, or the sampler's dummy run, whichever is larger; experts keep their workspace."""
+    return max(_layer(run), _hidden(run) + _logits(run, first)) + _expert_workspace(run)
+
+
+def _hidden(run: _Run) -> int:
+    return run.tokens * run.metadata.hidden_size * run.bytes_each
 
 
 def _layer(run: _Run) -> int:
@@ -155,9 +181,9 @@ def _layer(run: _Run) -> int:
     return int(2 * tokens * hidden * each + max(attention, network))
 
 
-def _logits(run: _Run) -> int:
-    vocabulary = run.metadata.vocab_size
-    return int(run.sequences * vocabulary * _facts()["sampler"]["bytes_each"])
+def _logits(run: _Run, first: Mapping[str, Any]) -> int:
+    logits = run.sequences * run.metadata.vocab_size * first["sampler_bytes"]
+    return int(logits + first["beside_sampler"] * MIB)
 
 
 def _expert_workspace(run: _Run) -> int:
@@ -171,13 +197,17 @@ def _expert_workspace(run: _Run) -> int:
     return int(routed * (max(both / 2, hidden) + max(both, hidden)))
 
 
-def _graphs(run: _Run, gpu: GPU, pp: int, recent: bool) -> int:
+def _graphs(run: _Run, gpu: GPU, pp: int, age: str) -> int:
     """vLLM's estimate: a cost for each layer of each FULL decode graph."""
-    cost, kinds = _facts()["graph_kib"], layer_kinds(run.metadata)
-    age = "hopper_on" if recent else "ampere_ada"
-    attention = cost[f"latent_{age}"] if is_latent(run.metadata) else cost[f"dense_{age}"]
-    layers = sum(cost["state"] if kind == "state" else attention for kind in kinds) / pp
+    costs, metadata = _facts()["graph_kib"][age], run.metadata
+    wide = _widest_head(metadata) > WIDEST_FLASH
+    attention = costs["latent" if is_latent(metadata) else "triton" if wide else "dense"]
+    layers = sum(costs["state"] if kind == "state" else attention for kind in layer_kinds(metadata)) / pp
     return int(layers * _decode_graphs(run, gpu) * KIB)
+
+
+def _widest_head(metadata: ModelMetadata) -> int:
+    return max(metadata.head_dim, int(metadata.text_config.get("global_head_dim") or 0))
 
 
 def _decode_graphs(run: _Run, gpu: GPU) -> int:
@@ -190,6 +220,16 @@ def _decode_graphs(run: _Run, gpu: GPU) -> int:
 
 def _has_tower(metadata: ModelMetadata) -> bool:
     return bool(metadata.config.get("vision_config") or metadata.config.get("audio_config"))
+
+
+@lru_cache(maxsize=64)
+def _first_runner(version: str) -> Mapping[str, Any]:
+    """The measured terms of a version's first model runner: each change holds from `since` on."""
+    terms: dict[str, Any] = {}
+    for change in _facts()["first_runner"]:
+        if release_of(change["since"]) <= release_of(version):
+            terms |= change
+    return terms
 
 
 @lru_cache(maxsize=1)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
+from wizard_tui.engine.versions import rules_for
 from wizard_tui.models import rotary
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.models.quantized import MXFP4, Format, Quantization, quantization_of
@@ -19,6 +20,11 @@ VOCABULARY_PADDING = 64
 _PADDED_ON_HOPPER = (64, 1)
 _PADDED_ELSEWHERE = (128, 256)
 
+# What laying MXFP4 experts out for Hopper's kernel adds to them (0.63 GiB of gpt-oss-120b in vLLM 0.29:
+# https://github.com/mondegreens/apron)
+_HOPPER_LAYOUT_SHARE = 0.011
+_AFTER_LOADING = "after loading"
+
 # 80 % of checkpoints whose loaded size is known lie within these, by where the facts come from
 RELATIVE_ERROR = {"tensor headers": 0.004, "config": 0.01, "catalogue": 0.01, "parameter count": 0.1}
 
@@ -28,7 +34,9 @@ class Weights:
     """Weights of the fullest rank, as "Model loading took" counts them, rotary tables included.
 
     `bytes_by_rank` has one entry for each pipeline stage, `parts` the bytes of the fullest one by kind (`embedding`,
-    `attention`, `mlp`, `experts`, `vision`, ...). `relative_error` is half the width of the 80 % band.
+    `attention`, `mlp`, `experts`, `vision`, ...). `after_loading` is what the fullest stage makes of its weights beside
+    them: latent attention's absorbed matrices where the ones they come from stay quantised, and kernel layouts.
+    `relative_error` is half the width of the 80 % band.
     """
 
     bytes: int
@@ -36,6 +44,7 @@ class Weights:
     parts: dict[str, int] = field(hash=False)
     source: str
     relative_error: float
+    after_loading: int = 0
     warnings: tuple[str, ...] = ()
 
 
@@ -47,6 +56,7 @@ class _Split:
     bytes_each: int
     mxfp4_width: int
     mxfp4_hidden: int
+    mxfp4_layout_share: float
 
 
 def weights_for(
@@ -60,6 +70,7 @@ def weights_for(
     quantization: str | None = None,
     compute_capability: tuple[int, int] | None = None,
     max_num_batched_tokens: int = 2048,
+    vllm_version: str | None = None,
 ) -> Weights:
     """The weights of one rank for each pipeline stage.
 
@@ -68,9 +79,11 @@ def weights_for(
     """
     chosen = metadata.dtype if dtype == "auto" else dtype
     hopper = compute_capability is None or compute_capability[0] == 9
-    split = _Split(
-        tp, tp * dp, expert_parallel, BYTES_OF_DTYPE[chosen], *(_PADDED_ON_HOPPER if hopper else _PADDED_ELSEWHERE)
-    )
+    width, hidden = _PADDED_ON_HOPPER if hopper else _PADDED_ELSEWHERE
+    share = _HOPPER_LAYOUT_SHARE if hopper else 0.0
+    if hopper and rules_for(vllm_version).pads_mxfp4_hidden_on_hopper:
+        hidden, share = _PADDED_ELSEWHERE[1], 0.0
+    split = _Split(tp, tp * dp, expert_parallel, BYTES_OF_DTYPE[chosen], width, hidden, share)
     found = _weights(metadata, split, pp, quantization)
     staging = _staging(metadata, max_num_batched_tokens) * split.bytes_each
     if not staging:
@@ -98,6 +111,7 @@ def _weights(metadata: ModelMetadata, split: _Split, pp: int, quantization: str 
                 _add(parts, part, size)
         _add(parts, "buffers", _rotary(metadata))
         stages.append(parts)
+    after = [parts.pop(_AFTER_LOADING, 0.0) for parts in stages]
     fullest = max(stages, key=lambda parts: sum(parts.values()))
     source = metadata.source
     return Weights(
@@ -106,6 +120,7 @@ def _weights(metadata: ModelMetadata, split: _Split, pp: int, quantization: str 
         parts={part: round(size) for part, size in fullest.items()},
         source=source,
         relative_error=RELATIVE_ERROR.get(source, 0.01),
+        after_loading=round(after[stages.index(fullest)]),
     )
 
 
@@ -122,7 +137,12 @@ def _layer_parts(layers: Sequence[Layer], split: _Split, quantized: Quantization
             if formats not in seen:
                 parts: dict[str, float] = {}
                 for tensor, form in zip(layer.tensors, formats, strict=True):
-                    _add(parts, tensor.part, _size(tensor, form, split))
+                    size = _size(tensor, form, split)
+                    _add(parts, tensor.part, size)
+                    if form is MXFP4 and tensor.part == "experts":
+                        _add(parts, _AFTER_LOADING, size * split.mxfp4_layout_share)
+                    elif form is not None and tensor.absorbed:
+                        _add(parts, _AFTER_LOADING, _size(tensor, None, split))
                 seen[formats] = parts
             by_number[number] = seen[formats]
     return by_number
