@@ -86,6 +86,11 @@ def logs() -> Iterator[Errors]:
 
 def planned(row: dict[str, Any], **policy: Any) -> PlanResponse:
     """The plan of the server that a log is of."""
+    return plan(*of_log(row, **policy))
+
+
+def of_log(row: dict[str, Any], **policy: Any) -> tuple[PlanRequest, Facts]:
+    """The request for the server that a log is of, and the facts it is planned on."""
     limits = {name: row[name] for name in ("max_num_seqs", "max_num_batched_tokens", "enforce_eager") if name in row}
     request = PlanRequest.model_validate(
         {
@@ -93,6 +98,7 @@ def planned(row: dict[str, Any], **policy: Any) -> PlanResponse:
                 "model": row["model"],
                 "max_model_len": row.get("max_model_len"),
                 "kv_cache_dtype": row.get("kv_cache_dtype", "auto"),
+                "dtype": row.get("dtype", "auto"),
             },
             "hardware": {
                 "gpu": row["gpu"],
@@ -110,7 +116,7 @@ def planned(row: dict[str, Any], **policy: Any) -> PlanResponse:
             },
         }
     )
-    return plan(request, Facts(load_model_metadata(row["model"]), resolve_gpus(request.hardware)))
+    return request, Facts(load_model_metadata(row["model"]), resolve_gpus(request.hardware))
 
 
 def _by_formula(metadata: Any, tp: int) -> float:

@@ -7,6 +7,8 @@ from typing import Any
 
 # vllm/transformers_utils/config.py: where a multimodal config keeps its language part
 _TEXT_CONFIGS = ("text_config", "llm_config", "language_config", "thinker_config", "decoder")
+# DBRX and MPT keep the keys of attention and of the feed-forward part in groups
+_GROUPS = ("attn_config", "ffn_config")
 
 
 def text_config(config: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -15,4 +17,5 @@ def text_config(config: Mapping[str, Any]) -> Mapping[str, Any]:
         nested = config.get(name)
         if isinstance(nested, Mapping):
             return text_config(nested)
-    return config
+    grouped = [part for name in _GROUPS if isinstance(part := config.get(name), Mapping)]
+    return {key: value for part in (*grouped, config) for key, value in part.items()} if grouped else config

@@ -19,6 +19,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
         "num_key_value_heads",
         "multi_query_group_num",
         "num_attention_groups",
+        "kv_n_heads",
     ),
     "head_dim": ("head_dim", "hidden_size_per_head"),
     "vocab_size": ("vocab_size", "padded_vocab_size"),
@@ -109,11 +110,17 @@ def num_key_value_heads(text: Mapping[str, Any], heads: int, where: str) -> int:
     """Heads of keys and values: as stated, one of a multi-query model, else as many as there are queries."""
     if text.get("multi_query") is True and not text.get("new_decoder_architecture"):
         return 1
-    stated = optional(text, "num_key_value_heads", where)
-    if stated is None:
-        nested = text.get("attn_config")
-        stated = optional({"num_kv_heads": nested.get("kv_n_heads")}, "num_key_value_heads", where) if nested else None
-    return stated or heads
+    return optional(text, "num_key_value_heads", where) or heads
+
+
+def intermediate_size(text: Mapping[str, Any], where: str) -> int | None:
+    """Width of the feed-forward part; LFM2 states it before its gate takes two thirds (modeling_lfm2.py)."""
+    stated = optional(text, "intermediate_size", where)
+    if stated is None or not text.get("block_auto_adjust_ff_dim"):
+        return stated
+    multiple = int(text.get("block_multiple_of") or 1)
+    width = int(float(text.get("block_ffn_dim_multiplier") or 1) * int(2 * stated / 3))
+    return -(-width // multiple) * multiple
 
 
 def max_length(config: Mapping[str, Any], text: Mapping[str, Any]) -> int:

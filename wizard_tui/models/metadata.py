@@ -105,7 +105,7 @@ def metadata_from_config(
     model_type = str(text.get("model_type") or config.get("model_type") or "")
     heads = 1 if model_type in _ATTENTION_FREE else keys.needed(text, "num_attention_heads", where)
     experts = keys.num_experts(text, where)
-    intermediate = keys.optional(text, "intermediate_size", where)
+    intermediate = keys.intermediate_size(text, where)
     vocabulary = keys.needed(text, "vocab_size", where)
     made = ModelMetadata(
         model_id=model_id,

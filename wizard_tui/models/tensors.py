@@ -134,3 +134,8 @@ def is_of(metadata: ModelMetadata, kind: str) -> bool:
     """Whether families.toml lists the model's type under `kind`."""
     listed: frozenset[str] = families()[kind]
     return not listed.isdisjoint({metadata.text_config.get("model_type"), metadata.model_type})
+
+
+def is_known(metadata: ModelMetadata) -> bool:
+    """Whether the model's type is one whose tensors are known here."""
+    return is_of(metadata, "known")

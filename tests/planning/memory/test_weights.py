@@ -10,6 +10,7 @@ import pytest
 
 from tests.planning.conftest import LLAMA_8B, LLAMA_70B, QWEN3_30B_A3B
 from wizard_tui.models.metadata import ModelMetadata, load_model_metadata, metadata_from_config
+from wizard_tui.models.tensors import inventory
 from wizard_tui.planning.memory.weights import weights_for
 
 DATA = Path(__file__).parents[2] / "data"
@@ -130,3 +131,56 @@ def test_blackwell_pads_the_experts_of_gpt_oss_more_than_hopper() -> None:
     model = load_model_metadata("openai/gpt-oss-120b")
     hopper, blackwell = (weights_for(model, tp=1, compute_capability=c).parts["experts"] for c in ((9, 0), (10, 0)))
     assert 1.05 < blackwell / hopper < 1.15
+
+
+def headers_of(config: dict[str, Any], factor: float = 1.0) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Tensor headers of a checkpoint whose layers are `factor` times as large as the config says."""
+    whole = sum(tensor.rows * tensor.columns * times for tensor, times in inventory(made(config)).all_tensors())
+    return {"model.all.weight": ("BF16", (round(whole * factor),))}
+
+
+def test_tensors_that_agree_with_the_config_change_nothing() -> None:
+    config = LLAMA_8B
+    plain = weights_for(made(config), tp=2)
+    read = metadata_from_config(config, model_id="m", source="tensor headers", headers=headers_of(config, 1.004))
+    found = weights_for(read, tp=2)
+    assert (found.bytes, found.warnings) == (plain.bytes, ())
+    assert found.relative_error < plain.relative_error
+
+
+def test_tensors_that_contradict_the_config_are_followed_with_a_warning() -> None:
+    plain = weights_for(made(LLAMA_8B), tp=2)
+    read = metadata_from_config(LLAMA_8B, model_id="m", source="tensor headers", headers=headers_of(LLAMA_8B, 1.5))
+    found = weights_for(read, tp=2)
+    assert found.bytes == pytest.approx(1.5 * plain.bytes, rel=0.001)
+    assert "the plan follows the tensors" in found.warnings[0]
+    assert sum(found.parts.values()) == pytest.approx(found.bytes, abs=len(found.parts))
+
+
+def test_an_unknown_architecture_is_a_guess_with_a_warning() -> None:
+    found = weights_for(made(LLAMA_8B, model_type="never_seen", architectures=["NeverSeenForCausalLM"]), tp=1)
+    assert found.relative_error == 0.1
+    assert "NeverSeenForCausalLM is not known here" in found.warnings[0]
+
+
+def test_latent_attention_keeps_unquantised_copies_of_a_quantised_projection() -> None:
+    # 512 x 128 heads x 256 x 2 bytes a layer: 1.91 GiB of DeepSeek-V3 on one GPU, a part of it on eight
+    one, eight = (weights_for(load_model_metadata("deepseek-ai/DeepSeek-V3"), tp=tp) for tp in (1, 8))
+    assert one.after_loading == 61 * 512 * 128 * 256 * 2 == 8 * eight.after_loading
+    assert weights_for(load_model_metadata("deepseek-ai/DeepSeek-V2-Lite"), tp=1).after_loading == 0
+
+
+# https://github.com/vllm-project/vllm/issues/33155 (0.14.1), a start-up log of 0.19.0 and a record of 0.29.0, all H100;
+# Marlin on an H100 in 2025: https://github.com/vllm-project/vllm/issues/23278
+@pytest.mark.parametrize(
+    ("model", "version", "capability", "loaded_gib"),
+    [
+        ("openai/gpt-oss-120b", "0.14.1", (9, 0), 64.38),
+        ("openai/gpt-oss-20b", "0.19.0", (9, 0), 13.47),
+        ("openai/gpt-oss-120b", "0.29.0", (9, 0), 61.43),
+        ("openai/gpt-oss-120b", "0.29.0", (8, 0), 65.97),
+    ],
+)
+def test_experts_in_mxfp4_by_kernel(model: str, version: str, capability: tuple[int, int], loaded_gib: float) -> None:
+    found = weights_for(load_model_metadata(model), tp=1, compute_capability=capability, vllm_version=version)
+    assert (found.bytes + found.after_loading) / (1 << 30) == pytest.approx(loaded_gib, rel=0.004)

@@ -88,7 +88,7 @@ def overhead_for(
     max_model_len: int,
 ) -> Overhead:
     """The overhead of one rank when vLLM profiles `max_num_batched_tokens` tokens over `max_num_seqs` requests."""
-    rules, facts = rules_for(vllm_version), _facts()
+    rules, measured = rules_for(vllm_version), facts()
     sequences = min(max_num_seqs, max_num_batched_tokens)
     run = _Run(
         metadata,
@@ -106,14 +106,14 @@ def overhead_for(
         state = int(SAMPLER_STATE_BYTES * sequences * metadata.vocab_size)
         encoder = run.tokens * metadata.hidden_size * run.bytes_each if _has_tower(metadata) else 0
         held = _held(run, benchmarked, age)
-        rest = facts["base"][age] * MIB + state + encoder + held
+        rest = measured["base"][age] * MIB + state + encoder + held
     else:
         first = _first_runner(vllm_version)
         peak = _peak_v1(run, first)
         rest = (first["base"] + (first["communicators"] if tp > 1 else 0)) * MIB
     graphs = 0 if enforce_eager else _graphs(run, gpu, pp, age)
     charged = peak + rest + (graphs if rules.graphs_in_budget else 0)
-    band, outside = facts["band"], facts["outside"]
+    band, outside = measured["band"], measured["outside"]
     return Overhead(
         activation_peak=peak,
         cuda_graphs=graphs,
@@ -157,7 +157,7 @@ def _encoder(run: _Run) -> int:
     if not vision:
         return 0
     merged = "spatial_merge_size" in vision or "merge_kernel_size" in vision
-    return int(run.tokens * _facts()["encoder"]["merged_kib" if merged else "pooled_kib"] * KIB)
+    return int(run.tokens * facts()["encoder"]["merged_kib" if merged else "pooled_kib"] * KIB)
 
 
 def _peak_v1(run: _Run, first: Mapping[str, Any]) -> int:
@@ -199,11 +199,17 @@ def _expert_workspace(run: _Run) -> int:
 
 def _graphs(run: _Run, gpu: GPU, pp: int, age: str) -> int:
     """vLLM's estimate: a cost for each layer of each FULL decode graph."""
-    costs, metadata = _facts()["graph_kib"][age], run.metadata
-    wide = _widest_head(metadata) > WIDEST_FLASH
-    attention = costs["latent" if is_latent(metadata) else "triton" if wide else "dense"]
-    layers = sum(costs["state"] if kind == "state" else attention for kind in layer_kinds(metadata)) / pp
+    costs = facts()["graph_kib"][age]
+    layers = sum(costs[name] for name in graph_costs(run.metadata)) / pp
     return int(layers * _decode_graphs(run, gpu) * KIB)
+
+
+@lru_cache(maxsize=256)
+def graph_costs(metadata: ModelMetadata) -> tuple[str, ...]:
+    """Which cost of overhead.toml each layer's graph has: by its attention, or as a recurrent layer."""
+    wide = _widest_head(metadata) > WIDEST_FLASH
+    attention = "latent" if is_latent(metadata) else "triton" if wide else "dense"
+    return tuple("state" if kind == "state" else attention for kind in layer_kinds(metadata))
 
 
 def _widest_head(metadata: ModelMetadata) -> int:
@@ -226,13 +232,14 @@ def _has_tower(metadata: ModelMetadata) -> bool:
 def _first_runner(version: str) -> Mapping[str, Any]:
     """The measured terms of a version's first model runner: each change holds from `since` on."""
     terms: dict[str, Any] = {}
-    for change in _facts()["first_runner"]:
+    for change in facts()["first_runner"]:
         if release_of(change["since"]) <= release_of(version):
             terms |= change
     return terms
 
 
 @lru_cache(maxsize=1)
-def _facts() -> dict[str, Any]:
-    facts: dict[str, Any] = tomllib.loads(files(__package__).joinpath("overhead.toml").read_text(encoding="utf-8"))
-    return facts
+def facts() -> dict[str, Any]:
+    """The measured terms."""
+    table: dict[str, Any] = tomllib.loads(files(__package__).joinpath("overhead.toml").read_text(encoding="utf-8"))
+    return table

@@ -8,10 +8,12 @@ from functools import lru_cache
 
 from wizard_tui.engine.versions import rules_for
 from wizard_tui.models import rotary
+from wizard_tui.models.checkpoint import loaded_bytes
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.models.quantized import MXFP4, Format, Quantization, quantization_of
 from wizard_tui.models.shapes import Tensor
-from wizard_tui.models.tensors import Inventory, Layer, inventory, is_of
+from wizard_tui.models.tensors import Inventory, Layer, inventory, is_known, is_of
+from wizard_tui.schemas.numbers import gib
 
 BYTES_OF_DTYPE = {"float16": 2, "bfloat16": 2, "float32": 4}
 VOCABULARY_PADDING = 64
@@ -24,6 +26,10 @@ _PADDED_ELSEWHERE = (128, 256)
 # https://github.com/mondegreens/apron)
 _HOPPER_LAYOUT_SHARE = 0.011
 _AFTER_LOADING = "after loading"
+# a config is believed as long as the tensors say the same to this share
+_SAME = 0.01
+_SCALED_ERROR = 0.02
+_UNKNOWN_ERROR = 0.1
 
 # 80 % of checkpoints whose loaded size is known lie within these, by where the facts come from
 RELATIVE_ERROR = {"tensor headers": 0.004, "config": 0.01, "catalogue": 0.01, "parameter count": 0.1}
@@ -114,13 +120,55 @@ def _weights(metadata: ModelMetadata, split: _Split, pp: int, quantization: str 
     after = [parts.pop(_AFTER_LOADING, 0.0) for parts in stages]
     fullest = max(stages, key=lambda parts: sum(parts.values()))
     source = metadata.source
-    return Weights(
+    found_here = Weights(
         bytes=round(sum(fullest.values())),
         bytes_by_rank=tuple(round(sum(parts.values())) for parts in stages),
         parts={part: round(size) for part, size in fullest.items()},
         source=source,
         relative_error=RELATIVE_ERROR.get(source, 0.01),
         after_loading=round(after[stages.index(fullest)]),
+        warnings=() if is_known(metadata) else (_unknown(metadata),),
+    )
+    return found_here if quantization else _held_to_headers(metadata, found_here, split.bytes_each)
+
+
+def _held_to_headers(metadata: ModelMetadata, found: Weights, bytes_each: int) -> Weights:
+    """The weights, scaled to what the checkpoint's tensors take where its config implies something else."""
+    stated = loaded_bytes(metadata, bytes_each)
+    if stated is None:
+        return found if is_known(metadata) else replace(found, relative_error=_UNKNOWN_ERROR)
+    implied = _implied_bytes(metadata, bytes_each)
+    ratio = stated / implied
+    if abs(ratio - 1) <= _SAME:
+        return found
+    line = (
+        f"the checkpoint's tensors take {gib(stated):.2f} GiB where its config implies {gib(implied):.2f}; "
+        "the plan follows the tensors"
+    )
+    return replace(
+        found,
+        bytes=round(found.bytes * ratio),
+        bytes_by_rank=tuple(round(size * ratio) for size in found.bytes_by_rank),
+        parts={part: round(size * ratio) for part, size in found.parts.items()},
+        relative_error=_SCALED_ERROR,
+        warnings=(*found.warnings, line),
+    )
+
+
+@lru_cache(maxsize=64)
+def _implied_bytes(metadata: ModelMetadata, bytes_each: int) -> float:
+    """Bytes of all tensors as the config has them, on one GPU and without padding."""
+    found, quantized = inventory(metadata), quantization_of(metadata, None)
+    whole = _Split(1, 1, False, bytes_each, 1, 1, 0.0)
+    around = sum(_stored(tensor, tensor.name, whole, quantized) for tensor in _around(found, 0, 1))
+    layers = _layer_parts(found.layers, whole, quantized).values()
+    return around + sum(size for parts in layers for part, size in parts.items() if part != _AFTER_LOADING)
+
+
+def _unknown(metadata: ModelMetadata) -> str:
+    name = metadata.architecture or metadata.model_type or "the architecture"
+    return (
+        f"{name} is not known here; its layers are taken to be like Llama's, which the band of the weights allows for"
     )
 
 

@@ -1,0 +1,67 @@
+"""What a checkpoint's own tensors say about the memory it takes, from the headers of its safetensors files."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wizard_tui.models.metadata import ModelMetadata
+
+# bytes of an element by the names that safetensors gives (F4 and F6 are packed)
+ELEMENT_BYTES = {
+    "F64": 8.0,
+    "I64": 8.0,
+    "U64": 8.0,
+    "F32": 4.0,
+    "I32": 4.0,
+    "U32": 4.0,
+    "F16": 2.0,
+    "BF16": 2.0,
+    "I16": 2.0,
+    "U16": 2.0,
+    "F8_E4M3": 1.0,
+    "F8_E5M2": 1.0,
+    "F8_E8M0": 1.0,
+    "I8": 1.0,
+    "U8": 1.0,
+    "BOOL": 1.0,
+    "F6_E2M3": 0.75,
+    "F6_E3M2": 0.75,
+    "F4": 0.5,
+}
+# unquantised weights, which vLLM loads in the precision that it serves in; scales keep their own
+_PLAIN = frozenset({"F64", "F32", "F16", "BF16"})
+_SCALE = re.compile(r"(scale|scales|zero_point|zeros|amax|_bias_correction|inv|g_idx|absmax)(_\d+|_inv)?$")
+# what vLLM's loaders leave aside: layers that draft (models/utils.py and each model's load_weights), inverse
+# frequencies, masks
+_NOT_LOADED = re.compile(r"(^|\.)(mtp|nextn|eagle|draft)[^.]*\.|rotary_emb\.inv_freq$|\.attn\.(bias|masked_bias)$")
+_LAYER = re.compile(r"(?:^|\.)(?:layers|h|blocks)\.(\d+)\.")
+_TOWER = re.compile(r"(^|\.)(visual|vision|audio|image)[^.]*\.")
+
+
+def loaded_bytes(metadata: ModelMetadata, bytes_each: int) -> int | None:
+    """Bytes of the checkpoint's tensors that vLLM loads, in all; None without headers.
+
+    `bytes_each` is the size of the precision that is served. Drafting layers beyond the model's own are not loaded, and
+    an output layer that is the embedding is loaded once.
+    """
+    if not metadata.headers:
+        return None
+    total = 0.0
+    for name, (kind, shape) in metadata.headers.items():
+        if not _is_loaded(metadata, name):
+            continue
+        plain = kind in _PLAIN and not _SCALE.search(name)
+        total += math.prod(shape) * (bytes_each if plain else ELEMENT_BYTES.get(kind, bytes_each))
+    return round(total)
+
+
+def _is_loaded(metadata: ModelMetadata, name: str) -> bool:
+    if _NOT_LOADED.search(name):
+        return False
+    if metadata.tie_word_embeddings and name.endswith("lm_head.weight"):
+        return False
+    layer = _LAYER.search(name)
+    return layer is None or bool(_TOWER.search(name)) or int(layer[1]) < metadata.num_hidden_layers
