@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from wizard_tui.engine.versions import rules_for
 from wizard_tui.models.metadata import load_model_metadata
+from wizard_tui.planning.decide import decide
 from wizard_tui.planning.memory import compute_overhead, compute_weights_memory
 from wizard_tui.planning.memory.weights import weights_for
 from wizard_tui.planning.planner import plan
@@ -66,22 +68,47 @@ def logs() -> Iterator[Errors]:
     """Weights, available cache, and tokens against public start-up logs."""
     weights, available, tokens, formula_weights, formula_available = [], [], [], [], []
     for row in rows("startup_logs.jsonl"):
+        if "weights_gib" not in row:
+            continue
         response = planned(row)
         weights.append(abs(gib(response.memory.weights) / row["weights_gib"] - 1))
-        metadata = load_model_metadata(row["model"])
-        by_formula = _by_formula(metadata, row["tp"])
+        by_formula = _by_formula(load_model_metadata(row["model"]), row["tp"])
         formula_weights.append(abs(by_formula / GIB / row["weights_gib"] - 1))
         if "available_kv_gib" in row:
             available.append(abs(gib(response.memory.kv_available) / row["available_kv_gib"] - 1))
-            rest = compute_overhead(response.memory.total, row["tp"])
-            left = response.memory.budget - by_formula - rest
-            formula_available.append(abs(left / GIB / row["available_kv_gib"] - 1))
+            formula_available.append(abs(_formula_left_gib(row, response) / row["available_kv_gib"] - 1))
             if "tokens" in row:
                 given = planned(row, kv_cache_memory_bytes=int(row["available_kv_gib"] * GIB))
                 tokens.append(abs(given.kv_cache.tokens / row["tokens"] - 1))
     yield Errors("weights, logs", weights, formula_weights)
     yield Errors("available KV cache, logs", available, formula_available)
     yield Errors("tokens for the logged available KV, logs", tokens)
+
+
+def _formula_left_gib(row: dict[str, Any], response: PlanResponse) -> float:
+    by_formula = _by_formula(load_model_metadata(row["model"]), row["tp"])
+    rest = compute_overhead(response.memory.total, row["tp"])
+    return (response.memory.budget - by_formula - rest) / GIB
+
+
+def since_029() -> str:
+    """Mean error of the available cache in GiB since the second model runner."""
+    ours, formulas = [], []
+    for row in rows("startup_logs.jsonl"):
+        if "available_kv_gib" in row and rules_for(row["version"]).model_runner_v2:
+            response = planned(row)
+            ours.append(abs(gib(response.memory.kv_available) - row["available_kv_gib"]))
+            formulas.append(abs(_formula_left_gib(row, response) - row["available_kv_gib"]))
+    return (
+        f"available KV cache since 0.29: {statistics.mean(ours):.2f} GiB off on average in {len(ours)} boots "
+        f"(formulas {statistics.mean(formulas):.2f})"
+    )
+
+
+def starts() -> str:
+    """How many servers are rightly said to come up, or not to."""
+    right = [decide(*of_log(row)).estimate.starts == ("outcome" not in row) for row in rows("startup_logs.jsonl")]
+    return f"starts or fails: {sum(right)} of {len(right)} right"
 
 
 def planned(row: dict[str, Any], **policy: Any) -> PlanResponse:
@@ -136,6 +163,9 @@ def main() -> None:
     print(f"| {'-' * 44} | ---: | -------: | -------: | -------: |")
     for errors in (weights_counted(), *logs()):
         print(errors.line())
+    print()
+    print(since_029())
+    print(starts())
 
 
 if __name__ == "__main__":

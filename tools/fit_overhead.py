@@ -4,7 +4,7 @@
 
 The facts are tests/data/startup_logs.jsonl: what vLLM printed of its own memory, term by term. Each constant stands for
 one cause and is the median over the boots in which that cause alone explains the term; one row never decides. What has
-fewer than three boots here keeps its published value, which is a median over more.
+fewer than four boots here keeps its published value, which is a median over more.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from wizard_tui.schemas.numbers import GIB
 Sample = tuple[tuple[str, str], float]
 
 TABLE = Path(terms.__file__).with_name("overhead.toml")
-FEWEST_ROWS = 3
+FEWEST_ROWS = 4
 
 
 @dataclass(frozen=True)

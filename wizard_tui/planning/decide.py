@@ -13,6 +13,7 @@ from wizard_tui.engine.versions import VersionRules, rules_for
 from wizard_tui.hardware.gpu import GPU
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.planning.estimate import Estimate, estimate
+from wizard_tui.planning.memory.weights import weights_for
 from wizard_tui.planning.parallel import legal_tensor_parallel_sizes, why_not
 from wizard_tui.planning.settings import Layout, Settings
 from wizard_tui.resolve import Facts
@@ -48,7 +49,7 @@ def decide(request: PlanRequest, facts: Facts) -> Decision:
     gpu = smallest(facts.gpus)
     in_node = len(facts.gpus)
     best: Estimate | None = None
-    for layout in layouts(hardware, facts.metadata, in_node):
+    for layout in _worth_settling(list(layouts(hardware, facts.metadata, in_node)), request, facts.metadata, gpu):
         candidate = settle(request, facts.metadata, gpu, layout, rules)
         if best is None or _better(candidate, best):
             best = candidate
@@ -87,6 +88,31 @@ def layouts(hardware: HardwareInput, metadata: ModelMetadata, in_node: int) -> I
     yield from sorted(options, key=lambda layout: (layout.pp > hardware.nodes, layout.gpus, layout.pp))
 
 
+def _worth_settling(
+    options: Sequence[Layout], request: PlanRequest, metadata: ModelMetadata, gpu: GPU
+) -> Iterator[Layout]:
+    """The layouts whose weights a GPU can hold at all, else the one with the least of them."""
+    dtype, least = _dtype(request, metadata, gpu), None
+    for layout in options:
+        weights = weights_for(
+            metadata,
+            tp=layout.tp,
+            pp=layout.pp,
+            dp=layout.dp,
+            expert_parallel=layout.expert_parallel,
+            dtype=dtype,
+            quantization=request.model.quantization,
+            compute_capability=gpu.compute_capability,
+        ).bytes
+        if weights < gpu.total_bytes:
+            least = (0, layout)
+            yield layout
+        elif least is None or weights < least[0]:
+            least = (weights, layout)
+    if least is not None and least[0]:
+        yield least[1]
+
+
 def settle(request: PlanRequest, metadata: ModelMetadata, gpu: GPU, layout: Layout, rules: VersionRules) -> Estimate:
     """The best memory plan on one layout, with the open settings chosen for it."""
     model, policy, workload = request.model, request.policy, request.workload
@@ -99,12 +125,7 @@ def settle(request: PlanRequest, metadata: ModelMetadata, gpu: GPU, layout: Layo
     length = model.max_model_len or metadata.max_position_embeddings
     settings = Settings(
         layout=layout,
-        dtype=served_dtype(
-            model.dtype,
-            checkpoint=metadata.dtype,
-            model_type=_type_of(metadata),
-            compute_capability=gpu.compute_capability,
-        ),
+        dtype=_dtype(request, metadata, gpu),
         quantization=model.quantization,
         kv_cache_dtype=model.kv_cache_dtype,
         max_model_len=length,
@@ -183,6 +204,15 @@ def _illegal(metadata: ModelMetadata, result: Estimate, gpus: int) -> str | None
             experts=metadata.num_experts > 0,
         )
     return refused or why_not(metadata, layout.tp, pp=layout.pp, dp=layout.dp, expert_parallel=layout.expert_parallel)
+
+
+def _dtype(request: PlanRequest, metadata: ModelMetadata, gpu: GPU) -> str:
+    return served_dtype(
+        request.model.dtype,
+        checkpoint=metadata.dtype,
+        model_type=_type_of(metadata),
+        compute_capability=gpu.compute_capability,
+    )
 
 
 def _type_of(metadata: ModelMetadata) -> str:

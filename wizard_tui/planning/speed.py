@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from wizard_tui.models.layers import attention_layers
 from wizard_tui.models.metadata import ModelMetadata
@@ -74,7 +75,7 @@ def load_of(result: Estimate, metadata: ModelMetadata) -> Load:
         experts_per_token=metadata.num_experts_per_tok,
         active_params=metadata.active_params / ranks,
         layers=metadata.num_hidden_layers,
-        attention_layers=sum(cache.kind in WHOLE_CONTEXT for cache in attention_layers(metadata)),
+        attention_layers=_whole_context_layers(metadata),
         moe_layers=metadata.num_hidden_layers if metadata.num_experts else 0,
         hidden_size=metadata.hidden_size,
         query_dim=metadata.num_attention_heads * _attention_dim(metadata),
@@ -85,6 +86,11 @@ def load_of(result: Estimate, metadata: ModelMetadata) -> Load:
         tp=layout.tp,
         pp=layout.pp,
     )
+
+
+@lru_cache(maxsize=256)
+def _whole_context_layers(metadata: ModelMetadata) -> int:
+    return sum(cache.kind in WHOLE_CONTEXT for cache in attention_layers(metadata))
 
 
 def expert_share(metadata: ModelMetadata) -> float:

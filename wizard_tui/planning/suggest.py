@@ -55,9 +55,11 @@ def _candidates(decision: Decision) -> Iterator[Patch]:
     if result.starts and decision.idle_gpus >= settings.layout.gpus:
         replicas = settings.layout.dp * (1 + decision.idle_gpus // settings.layout.gpus)
         yield {"hardware": {"data_parallel_size": replicas}}
-    if not decision.fits:
-        if hardware.tensor_parallel_size and decision.idle_gpus:
-            yield {"hardware": {"tensor_parallel_size": None}}
+    if not decision.fits and hardware.tensor_parallel_size and decision.idle_gpus:
+        yield {"hardware": {"tensor_parallel_size": None}}
+    # where the weights alone are too many, only fewer bytes of them or more GPUs can help
+    room = result.weights.bytes < gpu.total_bytes
+    if not decision.fits and room:
         safe = round(safe_utilisation(result), 2)
         if safe > settings.gpu_memory_utilization:
             yield {"policy": {"gpu_memory_utilization": safe}}
@@ -66,14 +68,14 @@ def _candidates(decision: Decision) -> Iterator[Patch]:
         if settings.max_num_seqs > 64:
             yield {"policy": {"max_num_seqs": max(64, request.workload.concurrency)}}
     capability = gpu.compute_capability or ((9, 0) if gpu.vendor == "amd" else (0, 0))
-    if settings.kv_cache_dtype == "auto" and capability >= (8, 9):
+    if settings.kv_cache_dtype == "auto" and capability >= (8, 9) and room:
         yield {"model": {"kv_cache_dtype": "fp8"}}
     if not decision.fits:
         longest = result.layout.largest_len(result.kv_low, 1, settings.max_model_len)
         wanted = request.workload.prompt_tokens + request.workload.gen_tokens
         if wanted <= longest < settings.max_model_len:
             yield {"model": {"max_model_len": longest // 16 * 16}}
-        if not policy.enforce_eager:
+        if room and not policy.enforce_eager:
             yield {"policy": {"enforce_eager": True}}
         if facts.metadata.quantization is None and settings.quantization is None and capability >= (7, 5):
             yield {"model": {"quantization": "fp8_per_tensor"}}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal
 
@@ -73,7 +74,16 @@ ARTIFACTS: Mapping[str, Artifact] = MappingProxyType({artifact.name: artifact fo
 
 
 def render_artifacts(config: VLLMConfig) -> Artifacts:
-    """The four artifacts of a plan response. Raises ValueError for a flag the planned vLLM does not have."""
+    """The four artifacts of a plan response. Raises ValueError for a flag the planned vLLM does not have.
+
+    Most changes of a request leave the flags as they are, so what was rendered of them is kept.
+    """
+    return _rendered(config.model_dump_json(exclude={"explanations"}))
+
+
+@lru_cache(maxsize=64)
+def _rendered(flags: str) -> Artifacts:
+    config = VLLMConfig.model_validate_json(flags)
     return Artifacts(
         serve_command=render_serve_command(config),
         docker_command=render_docker_command(config),

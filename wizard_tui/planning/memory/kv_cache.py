@@ -111,7 +111,9 @@ class BlockPool:
     def largest_len(self, blocks: int, limit: int, requests: int = 1) -> int:
         """The longest length up to `limit` of which `requests` fit into `blocks`; 0 when not even one token does."""
         share = blocks // requests if requests else blocks
-        low, high = 0, limit
+        if self.blocks_per_request(limit) <= share:
+            return limit
+        low, high = 0, limit - 1
         while low < high:
             middle = (low + high + 1) // 2
             if self.blocks_per_request(middle) <= share:

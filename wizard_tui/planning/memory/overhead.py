@@ -17,6 +17,7 @@ from wizard_tui.engine.versions import NEWEST, release_of, rules_for
 from wizard_tui.hardware.gpu import GPU
 from wizard_tui.models.layers import is_latent, layer_kinds
 from wizard_tui.models.metadata import ModelMetadata
+from wizard_tui.models.tensors import is_of
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -199,29 +200,39 @@ def _expert_workspace(run: _Run) -> int:
 
 def _graphs(run: _Run, gpu: GPU, pp: int, age: str) -> int:
     """vLLM's estimate: a cost for each layer of each FULL decode graph."""
+    blackwell = gpu.compute_capability is not None and gpu.compute_capability[0] == 10
+    most = LARGEST_CAPTURE_BLACKWELL if blackwell else LARGEST_CAPTURE
+    graphs = _decode_graphs(min(2 * run.sequences, most, run.tokens), run.sequences)
+    return int(_layer_graphs_kib(run.metadata, age) / pp * graphs * KIB)
+
+
+@lru_cache(maxsize=256)
+def _layer_graphs_kib(metadata: ModelMetadata, age: str) -> float:
     costs = facts()["graph_kib"][age]
-    layers = sum(costs[name] for name in graph_costs(run.metadata)) / pp
-    return int(layers * _decode_graphs(run, gpu) * KIB)
+    return float(sum(costs[name] for name in graph_costs(metadata)))
 
 
 @lru_cache(maxsize=256)
 def graph_costs(metadata: ModelMetadata) -> tuple[str, ...]:
-    """Which cost of overhead.toml each layer's graph has: by its attention, or as a recurrent layer."""
+    """Which cost of overhead.toml each layer's graph has: by its attention, or as a recurrent part that stands alone.
+
+    A recurrent part with a feed-forward network behind it launches as many kernels as attention does.
+    """
     wide = _widest_head(metadata) > WIDEST_FLASH
     attention = "latent" if is_latent(metadata) else "triton" if wide else "dense"
-    return tuple("state" if kind == "state" else attention for kind in layer_kinds(metadata))
+    alone = is_of(metadata, "one_part_a_layer")
+    return tuple("state" if kind == "state" and alone else attention for kind in layer_kinds(metadata))
 
 
 def _widest_head(metadata: ModelMetadata) -> int:
     return max(metadata.head_dim, int(metadata.text_config.get("global_head_dim") or 0))
 
 
-def _decode_graphs(run: _Run, gpu: GPU) -> int:
+@lru_cache(maxsize=1024)
+def _decode_graphs(largest: int, sequences: int) -> int:
     """How many batch sizes get a FULL decode graph (config/vllm.py:_set_cudagraph_sizes)."""
-    blackwell = gpu.compute_capability is not None and gpu.compute_capability[0] == 10
-    largest = min(2 * run.sequences, LARGEST_CAPTURE_BLACKWELL if blackwell else LARGEST_CAPTURE, run.tokens)
     sizes = [*(1, 2, 4), *range(8, 256, 8), *range(256, largest + 1, 16)]
-    return sum(size <= min(largest, run.sequences) for size in sizes)
+    return sum(size <= min(largest, sequences) for size in sizes)
 
 
 def _has_tower(metadata: ModelMetadata) -> bool:

@@ -65,6 +65,7 @@ class _Split:
     mxfp4_layout_share: float
 
 
+@lru_cache(maxsize=2048)
 def weights_for(
     metadata: ModelMetadata,
     *,
@@ -102,7 +103,6 @@ def weights_for(
     )
 
 
-@lru_cache(maxsize=1024)
 def _weights(metadata: ModelMetadata, split: _Split, pp: int, quantization: str | None) -> Weights:
     found = inventory(metadata)
     quantized = quantization_of(metadata, quantization)
