@@ -28,6 +28,30 @@ def test_limits_of_a_server(gpu: str, tokens: int, sequences: int) -> None:
         total_bytes=found.total_bytes,
         gpu_name=found.name,
         compute_capability=found.compute_capability,
-        vllm_version="0.33.0",
+        max_model_len=131072,
     )
     assert limits == (tokens, sequences)
+
+
+@pytest.mark.parametrize(
+    ("length", "tokens", "sequences", "limits"),
+    [
+        (4, None, None, (4096, 1024)),
+        (4, None, 16, (64, 16)),
+        (131072, 512, None, (512, 512)),
+        (131072, 512, 600, (512, 600)),
+    ],
+)
+def test_what_is_left_out_is_held_to_what_can_be_used(
+    length: int, tokens: int | None, sequences: int | None, limits: tuple[int, int]
+) -> None:
+    h100 = get_gpu_by_name("H100 80GB")
+    found = default_batch_limits(
+        total_bytes=h100.total_bytes,
+        gpu_name=h100.name,
+        compute_capability=h100.compute_capability,
+        max_model_len=length,
+        max_num_batched_tokens=tokens,
+        max_num_seqs=sequences,
+    )
+    assert found == limits

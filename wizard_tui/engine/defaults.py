@@ -6,11 +6,23 @@ from wizard_tui.schemas.numbers import GIB
 
 
 def default_batch_limits(
-    *, total_bytes: int, gpu_name: str, compute_capability: tuple[int, int] | None, vllm_version: str
+    *,
+    total_bytes: int,
+    gpu_name: str,
+    compute_capability: tuple[int, int] | None,
+    max_model_len: int,
+    max_num_batched_tokens: int | None = None,
+    max_num_seqs: int | None = None,
 ) -> tuple[int, int]:
-    """(max_num_batched_tokens, max_num_seqs) of `vllm serve` (engine/arg_utils.py:get_batch_defaults)."""
+    """(max_num_batched_tokens, max_num_seqs) of `vllm serve`, either of them as stated where it is
+    (engine/arg_utils.py:get_batch_defaults and _set_default_max_num_seqs_and_batched_tokens_args).
+
+    What is left out is held to what can be used: no more tokens than all sequences have, no more sequences than tokens.
+    """
+    tokens, sequences = 2048, 256
     if total_bytes >= 160 * GIB:
-        return 16384, 1024
-    if total_bytes >= 70 * GIB and "a100" not in gpu_name.lower() and compute_capability != (12, 1):
-        return 8192, 1024
-    return 2048, 256
+        tokens, sequences = 16384, 1024
+    elif total_bytes >= 70 * GIB and "a100" not in gpu_name.lower() and compute_capability != (12, 1):
+        tokens, sequences = 8192, 1024
+    tokens = max_num_batched_tokens or min(tokens, (max_num_seqs or sequences) * max_model_len)
+    return tokens, max_num_seqs or min(sequences, tokens)

@@ -17,7 +17,7 @@ from wizard_tui.planning.memory.weights import weights_for
 from wizard_tui.planning.parallel import legal_tensor_parallel_sizes, why_not
 from wizard_tui.planning.settings import Layout, Settings
 from wizard_tui.resolve import Facts
-from wizard_tui.schemas.inputs import HardwareInput, PlanRequest
+from wizard_tui.schemas.inputs import HardwareInput, PlanRequest, PolicyInput
 
 UTILISATION_STEP = 0.01
 
@@ -116,13 +116,8 @@ def _worth_settling(
 def settle(request: PlanRequest, metadata: ModelMetadata, gpu: GPU, layout: Layout, rules: VersionRules) -> Estimate:
     """The best memory plan on one layout, with the open settings chosen for it."""
     model, policy, workload = request.model, request.policy, request.workload
-    tokens, sequences = default_batch_limits(
-        total_bytes=gpu.total_bytes,
-        gpu_name=gpu.name,
-        compute_capability=gpu.compute_capability,
-        vllm_version=rules.version,
-    )
     length = model.max_model_len or metadata.max_position_embeddings
+    tokens, sequences = batch_limits(gpu, length, policy)
     settings = Settings(
         layout=layout,
         dtype=_dtype(request, metadata, gpu),
@@ -157,6 +152,18 @@ def settle(request: PlanRequest, metadata: ModelMetadata, gpu: GPU, layout: Layo
             settings = replace(settings, max_model_len=chosen)
             result = estimate(settings, metadata, gpu, workload, policy)
     return result
+
+
+def batch_limits(gpu: GPU, max_model_len: int, policy: PolicyInput) -> tuple[int, int]:
+    """(max_num_batched_tokens, max_num_seqs) that vLLM takes on this GPU when the policy's are passed on."""
+    return default_batch_limits(
+        total_bytes=gpu.total_bytes,
+        gpu_name=gpu.name,
+        compute_capability=gpu.compute_capability,
+        max_model_len=max_model_len,
+        max_num_batched_tokens=policy.max_num_batched_tokens,
+        max_num_seqs=policy.max_num_seqs,
+    )
 
 
 def safe_utilisation(result: Estimate) -> float:

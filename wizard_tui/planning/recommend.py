@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from wizard_tui.engine.defaults import default_batch_limits
 from wizard_tui.engine.parsers import parsers_for
 from wizard_tui.hardware.gpu import GPU
 from wizard_tui.models.metadata import ModelMetadata
-from wizard_tui.planning.decide import Decision, decide
+from wizard_tui.planning.decide import Decision, batch_limits, decide
 from wizard_tui.resolve import Facts
 from wizard_tui.schemas.inputs import PlanRequest
 from wizard_tui.schemas.numbers import gib
@@ -105,12 +104,7 @@ def _flags(decision: Decision) -> list[tuple[str, Any, str]]:
             decision.rules.default_gpu_memory_utilization,
             f"{gib(gpu.used_bytes + result.overhead.unbudgeted):.1f} GiB are in use or needed outside vLLM's budget",
         )
-    tokens, sequences = default_batch_limits(
-        total_bytes=gpu.total_bytes,
-        gpu_name=gpu.name,
-        compute_capability=gpu.compute_capability,
-        vllm_version=settings.vllm_version,
-    )
+    tokens, sequences = batch_limits(gpu, settings.max_model_len, request.policy)
     add("max_num_seqs", settings.max_num_seqs, sequences, f"{settings.max_num_seqs} states fit into the cache")
     add("max_num_batched_tokens", settings.max_num_batched_tokens, tokens, "tokens in one step")
     add("host", request.policy.host, None, "listens on this machine only")

@@ -46,9 +46,7 @@ def warnings(decision: Decision) -> list[str]:
     request = decision.request
     length = request.workload.prompt_tokens + request.workload.gen_tokens
     if length > result.settings.max_model_len:
-        found.append(
-            f"prompt and answer take {length:,} tokens, more than max_model_len {result.settings.max_model_len:,}"
-        )
+        found.append(f"prompt and answer take {length:,} tokens, more than max_model_len holds")
     if request.workload.concurrency > result.settings.max_num_seqs * result.settings.layout.dp:
         found.append(
             f"concurrency {request.workload.concurrency} is above max_num_seqs {result.settings.max_num_seqs}: "
