@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from wizard_tui.models.config_keys import quantization_config
 
@@ -83,6 +83,8 @@ _MODELOPT = {
     "FP8_PER_CHANNEL_PER_TOKEN": FP8_CHANNEL,
 }
 _EXPERTS_ONLY = frozenset({"mxfp4", "gpt_oss_mxfp4", "experts_int8", "int8_per_channel_weight_only", "nvfp4_per_token"})
+# methods whose weights may have a scale for every tile
+_BLOCKWISE = frozenset({"fp8", "modelopt", "modelopt_mixed", "deepseek_fp8", "fp8_per_block"})
 _IGNORED = ("ignore", "ignored_layers", "modules_to_not_convert", "exclude_modules")
 _OUTER = re.compile(r"^(model\.|language_model\.|text_model\.|transformer\.|backbone\.|decoder\.)+")
 
@@ -100,6 +102,7 @@ class Quantization:
         self._exact, self._patterns = _ignored([] if self._online else self._names())
         self._layers = self._mixed()
         self._rest = self._whole if self._method == "fp8" else None
+        self.doubts = () if self._online else tuple(self._doubts())
 
     def format_of(self, module: str, part: str) -> Format | None:
         """The format of a module such as `layers.3.self_attn.q_proj`."""
@@ -125,16 +128,31 @@ class Quantization:
         if self._method is None:
             return None
         stated, method = self._stated, self._method
-        if block := stated.get("weight_block_size"):
+        if _is_block(block := stated.get("weight_block_size")) and method in _BLOCKWISE:
             return Format(8, 4, block=int(block[0]))
         if method in ("awq", "gptq", "auto-round", "inc", "awq_marlin", "gptq_marlin", "auto_awq", "auto_gptq"):
-            bits, group = int(stated.get("bits") or 4), int(stated.get("group_size") or 128)
+            bits, group = _whole(stated.get("bits"), 4), _whole(stated.get("group_size"), 128)
             zeros = "awq" in method or stated.get("sym") is False
             return Format(bits, 2, group=max(0, group), zeros=zeros)
         if method == "compressed-tensors":
             return _compressed(stated)
+        if method == "bitsandbytes" and stated.get("load_in_8bit"):
+            return INT8_CHANNEL
         algorithm = str(stated.get("quant_algo") or "").upper()
         return _MODELOPT.get(algorithm) or _BY_NAME.get(method) or _BY_NAME.get(method.partition("_")[0])
+
+    def _doubts(self) -> Iterator[str]:
+        """What in the checkpoint's own words cannot be, or is not understood; each a sentence."""
+        stated, method = self._stated, self._method
+        if method is not None and self._whole is None and not self._layers:
+            yield f"how {method} stores weights is not said by the checkpoint's config; planned unquantised"
+        block = stated.get("weight_block_size")
+        if block is not None and not (_is_block(block) and method in _BLOCKWISE):
+            yield f"the checkpoint's config says {method} and weight_block_size at once; the latter is ignored"
+        for key in ("bits", "group_size"):
+            value = stated.get(key)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+                yield f"the checkpoint's config has a {key} that is no whole number; the usual one is taken"
 
     def _mixed(self) -> dict[str, Format | None]:
         """ModelOpt's mixed precision: one algorithm for each module that is named."""
@@ -147,6 +165,15 @@ class Quantization:
             )
             for name, entry in layers.items()
         }
+
+
+def _is_block(value: object) -> TypeGuard[Sequence[int]]:
+    whole = isinstance(value, (list, tuple)) and len(value) == 2
+    return whole and all(isinstance(side, int) and side > 0 for side in value)
+
+
+def _whole(value: object, usual: int) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value else usual
 
 
 @lru_cache(maxsize=128)
@@ -166,7 +193,7 @@ def _compressed(stated: Mapping[str, Any]) -> Format | None:
     weights = first.get("weights") if isinstance(first, Mapping) else None
     if not isinstance(weights, Mapping):
         return None
-    bits, strategy, group = int(weights.get("num_bits") or 8), weights.get("strategy"), weights.get("group_size")
+    bits, strategy, group = _whole(weights.get("num_bits"), 8), weights.get("strategy"), weights.get("group_size")
     if weights.get("type") == "float" and bits == 4:
         return MXFP4 if group == 32 else NVFP4
     if strategy == "block" and (block := weights.get("block_structure")):

@@ -127,7 +127,7 @@ def _weights(metadata: ModelMetadata, split: _Split, pp: int, quantization: str 
         source=source,
         relative_error=RELATIVE_ERROR.get(source, 0.01),
         after_loading=round(after[stages.index(fullest)]),
-        warnings=() if is_known(metadata) else (_unknown(metadata),),
+        warnings=(*quantized.doubts, *(() if is_known(metadata) else (_unknown(metadata),))),
     )
     return found_here if quantization else _held_to_headers(metadata, found_here, split.bytes_each)
 
