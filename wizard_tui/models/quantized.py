@@ -168,8 +168,7 @@ class Quantization:
 
 
 def _is_block(value: object) -> TypeGuard[Sequence[int]]:
-    whole = isinstance(value, (list, tuple)) and len(value) == 2
-    return whole and all(isinstance(side, int) and side > 0 for side in value)
+    return isinstance(value, (list, tuple)) and len(value) == 2 and all(isinstance(side, int) for side in value)
 
 
 def _whole(value: object, usual: int) -> int:
