@@ -13,10 +13,14 @@ from wizard_tui.schemas.numbers import GIB
 
 @dataclass(frozen=True)
 class Facts:
-    """What planning needs to know of the world. `gpus` are those of one node, one entry each."""
+    """What planning needs to know of the world.
+
+    `gpus` are those of one node, one entry each. `installed_vllm` is the version here, where the plan is for this box.
+    """
 
     metadata: ModelMetadata
     gpus: tuple[GPU, ...]
+    installed_vllm: str | None = None
 
 
 def resolve(request: PlanRequest) -> Facts:
@@ -25,7 +29,19 @@ def resolve(request: PlanRequest) -> Facts:
     Raises ValueError (no GPU, unknown GPU, bad repository, missing field) or FileNotFoundError (a local directory
     without config.json), each with one plain sentence.
     """
-    return Facts(resolve_model(request.model), resolve_gpus(request.hardware))
+    gpus = resolve_gpus(request.hardware)
+    return Facts(resolve_model(request.model), gpus, _installed_vllm() if are_of_this_box(gpus) else None)
+
+
+def are_of_this_box(gpus: Sequence[GPU]) -> bool:
+    """Whether these are GPUs that were found here, not those of another box that is planned for."""
+    return any(gpu.index is not None for gpu in gpus)
+
+
+def _installed_vllm() -> str | None:
+    from wizard_tui.hardware.installed import installed_vllm
+
+    return installed_vllm()
 
 
 def resolve_model(model: ModelInput) -> ModelMetadata:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.planning.conftest import facts, request
+from wizard_tui.engine.versions import NEWEST
 from wizard_tui.planning.planner import plan
 from wizard_tui.planning.suggest import patched
 from wizard_tui.schemas.numbers import GIB
@@ -226,3 +228,13 @@ def test_longer_context_never_raises_concurrency(drawn: tuple[Any, Any], _: str)
     asked = patched(asked, {"hardware": pinned})
     longer = patched(asked, {"model": {"max_model_len": 2 * (asked.model.max_model_len or 1)}})
     assert plan(longer, box).kv_cache.max_concurrency <= plan(asked, box).kv_cache.max_concurrency
+
+
+def test_the_version_is_the_users_the_images_the_installed_one_or_the_newest() -> None:
+    def version(installed: str | None, **policy: str) -> str:
+        return plan(request(policy=policy), replace(facts(), installed_vllm=installed)).config.deployment.vllm_version
+
+    assert version("0.29.0", vllm_version="0.31.0", image="vllm/vllm-openai:v0.30.0") == "0.31.0"
+    assert version("0.29.0", image="vllm/vllm-openai:v0.30.0") == "0.30.0"
+    assert version("0.29.0") == "0.29.0"
+    assert version(None) == NEWEST

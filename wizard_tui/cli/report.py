@@ -51,6 +51,8 @@ def print_detection(found: Detection) -> None:
     console = _console()
     if found.driver_version or found.cuda_version:
         console.print(_plain(f"driver {found.driver_version or 'unknown'}, CUDA {found.cuda_version or 'unknown'}"))
+    if found.installed_vllm:
+        console.print(_plain(f"vLLM {found.installed_vllm}"))
     if found.gpus:
         table = _table("", "GPU", "GiB", "in use", "compute", "link")
         for gpu in found.gpus:

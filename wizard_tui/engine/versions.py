@@ -91,3 +91,12 @@ def release_of(version: str) -> tuple[int, int, int]:
         raise ValueError(f"{version!r} is no vLLM version; write it like {NEWEST}")
     major, minor, patch = match.groups()
     return int(major), int(minor), int(patch or 0)
+
+
+_TAG = re.compile(r":v?(\d+\.\d+(?:\.\d+)?[^:/@]*)(?:@[^@]*)?$")
+
+
+def version_of_image(image: str | None) -> str | None:
+    """The version in a container image's tag, such as `vllm/vllm-openai:v0.29.0`; None where it tells none."""
+    match = _TAG.search(image or "")
+    return match[1] if match and _VERSION.fullmatch(match[1]) else None

@@ -13,6 +13,7 @@ from typing import Any
 
 from wizard_tui.hardware import host
 from wizard_tui.hardware.gpu import GPU, Detection
+from wizard_tui.hardware.installed import installed_vllm
 
 # A healthy driver answers within some hundred milliseconds
 DRIVER_TIMEOUT_S = 2.0
@@ -49,14 +50,16 @@ def detect(
             answers.put(Detection(problems=(f"the GPU driver's answer makes no sense ({error!r}); see nvidia-smi",)))
 
     threading.Thread(target=ask, name="gpu-detection", daemon=True).start()
+    installed = installed_vllm(settings)
     try:
-        return answers.get(timeout=timeout_s)
+        return replace(answers.get(timeout=timeout_s), installed_vllm=installed)
     except queue.Empty:
         return Detection(
+            installed_vllm=installed,
             problems=(
                 f"the GPU driver did not answer within {timeout_s:g} s; if it is only slow to start, turn on "
                 "persistence mode (sudo nvidia-smi -pm 1), and if nvidia-smi hangs too, reboot",
-            )
+            ),
         )
 
 

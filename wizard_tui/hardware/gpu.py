@@ -48,9 +48,9 @@ class Detection:
     """What the drivers of this machine told.
 
     `problems` are plain sentences, each with its cure: why there is no GPU, or what to know about those there are.
-    `links` names the path between each two GPUs, in their order, as `nvidia-smi topo -m` does: `NVLink`, `XGMI`, `PIX`
-    (one PCIe switch), `PXB` (several), `PHB` (the host bridge), `NODE`, `SYS` (between CPU sockets), `X` on the
-    diagonal, `?` where the driver does not tell.
+    `installed_vllm` is the version of the vLLM here. `links` names the path between each two GPUs, in their order,
+    as `nvidia-smi topo -m` does: `NVLink`, `XGMI`, `PIX` (one PCIe switch), `PXB` (several), `PHB` (the host
+    bridge), `NODE`, `SYS` (between CPU sockets), `X` on the diagonal, `?` where the driver does not tell.
     """
 
     gpus: tuple[GPU, ...] = ()
@@ -58,3 +58,4 @@ class Detection:
     driver_version: str | None = None
     cuda_version: str | None = None
     links: tuple[tuple[str, ...], ...] = ()
+    installed_vllm: str | None = None

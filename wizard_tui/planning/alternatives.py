@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 from wizard_tui.hardware.gpu import GPU
@@ -54,7 +54,7 @@ def boxes_that_do(request: PlanRequest, facts: Facts, catalogue: Iterable[GPU]) 
     free = patched(request, {"hardware": {"tensor_parallel_size": None, "pipeline_parallel_size": None}})
     for gpu in catalogue:
         for count in BOX_SIZES:
-            decision = decide(free, Facts(facts.metadata, (gpu,) * count))
+            decision = decide(free, replace(facts, gpus=(gpu,) * count))
             if decision.fits and not decision.estimate.tight:
                 found.append((gpu, count, decision))
                 break

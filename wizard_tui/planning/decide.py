@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from wizard_tui.engine.defaults import default_batch_limits
 from wizard_tui.engine.dtype import dtype_refusal, served_dtype
 from wizard_tui.engine.quantization import refusal
-from wizard_tui.engine.versions import VersionRules, rules_for
+from wizard_tui.engine.versions import VersionRules, rules_for, version_of_image
 from wizard_tui.hardware.gpu import GPU
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.planning.estimate import Estimate, estimate
@@ -45,7 +45,8 @@ def decide(request: PlanRequest, facts: Facts) -> Decision:
     What the request sets explicitly is taken as it is, also where it cannot work; `Decision.problem` then says why.
     """
     hardware = request.hardware
-    rules = rules_for(request.policy.vllm_version)
+    policy = request.policy
+    rules = rules_for(policy.vllm_version or version_of_image(policy.image) or facts.installed_vllm)
     gpu = smallest(facts.gpus)
     in_node = len(facts.gpus)
     best: Estimate | None = None

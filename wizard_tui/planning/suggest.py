@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from wizard_tui.engine.quantization import replacement
@@ -90,7 +91,7 @@ def _candidates(decision: Decision) -> Iterator[Patch]:
 def _facts_with(facts: Facts, patch: Patch) -> Facts:
     """The facts after a patch: more GPUs of a kind are known already."""
     count = patch.get("hardware", {}).get("gpus")
-    return facts if count is None else Facts(facts.metadata, facts.gpus[:1] * count)
+    return facts if count is None else replace(facts, gpus=facts.gpus[:1] * count)
 
 
 def _fitting_concurrency(decision: Decision) -> int:

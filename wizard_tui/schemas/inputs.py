@@ -141,7 +141,10 @@ class PolicyInput(Section):
         1.0, description="safety factor on the KV cache the workload needs; vLLM's own cache does not fragment"
     )
     headroom_gb: GiBOrZero = Field(0.0, description="KV cache in GiB that must stay spare for the verdict to be fits")
-    vllm_version: Text | None = Field(None, description="vLLM version to plan for; empty means the newest known")
+    vllm_version: Text | None = Field(
+        None,
+        description="vLLM version to plan for; empty: the image's, the one installed here, or the newest known",
+    )
     kv_cache_memory_bytes: Annotated[Bytes | None, BeforeValidator(_blank_is_none)] = Field(
         None, description="fixed KV cache size of one GPU in bytes, such as 10G, in place of the utilisation"
     )

@@ -52,4 +52,4 @@ class Sources:
     async def find_gpus(self, target: MessagePump) -> None:
         """Ask the driver and post the answer."""
         found = await asyncio.to_thread(self.detect)
-        target.post_message(GpusFound(found.gpus, found.problems))
+        target.post_message(GpusFound(found.gpus, found.problems, found.installed_vllm))

@@ -36,3 +36,4 @@ class GpusFound(Message):
 
     gpus: Sequence[GPU]
     problems: Sequence[str] = ()
+    installed_vllm: str | None = None

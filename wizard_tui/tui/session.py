@@ -66,6 +66,7 @@ class Session:
     metadata: ModelMetadata | None = None
     model_state: str = ""
     detected: tuple[GPU, ...] | None = None
+    installed_vllm: str | None = None
     problems: tuple[str, ...] = ()
     step: str = "welcome"
     left: Left | None = None
@@ -132,7 +133,7 @@ class Session:
         panels wait for it.
         """
         from wizard_tui.planning.planner import plan
-        from wizard_tui.resolve import Facts, resolve_gpus
+        from wizard_tui.resolve import Facts, are_of_this_box, resolve_gpus
 
         try:
             self.request = PlanRequest.model_validate(self.draft() | {"explain": True})
@@ -149,7 +150,7 @@ class Session:
         if metadata is None or self._read_for != self.request.model.model:
             return
         try:
-            facts = Facts(metadata, gpus)
+            facts = Facts(metadata, gpus, self.installed_vllm if are_of_this_box(gpus) else None)
             response = plan(self.request, facts)
         except ValueError as error:
             self.errors = {MODEL: str(error)}
@@ -233,9 +234,12 @@ class Session:
         self.metadata, self.model_state = None, sentence
         return True
 
-    def gpus_found(self, gpus: Sequence[GPU]) -> list[str]:
-        """Take what the driver shows; the paths of the hardware fields that it fills, as far as nobody touched them."""
-        self.detected = tuple(gpus)
+    def gpus_found(self, gpus: Sequence[GPU], installed_vllm: str | None = None) -> list[str]:
+        """Take what the driver shows, and which vLLM is here.
+
+        Gives the paths of the hardware fields that it fills, as far as nobody touched them.
+        """
+        self.detected, self.installed_vllm = tuple(gpus), installed_vllm
         if {self.origins[GPU_NAME], self.origins[GPU_COUNT]} - {"default"}:
             return []
         filled: dict[str, tuple[str, Origin]] = (
@@ -280,7 +284,7 @@ class Session:
         self.texts, self.origins, self.left = fresh.texts, fresh.origins, None
         self._done, self._undone = [], []
         if self.detected is not None:
-            self.gpus_found(self.detected)
+            self.gpus_found(self.detected, self.installed_vllm)
 
     def _remember(self, edit: Edit) -> None:
         last = self._done[-1] if self._done else None

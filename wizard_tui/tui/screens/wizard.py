@@ -300,7 +300,7 @@ class WizardScreen(QuietScreen):
     @on(GpusFound)
     def _gpus_found(self, event: GpusFound) -> None:
         for form in self.query(Form):
-            form.set_texts(self.session.gpus_found(event.gpus))
+            form.set_texts(self.session.gpus_found(event.gpus, event.installed_vllm))
         self.session.problems = tuple(event.problems)
         self.query_one(Welcome).show(self.session)
         self.post_message(Replan())

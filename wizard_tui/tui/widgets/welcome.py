@@ -61,6 +61,8 @@ def _found(session: Session) -> list[Line]:
         used = sum(card.used_bytes for card in cards)
         tail = f", {gib(used):.1f} GiB in use" if used else ""
         lines.append(((f"  {len(cards)} x {name}, {gib(total):.2f} GiB each{tail}", ""),))
+    if session.installed_vllm:
+        lines.append(((f"  vLLM {session.installed_vllm} is installed", ""),))
     return lines
 
 

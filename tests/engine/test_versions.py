@@ -1,0 +1,40 @@
+"""Versions and what differs between them."""
+
+from __future__ import annotations
+
+import pytest
+
+from wizard_tui.engine.versions import rules_for, version_of_image
+
+
+@pytest.mark.parametrize(
+    ("image", "version"),
+    [
+        ("vllm/vllm-openai:v0.29.0", "0.29.0"),
+        ("vllm/vllm-openai:0.29.0-cu130", "0.29.0-cu130"),
+        ("registry.local:5000/team/vllm:v0.30.1@sha256:0123", "0.30.1"),
+        ("vllm/vllm-openai:latest", None),
+        ("registry.local:5000/vllm", None),
+        ("vllm/vllm-openai", None),
+        (None, None),
+    ],
+)
+def test_the_version_in_an_image_tag(image: str | None, version: str | None) -> None:
+    assert version_of_image(image) == version
+    assert rules_for(version).default_gpu_memory_utilization == 0.92
+
+
+def test_each_change_holds_from_its_version_on() -> None:
+    assert not rules_for("0.19.9").graphs_in_budget
+    assert rules_for("0.20.0").graphs_in_budget
+    assert rules_for("0.20.1rc1.dev16+g7a1eb8ac2").graphs_in_budget
+    assert not rules_for("0.28.1").model_runner_v2
+    assert rules_for("0.29").model_runner_v2
+    assert "newer than" in rules_for("0.99.0").note
+
+
+@pytest.mark.parametrize("text", ["", "latest", "0", "v", "zero.one"])
+def test_what_is_no_version(text: str) -> None:
+    if text:
+        with pytest.raises(ValueError, match="is no vLLM version"):
+            rules_for(text)
