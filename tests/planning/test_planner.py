@@ -238,3 +238,15 @@ def test_the_version_is_the_users_the_images_the_installed_one_or_the_newest() -
     assert version("0.29.0", image="vllm/vllm-openai:v0.30.0") == "0.30.0"
     assert version("0.29.0") == "0.29.0"
     assert version(None) == NEWEST
+
+
+def test_a_quantised_checkpoint_is_offered_before_quantising_while_loading() -> None:
+    from wizard_tui.models.metadata import load_model_metadata
+
+    asked = request(model={"model": "Qwen/Qwen3-32B"}, hardware={"gpu": "RTX 4090"})
+    known = replace(facts(gpu="RTX 4090"), metadata=load_model_metadata("Qwen/Qwen3-32B"))
+    offered = plan(asked, known).feasibility.suggestions
+    assert {"model": {"model": "Qwen/Qwen3-32B-AWQ"}} in [one.patch for one in offered]
+    applied = patched(asked, {"model": {"model": "Qwen/Qwen3-32B-AWQ"}})
+    after = plan(applied, replace(known, metadata=load_model_metadata("Qwen/Qwen3-32B-AWQ")))
+    assert after.feasibility.fits

@@ -34,7 +34,7 @@ def print_plan(request: PlanRequest, response: PlanResponse) -> None:
         console.print(_pairs("Why", _reasons(response)))
     for title, lines in (
         ("Warnings", feasibility.warnings),
-        ("What would help", [f"{entry.title} ({entry.gain})" for entry in feasibility.suggestions]),
+        ("What would help", [entry.title for entry in feasibility.suggestions]),
         ("Assumptions", response.performance.assumptions[:3]),
     ):
         if lines:

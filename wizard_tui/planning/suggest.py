@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from wizard_tui.engine.quantization import replacement
+from wizard_tui.models.siblings import siblings
 from wizard_tui.planning.decide import Decision, decide, safe_utilisation
 from wizard_tui.resolve import Facts
 from wizard_tui.schemas.inputs import PlanRequest
@@ -23,8 +24,10 @@ WORTH_NAMING = 1.15
 
 def suggestions(decision: Decision) -> list[Suggestion]:
     """Changes to the request that make it fit, or give clearly more room; cheapest in quality first."""
-    found = []
+    found: list[Suggestion] = []
     for patch in _candidates(decision):
+        if _adds_gpus(patch) and any(_adds_gpus(one.patch) for one in found):
+            continue
         changed = decide(patched(decision.request, patch), _facts_with(decision.facts, patch))
         gain = _gain(decision, changed)
         if gain is not None:
@@ -32,6 +35,10 @@ def suggestions(decision: Decision) -> list[Suggestion]:
         if len(found) == AT_MOST:
             break
     return found
+
+
+def _adds_gpus(patch: Patch) -> bool:
+    return "gpus" in patch.get("hardware", {})
 
 
 def patched(request: PlanRequest, patch: Patch) -> PlanRequest:
@@ -78,6 +85,8 @@ def _candidates(decision: Decision) -> Iterator[Patch]:
             yield {"model": {"max_model_len": longest // 16 * 16}}
         if room and not policy.enforce_eager:
             yield {"policy": {"enforce_eager": True}}
+        if settings.quantization is None:
+            yield from ({"model": {"model": sibling.model_id}} for sibling in siblings(facts.metadata))
         if facts.metadata.quantization is None and settings.quantization is None and capability >= (7, 5):
             yield {"model": {"quantization": "fp8_per_tensor"}}
         if gpu.index is None:
@@ -89,8 +98,11 @@ def _candidates(decision: Decision) -> Iterator[Patch]:
 
 
 def _facts_with(facts: Facts, patch: Patch) -> Facts:
-    """The facts after a patch: more GPUs of a kind are known already."""
-    count = patch.get("hardware", {}).get("gpus")
+    """The facts after a patch: more GPUs of a kind and the model's siblings are known already."""
+    count, model = patch.get("hardware", {}).get("gpus"), patch.get("model", {}).get("model")
+    if model is not None:
+        known = next(sibling for sibling in siblings(facts.metadata) if sibling.model_id == model)
+        facts = replace(facts, metadata=known)
     return facts if count is None else replace(facts, gpus=facts.gpus[:1] * count)
 
 
