@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
 
@@ -41,6 +41,11 @@ class Hub:
         self.asked.append((handler.command, path, handler.headers.get("Range", "")))
         if self.cuts_connections:
             handler.connection.shutdown(socket.SHUT_RDWR)
+            return
+        if path == "/api/models":
+            wanted = parse_qs(urlsplit(handler.path).query).get("search", [""])[0].lower()
+            listed = [_info(name, repo) for name, repo in self.repos.items() if wanted in name.lower()]
+            _send(handler, json.dumps(listed).encode(), {"Content-Type": "application/json"}, body=body)
             return
         found = next((name for name in self.repos if path.startswith((f"/api/models/{name}", f"/{name}/"))), None)
         if found is None:

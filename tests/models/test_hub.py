@@ -3,36 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.models.hub_server import SHA, Hub, Repo, running, safetensors
+from tests.models.hub_server import SHA, Hub, Repo, safetensors
 from tests.planning.conftest import LLAMA_8B
-from wizard_tui.models import hub as reading
 from wizard_tui.models.metadata import load_model_metadata
 
 CONFIG = json.dumps(LLAMA_8B).encode()
 TENSORS = {"model.norm.weight": ("BF16", [4096]), "lm_head.weight": ("BF16", [128256, 4096])}
-
-
-@pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    from huggingface_hub import constants
-
-    served = Hub()
-    with running(served) as address:
-        monkeypatch.setattr(constants, "ENDPOINT", address)
-        monkeypatch.setattr(
-            constants, "HUGGINGFACE_CO_URL_TEMPLATE", address + "/{repo_id}/resolve/{revision}/{filename}"
-        )
-        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
-        monkeypatch.setattr(reading, "TIMEOUT_S", 3.0)
-        monkeypatch.delenv("HF_TOKEN", raising=False)
-        yield served
 
 
 def test_config_headers_and_surroundings_are_read_without_weights(hub: Hub) -> None:

@@ -12,6 +12,7 @@ import typer
 
 from wizard_tui import __version__
 from wizard_tui.cli import on_a_terminal
+from wizard_tui.cli.models import app as models
 from wizard_tui.cli.options import Asked, UsageError, takes_request
 from wizard_tui.schemas.inputs import PlanRequest
 from wizard_tui.schemas.outputs import PlanResponse
@@ -25,6 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(models, name="models")
 
 
 def _version(wanted: bool) -> None:

@@ -30,7 +30,7 @@ def fetch(model_id: str, revision: str | None = None, *, with_headers: bool = Tr
     from huggingface_hub import HfApi
 
     api = HfApi()
-    info = _asked(model_id, lambda: api.model_info(model_id, revision=revision, files_metadata=True, timeout=TIMEOUT_S))
+    info = asked(model_id, lambda: api.model_info(model_id, revision=revision, files_metadata=True, timeout=TIMEOUT_S))
     files = {file.rfilename: file.size or 0 for file in info.siblings or ()}
     if CONFIG not in files:
         raise ValueError(_no_config(model_id, files))
@@ -79,7 +79,7 @@ def cached(model_id: str, revision: str | None = None) -> ModelMetadata | None:
 def _read(model_id: str, name: str, revision: str | None) -> dict[str, Any]:
     from huggingface_hub import hf_hub_download
 
-    path = _asked(model_id, lambda: hf_hub_download(model_id, name, revision=revision, etag_timeout=TIMEOUT_S))
+    path = asked(model_id, lambda: hf_hub_download(model_id, name, revision=revision, etag_timeout=TIMEOUT_S))
     return parse_json_object(Path(path).read_bytes(), f"{name} of {model_id}")
 
 
@@ -88,7 +88,7 @@ def _headers(model_id: str, revision: str | None) -> dict[str, Header]:
     from huggingface_hub.errors import NotASafetensorsRepoError, SafetensorsParsingError
 
     try:
-        found = _asked(
+        found = asked(
             model_id, lambda: HfApi().get_safetensors_metadata(model_id, revision=revision, timeout=TIMEOUT_S)
         )
     except (NotASafetensorsRepoError, SafetensorsParsingError):
@@ -115,7 +115,7 @@ def _repository(info: ModelInfo, files: Mapping[str, int]) -> Repository:
     )
 
 
-def _asked(model_id: str, question: Callable[[], Answer]) -> Answer:
+def asked(model_id: str, question: Callable[[], Answer]) -> Answer:
     """The Hub's answer; ValueError that says in plain words why there is none, and what to do."""
     from huggingface_hub import errors
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from wizard_tui.hardware.gpu import Detection
     from wizard_tui.models.metadata import ModelMetadata
+    from wizard_tui.models.search import Found
 
 
 def _load_model(model: str, revision: str | None, params_b: float | None) -> ModelMetadata:
@@ -28,15 +29,30 @@ def _detect() -> Detection:
     return detect()
 
 
+def _search_here(text: str) -> Sequence[Found]:
+    from wizard_tui.models.search import search_here
+
+    return search_here(text)
+
+
+def _search_hub(text: str) -> Sequence[Found]:
+    from wizard_tui.models.search import search_hub
+
+    return search_hub(text)
+
+
 @dataclass(frozen=True)
 class Sources:
     """Where facts come from: the disk, the Hub and the driver, unless a caller has them already.
 
-    Both are called in a thread. `load_model` raises ValueError or OSError with one plain sentence.
+    All but `search_here` are called in a thread; `load_model` and `search_hub` raise ValueError or OSError with one
+    plain sentence.
     """
 
     load_model: Callable[[str, str | None, float | None], ModelMetadata] = _load_model
     detect: Callable[[], Detection] = _detect
+    search_here: Callable[[str], Sequence[Found]] = _search_here
+    search_hub: Callable[[str], Sequence[Found]] = _search_hub
 
     async def read_model(self, target: MessagePump, model: str, revision: str | None, params_b: float | None) -> None:
         """Load a model's metadata and post the answer; the receiver checks that it is still wanted."""

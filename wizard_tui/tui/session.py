@@ -162,6 +162,23 @@ class Session:
             self.previous = self.response
         self.response, self.planned, self._facts = response, self.request, facts
 
+    def would_fit(self, model_id: str) -> bool | None:
+        """Whether a model of the catalogue fits with all else as it is; None where nothing is known of it here."""
+        from wizard_tui.models import catalog
+        from wizard_tui.models.metadata import metadata_from_catalog
+        from wizard_tui.planning.decide import decide
+        from wizard_tui.resolve import Facts, resolve_gpus
+
+        try:
+            request = PlanRequest.model_validate({**self.draft(), "model": {"model": model_id}})
+            entry = catalog.find(model_id)
+            if entry is None:
+                return None
+            gpus = resolve_gpus(request.hardware, self.detected or ())
+            return decide(request, Facts(metadata_from_catalog(entry), gpus, self.installed_vllm)).fits
+        except ValueError:
+            return None
+
     def plan_to_keep(self) -> tuple[PlanRequest, PlanResponse] | None:
         """The plan on screen as the command line would make it; None before there is one.
 

@@ -74,6 +74,7 @@ class WizardScreen(QuietScreen):
         ),
         Binding("ctrl+z", "undo", "take back the last edit", show=False, id="undo"),
         Binding("ctrl+y", "redo", "make it again", show=False, id="redo"),
+        Binding("ctrl+f", "find_model", "find a model by a part of its name", show=False, id="find"),
         Binding("ctrl+r", "rescan", "ask the driver again for GPUs", show=False, id="rescan"),
         Binding("ctrl+l", "start_anew", "do not go on with the last session", show=False, id="anew"),
         Binding("escape", "leave_field", "leave the field; nothing is lost", show=False),
@@ -82,7 +83,7 @@ class WizardScreen(QuietScreen):
     def __init__(self, session: Session, sources: Sources, on_save: Callable[[], None]) -> None:
         super().__init__()
         self.session = session
-        self._sources = sources
+        self.sources = sources
         self._save = on_save
         self._model_timer: Timer | None = None
         self._save_timer: Timer | None = None
@@ -201,6 +202,17 @@ class WizardScreen(QuietScreen):
         if response is not None and index < len(response.feasibility.suggestions):
             self._replaced(set(self.session.apply_patch(response.feasibility.suggestions[index].patch)))
 
+    def action_find_model(self) -> None:
+        """Look for a model as you type."""
+        from wizard_tui.tui.model_search import ModelPalette
+
+        self.app.push_screen(ModelPalette())
+
+    def take_model(self, model_id: str) -> None:
+        """Take over a model that was found."""
+        if self.session.set({MODEL: model_id}):
+            self._replaced({MODEL})
+
     def action_start_anew(self) -> None:
         """On Welcome: do not go on with the session that was left."""
         if self.session.step == "welcome" and self.session.left is not None:
@@ -282,7 +294,7 @@ class WizardScreen(QuietScreen):
         texts = self.session.texts
         if model := texts[MODEL].strip():
             revision, params_b = texts["model.revision"].strip() or None, _number(texts["model.params_b"])
-            await self._sources.read_model(self, model, revision, params_b)
+            await self.sources.read_model(self, model, revision, params_b)
 
     @on(ModelRead)
     def _model_read(self, event: ModelRead) -> None:
@@ -295,7 +307,7 @@ class WizardScreen(QuietScreen):
 
     @work(exclusive=True, group="gpus", exit_on_error=False)
     async def _ask_gpus(self) -> None:
-        await self._sources.find_gpus(self)
+        await self.sources.find_gpus(self)
 
     @on(GpusFound)
     def _gpus_found(self, event: GpusFound) -> None:

@@ -1,0 +1,60 @@
+"""The palette that finds models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from textual.pilot import Pilot
+from textual.widgets import OptionList
+
+from tests.tui.conftest import opened, until
+from wizard_tui.models.search import Found
+from wizard_tui.tui.model_search import ModelPalette
+from wizard_tui.tui.screens.wizard import WizardScreen
+
+NASTY = "org/[bold]model\x1b[31m\u202e"
+
+
+def wizard(pilot: Pilot[str]) -> WizardScreen:
+    return next(screen for screen in pilot.app.screen_stack if isinstance(screen, WizardScreen))
+
+
+def rows(pilot: Pilot[str]) -> list[str]:
+    listed = pilot.app.screen.query_one(OptionList)
+    return [str(listed.get_option_at_index(index).prompt) for index in range(listed.option_count)]
+
+
+async def test_models_are_found_as_one_types_and_enter_takes_one() -> None:
+    asked: list[str] = []
+
+    def on_the_hub(text: str) -> Sequence[Found]:
+        asked.append(text)
+        return [Found("Qwen/Qwen3-32B", "on the Hub"), Found(NASTY, "on the Hub")]
+
+    async with opened(hardware__gpu="H100 80GB") as pilot:
+        wizard(pilot).sources = replace(wizard(pilot).sources, search_hub=on_the_hub)
+        await pilot.press("ctrl+f", *"qwen3 32b")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ModelPalette) and bool(asked) and len(rows(pilot)) > 3)
+        found = rows(pilot)
+        assert asked == ["qwen3 32b"], "what was overtaken is not asked"
+        assert found[0].splitlines() == ["Qwen/Qwen3-32B", "fits, known"]
+        assert sum("Qwen/Qwen3-32B\n" in row for row in found) == 1
+        await until(pilot, lambda: any("[bold]model\\x1b[31m\\u202e" in row for row in rows(pilot)))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, WizardScreen))
+        assert wizard(pilot).session.texts["model.model"] == "Qwen/Qwen3-32B"
+        await pilot.press("ctrl+z")
+        assert wizard(pilot).session.texts["model.model"] == "llama-8b"
+
+
+async def test_without_the_hub_what_is_here_is_still_found() -> None:
+    def refuses(text: str) -> Sequence[Found]:
+        raise ValueError("the Hub cannot be reached")
+
+    async with opened(hardware__gpu="T4") as pilot:
+        wizard(pilot).sources = replace(wizard(pilot).sources, search_hub=refuses)
+        await pilot.press("ctrl+f", *"qwen3-32b")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ModelPalette) and len(rows(pilot)) > 3)
+        await until(pilot, lambda: "the Hub cannot be reached" in rows(pilot)[-1])
+        assert rows(pilot)[0].splitlines() == ["Qwen/Qwen3-32B", "too large, known"]

@@ -1,0 +1,87 @@
+"""Models by a part of their name: those on this machine, those of the catalogue, and those of the Hub."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wizard_tui.models import catalog
+
+MOST = 20
+# what vLLM serves as a language model; a repository without a tag may be one
+SERVED_TAGS = frozenset(
+    {"text-generation", "image-text-to-text", "any-to-any", "audio-text-to-text", "video-text-to-text", None}
+)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A model that a search found; `where` says in a word or two what had it."""
+
+    model_id: str
+    where: str
+
+
+def search_here(text: str, limit: int = MOST) -> list[Found]:
+    """Models of the Hugging Face cache and of the catalogue whose name has every word of `text`; no network."""
+    cached = set(cached_ids())
+    names = (*sorted(cached), *(name for name in catalog.ids() if name not in cached))
+    found = _by_fit(text, names)[:limit]
+    return [Found(name, "on this machine" if name in cached else "known") for name in found]
+
+
+def search_hub(text: str, limit: int = MOST) -> list[Found]:
+    """Models of the Hub that match, most downloaded first. Raises ValueError, a plain sentence with its cure."""
+    from wizard_tui.models.hub import asked
+
+    wanted = {"search": text.strip(), "sort": "downloads", "limit": str(2 * limit)}
+    listed = asked(text.strip(), lambda: _listed(wanted))
+    served = [one for one in listed if one.get("pipeline_tag") in SERVED_TAGS]
+    return [Found(str(one["id"]), "on the Hub") for one in served if one.get("id")][:limit]
+
+
+def _listed(wanted: Mapping[str, str]) -> list[Mapping[str, Any]]:
+    """One page of the Hub's list. HfApi.list_models repeats a call that fails for half a minute, which nobody who is
+    typing waits for."""
+    from huggingface_hub import constants, get_session
+    from huggingface_hub.errors import OfflineModeIsEnabled
+    from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type: ignore[attr-defined]
+
+    from wizard_tui.models.hub import TIMEOUT_S
+
+    if constants.HF_HUB_OFFLINE:
+        raise OfflineModeIsEnabled("HF_HUB_OFFLINE is set")
+    answer = get_session().get(
+        f"{constants.ENDPOINT}/api/models", params=dict(wanted), headers=build_hf_headers(), timeout=TIMEOUT_S
+    )
+    hf_raise_for_status(answer)
+    page = answer.json()
+    return [one for one in page if isinstance(one, Mapping)] if isinstance(page, list) else []
+
+
+def cached_ids() -> list[str]:
+    """Models of the Hugging Face cache that have a config.json, by the names of its directories."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    try:
+        folders = sorted(Path(HF_HUB_CACHE).glob("models--*"))
+    except OSError:
+        return []
+    return [
+        folder.name.removeprefix("models--").replace("--", "/", 1)
+        for folder in folders
+        if next(folder.glob("snapshots/*/config.json"), None) is not None
+    ]
+
+
+def _by_fit(text: str, names: Iterable[str]) -> list[str]:
+    """Names with every word of `text`; those that begin with it come first, then the shorter ones."""
+    words = text.lower().split()
+    hits = [name for name in names if words and all(word in name.lower() for word in words)]
+    return sorted(hits, key=lambda name: (not _begins(name, words[0]), len(name)))
+
+
+def _begins(name: str, word: str) -> bool:
+    return name.lower().startswith(word) or name.lower().rpartition("/")[2].startswith(word)
