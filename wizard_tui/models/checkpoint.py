@@ -6,6 +6,8 @@ import math
 import re
 from typing import TYPE_CHECKING
 
+from wizard_tui.models.gguf import element_bytes
+
 if TYPE_CHECKING:
     from wizard_tui.models.metadata import ModelMetadata
 
@@ -37,7 +39,7 @@ _SCALE = re.compile(r"(scale|scales|zero_point|zeros|amax|_bias_correction|inv|g
 # what vLLM's loaders leave aside: layers that draft (models/utils.py and each model's load_weights), inverse
 # frequencies, masks
 _NOT_LOADED = re.compile(r"(^|\.)(mtp|nextn|eagle|draft)[^.]*\.|rotary_emb\.inv_freq$|\.attn\.(bias|masked_bias)$")
-_LAYER = re.compile(r"(?:^|\.)(?:layers|h|blocks)\.(\d+)\.")
+_LAYER = re.compile(r"(?:^|\.)(?:layers|h|blocks|blk)\.(\d+)\.")
 _TOWER = re.compile(r"(^|\.)(visual|vision|audio|image)[^.]*\.")
 
 
@@ -50,11 +52,12 @@ def loaded_bytes(metadata: ModelMetadata, bytes_each: int) -> int | None:
     if not metadata.headers:
         return None
     total = 0.0
+    sizes = {**element_bytes(), **ELEMENT_BYTES}
     for name, (kind, shape) in metadata.headers.items():
         if not _is_loaded(metadata, name):
             continue
         plain = kind in _PLAIN and not _SCALE.search(name)
-        total += math.prod(shape) * (bytes_each if plain else ELEMENT_BYTES.get(kind, bytes_each))
+        total += math.prod(shape) * (bytes_each if plain else sizes.get(kind, bytes_each))
     return round(total)
 
 

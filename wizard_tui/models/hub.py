@@ -7,6 +7,7 @@ Code of a repository is never loaded.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from io import BufferedReader, RawIOBase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -51,6 +52,50 @@ def fetch(model_id: str, revision: str | None = None, *, with_headers: bool = Tr
         repository=_repository(info, files),
         warnings=() if tensor_files else (f"{model_id} has no safetensors files; vLLM may not load it",),
     )
+
+
+def fetch_gguf(model_id: str, name: str, revision: str | None = None) -> ModelMetadata:
+    """The facts of a GGUF file in a repository, from its header alone. Raises ValueError as `fetch` does."""
+    from wizard_tui.models.gguf import metadata_from_header, read_header
+
+    where = f"{model_id}/{name}"
+    header = asked(model_id, lambda: read_header(BufferedReader(_Ranges(model_id, name, revision)), where))
+    return metadata_from_header(header, where, revision=revision)
+
+
+class _Ranges(RawIOBase):
+    """A file of the Hub, read from its beginning in ranges."""
+
+    STEP_BYTES = 4 << 20
+
+    def __init__(self, model_id: str, name: str, revision: str | None) -> None:
+        from huggingface_hub import hf_hub_url
+
+        self._url = hf_hub_url(model_id, name, revision=revision)
+        self._at = 0
+        self._kept = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self._kept:
+            self._kept = self._range()
+        size = min(len(buffer), len(self._kept))
+        buffer[:size], self._kept = self._kept[:size], self._kept[size:]
+        return size
+
+    def _range(self) -> bytes:
+        from huggingface_hub import get_session
+        from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type: ignore[attr-defined]
+
+        wanted = {**build_hf_headers(), "Range": f"bytes={self._at}-{self._at + self.STEP_BYTES - 1}"}
+        answer = get_session().get(self._url, headers=wanted, timeout=TIMEOUT_S, follow_redirects=True)
+        if answer.status_code == 416:
+            return b""
+        hf_raise_for_status(answer)
+        self._at += len(answer.content)
+        return bytes(answer.content)
 
 
 def cached(model_id: str, revision: str | None = None) -> ModelMetadata | None:
@@ -160,5 +205,6 @@ def _no_config(model_id: str, files: Mapping[str, int]) -> str:
             f"{model_id} is a LoRA adapter: plan its base model and serve the adapter with --enable-lora --lora-modules"
         )
     if any(name.endswith(".gguf") for name in files):
-        return f"{model_id} has GGUF files and no config.json: give the repository it was made from"
+        name = next(name for name in sorted(files) if name.endswith(".gguf"))
+        return f"{model_id} has GGUF files and no config.json: name one of them, such as {model_id}/{name}"
     return f"{model_id} has no config.json, which vLLM needs; it may be no language model"

@@ -21,7 +21,7 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises FileNotFoundError when there is no such file, ValueError when it is not a regular file of at most 16 MiB that
     holds one JSON object in UTF-8; each with one plain sentence.
     """
-    with _open_regular(path) as file:
+    with open_regular(path) as file:
         data = file.read(JSON_LIMIT_BYTES + 1)
     return parse_json_object(data, str(path))
 
@@ -75,7 +75,7 @@ def read_tensor_headers(folder: Path) -> dict[str, tuple[str, tuple[int, ...]]]:
     headers: dict[str, tuple[str, tuple[int, ...]]] = {}
     for name in names:
         try:
-            with _open_regular(folder / name) as file:
+            with open_regular(folder / name) as file:
                 headers.update(parse_header(_header_bytes(file, str(folder / name)), str(folder / name)))
         except FileNotFoundError:
             return {}
@@ -126,7 +126,7 @@ def _safetensors_files(folder: Path) -> list[str]:
     )
 
 
-def _open_regular(path: Path) -> IO[bytes]:
+def open_regular(path: Path) -> IO[bytes]:
     """Open a regular file; a FIFO or a device, which could block for ever, is refused."""
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from wizard_tui.models import catalog
+from wizard_tui.models import address, catalog
 from wizard_tui.models import config_keys as keys
 from wizard_tui.models.architecture import text_config
 from wizard_tui.models.local import read_model_config, read_tensor_headers
@@ -146,7 +146,9 @@ def load_model_metadata(
     trust_remote_code: bool = False,
     params_b: float | None = None,
 ) -> ModelMetadata:
-    """A model's facts: of a local directory, else from the caches or the catalogue, else from the Hub.
+    """A model's facts: of a local directory or GGUF file, else from the caches or the catalogue, else from the Hub.
+
+    A Hub model may be given by the address of its page, and a GGUF file of it as `org/name/file.gguf`.
 
     `trust_remote_code` is vLLM's business: code of a repository is never run here. `params_b` (billions) stands in for
     a model of which nothing can be read, and is ignored otherwise. Raises FileNotFoundError for a local directory
@@ -155,15 +157,23 @@ def load_model_metadata(
     name = model_id_or_path.strip()
     if not name:
         raise ValueError("the model is empty; give a Hub id such as Qwen/Qwen3-8B or a local directory")
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        return metadata_from_directory(folder)
+    place = Path(name).expanduser()
+    if place.is_dir():
+        return metadata_from_directory(place)
+    if place.is_file():
+        from wizard_tui.models.gguf import metadata_from_gguf
+
+        return metadata_from_gguf(place)
+    name, its_revision, file = address.parse(name)
+    revision = revision or its_revision
     if _looks_like_a_path(name):
         raise FileNotFoundError(f"{name} does not exist; give a directory with config.json or a Hub id")
-    entry = catalog.find(name)
-    # a file that is here already comes first, then what needs no network
     from wizard_tui.models import hub
 
+    if file is not None and file.lower().endswith(".gguf"):
+        return hub.fetch_gguf(name, file, revision)
+    entry = catalog.find(name)
+    # a file that is here already comes first, then what needs no network
     known = hub.cached(entry.id if entry else name, revision)
     if known is not None:
         return known

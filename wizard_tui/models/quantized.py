@@ -73,6 +73,8 @@ _BY_NAME = {
     "awq": Format(4, 2, group=128, zeros=True),
     "gptq": Format(4, 2, group=128),
     "bitsandbytes": Format(4, 4, group=64),
+    # of every file its own; the tensors' headers say how many
+    "gguf": Format(4.5),
     "online": FP8_TENSOR,
 }
 _MODELOPT = {

@@ -29,6 +29,8 @@ _AFTER_LOADING = "after loading"
 # a config is believed as long as the tensors say the same to this share
 _SAME = 0.01
 _SCALED_ERROR = 0.02
+# methods of which a config says no number of bits
+_BITS_BY_TENSOR = frozenset({"gguf"})
 _UNKNOWN_ERROR = 0.1
 
 # 80 % of checkpoints whose loaded size is known lie within these, by where the facts come from
@@ -145,13 +147,16 @@ def _held_to_headers(metadata: ModelMetadata, found: Weights, bytes_each: int) -
         f"the checkpoint's tensors take {gib(stated):.2f} GiB where its config implies {gib(implied):.2f}; "
         "the plan follows the tensors"
     )
+    lines = () if metadata.quantization in _BITS_BY_TENSOR else (line,)
+    # tables of angles are made, not read
+    buffers = found.parts.get("buffers", 0)
     return replace(
         found,
-        bytes=round(found.bytes * ratio),
-        bytes_by_rank=tuple(round(size * ratio) for size in found.bytes_by_rank),
-        parts={part: round(size * ratio) for part, size in found.parts.items()},
+        bytes=round((found.bytes - buffers) * ratio) + buffers,
+        bytes_by_rank=tuple(round((size - buffers) * ratio) + buffers for size in found.bytes_by_rank),
+        parts={name: size if name == "buffers" else round(size * ratio) for name, size in found.parts.items()},
         relative_error=_SCALED_ERROR,
-        warnings=(*found.warnings, line),
+        warnings=(*found.warnings, *lines),
     )
 
 

@@ -1,0 +1,51 @@
+"""What people give as a model's name: an id, or the address of its page."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+_HOSTS = frozenset({"huggingface.co", "www.huggingface.co", "hf.co"})
+_FILE_VIEWS = frozenset({"tree", "blob", "resolve", "raw", "commit"})
+_SCHEME = re.compile(r"^(https?)://", re.IGNORECASE)
+
+
+class Address(NamedTuple):
+    """A repository of the Hub, and what its address adds: a revision, a file."""
+
+    model_id: str
+    revision: str | None = None
+    file: str | None = None
+
+
+def parse(name: str) -> Address:
+    """The repository that a Hub id or the address of a page means.
+
+    Addresses of the Hub and of the mirror that HF_ENDPOINT names are understood. Raises ValueError for other sites,
+    and for pages that are no model's.
+    """
+    if not _SCHEME.match(name) and not name.lower().startswith(tuple(f"{host}/" for host in _HOSTS)):
+        return _of_id(name)
+    parts = urlsplit(name if _SCHEME.match(name) else f"https://{name}")
+    mirror = urlsplit(os.environ.get("HF_ENDPOINT", "")).netloc
+    if (parts.netloc.lower() not in _HOSTS and parts.netloc != mirror) or not parts.netloc:
+        raise ValueError(f"{parts.netloc or name} is not the Hub; give an id such as Qwen/Qwen3-8B, or set HF_ENDPOINT")
+    pieces = [unquote(piece) for piece in parts.path.split("/") if piece]
+    if pieces[:1] == ["models"]:
+        pieces = pieces[1:]
+    if len(pieces) < 2 or pieces[0] in ("datasets", "spaces", "collections", "papers", "docs"):
+        raise ValueError(f"{name} is no model's page; give an id such as Qwen/Qwen3-8B")
+    revision = pieces[3] if len(pieces) > 3 and pieces[2] in _FILE_VIEWS else None
+    rest = "/".join(pieces[4:])
+    return Address(f"{pieces[0]}/{pieces[1]}", None if revision == "main" else revision, rest or None)
+
+
+def _of_id(name: str) -> Address:
+    """`org/name`, or `org/name/file.gguf` for one file of a repository."""
+    owner, _, rest = name.partition("/")
+    repository, _, file = rest.partition("/")
+    if file.lower().endswith(".gguf") and not name.startswith((".", "~", "/")):
+        return Address(f"{owner}/{repository}", None, file)
+    return Address(name)
