@@ -28,6 +28,7 @@ shots: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m tools.bench
+	$(BIN)/python -m tools.bench_models
 
 accuracy: $(VENV)/.dev
 	@$(BIN)/python -m tools.accuracy

@@ -8,6 +8,7 @@ import pytest
 
 from tests.models.hub_server import SHA, Hub, Repo, safetensors
 from tests.planning.conftest import LLAMA_8B
+from wizard_tui.models import hub as reading
 from wizard_tui.models.metadata import load_model_metadata
 
 CONFIG = json.dumps(LLAMA_8B).encode()
@@ -114,3 +115,74 @@ def test_the_token_is_in_no_sentence(hub: Hub, monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(ValueError, match="org/model") as caught:
         load_model_metadata("org/model")
     assert "hf_secret" not in str(caught.value)
+
+
+def tensor_file(*names: str) -> bytes:
+    return safetensors({name: ("BF16", [64, 64]) for name in names})
+
+
+def test_a_cold_model_takes_three_requests_and_one_for_each_further_shard(hub: Hub) -> None:
+    hub.repos["org/one"] = Repo({"config.json": CONFIG, "model.safetensors": tensor_file("a.weight")})
+    load_model_metadata("org/one")
+    assert len(hub.asked) == 3
+    hub.asked.clear()
+    shards = {f"model-{number:05}-of-00004.safetensors": tensor_file(f"{number}.weight") for number in range(1, 5)}
+    hub.repos["org/four"] = Repo(
+        {
+            "config.json": CONFIG,
+            **shards,
+            "model.safetensors.index.json": b"{}",
+            "consolidated.safetensors": b"xxxxxxxxx",
+        }
+    )
+    found = load_model_metadata("org/four")
+    assert len(hub.asked) == 3 + 3
+    assert sorted(found.headers) == ["1.weight", "2.weight", "3.weight", "4.weight"]
+
+
+def test_a_header_longer_than_the_first_range_is_read_on(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "HEAD_BYTES", 1024)
+    hub.repos["org/model"] = Repo(
+        {"config.json": CONFIG, "model.safetensors": tensor_file(*(f"{number}.weight" for number in range(100)))}
+    )
+    assert len(load_model_metadata("org/model").headers) == 100
+    assert len(hub.asked) == 4
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff" * 64, b"\x10\0\0\0\0\0\0\0{broken", tensor_file("a.weight")[:-5]])
+def test_a_broken_tensor_file_leaves_the_config(hub: Hub, data: bytes) -> None:
+    hub.repos["org/model"] = Repo({"config.json": CONFIG, "model.safetensors": data})
+    found = load_model_metadata("org/model")
+    assert (found.source, found.headers) == ("config", {})
+
+
+@pytest.mark.parametrize(
+    ("task", "words"),
+    [
+        ("feature-extraction", "an embedding model: vLLM serves it with --runner pooling"),
+        ("text-classification", "a classifier or reward model"),
+        ("automatic-speech-recognition", "/v1/audio/transcriptions"),
+        ("text-to-image", "vLLM's own server does not serve"),
+    ],
+)
+def test_models_that_write_no_text_are_told(hub: Hub, task: str, words: str) -> None:
+    hub.repos["org/model"] = Repo({"config.json": CONFIG, "model.safetensors": tensor_file("a")}, pipeline_tag=task)
+    (warning,) = load_model_metadata("org/model").warnings
+    assert words in warning
+
+
+def test_pickled_weights_and_pipelines_are_told(hub: Hub) -> None:
+    hub.repos["org/old"] = Repo({"config.json": CONFIG, "pytorch_model.bin": b"x"})
+    (warning,) = load_model_metadata("org/old").warnings
+    assert "pytorch_model.bin: loading it runs code" in warning
+    hub.repos["org/paints"] = Repo({"model_index.json": b"{}"})
+    with pytest.raises(ValueError, match="diffusion pipeline"):
+        load_model_metadata("org/paints")
+
+
+def test_a_config_without_end_is_not_read_to_its_end(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "JSON_LIMIT_BYTES", 4096)
+    monkeypatch.setattr("wizard_tui.models.local.JSON_LIMIT_BYTES", 4096)
+    hub.repos["org/model"] = Repo({"config.json": b'{"a": "' + b"x" * (1 << 20) + b'"}'})
+    with pytest.raises(ValueError, match="which no model config is"):
+        load_model_metadata("org/model")

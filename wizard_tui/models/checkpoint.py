@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from wizard_tui.models.gguf import element_bytes
 
 if TYPE_CHECKING:
-    from wizard_tui.models.metadata import ModelMetadata
+    from wizard_tui.models.metadata import Header, ModelMetadata
 
 # bytes of an element by the names that safetensors gives (F4 and F6 are packed)
 ELEMENT_BYTES = {
@@ -59,6 +59,17 @@ def loaded_bytes(metadata: ModelMetadata, bytes_each: int) -> int | None:
         plain = kind in _PLAIN and not _SCALE.search(name)
         total += math.prod(shape) * (bytes_each if plain else sizes.get(kind, bytes_each))
     return round(total)
+
+
+def summed(metadata: ModelMetadata) -> dict[str, Header]:
+    """The headers of what vLLM loads, added up by type: all that `loaded_bytes` needs, in a few lines."""
+    totals: dict[str, Header] = {}
+    for name, (kind, shape) in metadata.headers.items():
+        if _is_loaded(metadata, name):
+            key = f"{kind}.scale" if _SCALE.search(name) else f"{kind}.weight"
+            count = totals[key][1][0] if key in totals else 0
+            totals[key] = (kind, (count + math.prod(shape),))
+    return totals
 
 
 def _is_loaded(metadata: ModelMetadata, name: str) -> bool:

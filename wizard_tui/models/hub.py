@@ -6,12 +6,19 @@ Code of a repository is never loaded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from io import BufferedReader, RawIOBase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from wizard_tui.models.local import parse_json_object, with_quantization
+from wizard_tui.models.local import (
+    JSON_LIMIT_BYTES,
+    header_length,
+    parse_header,
+    parse_json_object,
+    with_quantization,
+)
 from wizard_tui.models.metadata import Header, ModelMetadata, Repository, metadata_from_config
 
 if TYPE_CHECKING:
@@ -22,12 +29,21 @@ CONFIG = "config.json"
 QUANTIZATION = "hf_quant_config.json"
 # a repository of more tensor files than this has headers of several MiB; its config tells as much
 MOST_TENSOR_FILES = 200
+AT_ONCE = 8
+# the headers of most files are shorter than this; a longer one takes a second request
+HEAD_BYTES = 512 << 10
+RANGE_BYTES = 4 << 20
+RANGE_NOT_SATISFIABLE = 416
+HTTP_ERROR = 400
 
 Answer = TypeVar("Answer")
 
 
 def fetch(model_id: str, revision: str | None = None, *, with_headers: bool = True) -> ModelMetadata:
-    """The facts of a repository. Raises ValueError, one plain sentence with its cure, for every way this can fail."""
+    """The facts of a repository. Raises ValueError, one plain sentence with its cure, for every way this can fail.
+
+    Asks for the list of files, for the config, and for the head of each tensor file; nothing twice, no weights.
+    """
     from huggingface_hub import HfApi
 
     api = HfApi()
@@ -35,14 +51,14 @@ def fetch(model_id: str, revision: str | None = None, *, with_headers: bool = Tr
     files = {file.rfilename: file.size or 0 for file in info.siblings or ()}
     if CONFIG not in files:
         raise ValueError(_no_config(model_id, files))
-    # by the name of the revision, so that the cache knows it by that name too
-    config = _read(model_id, CONFIG, revision)
+    config = _read(model_id, CONFIG, info.sha)
     if QUANTIZATION in files:
-        config = with_quantization(config, _read(model_id, QUANTIZATION, revision))
-    tensor_files = [name for name in files if name.endswith(".safetensors") and "/" not in name]
+        config = with_quantization(config, _read(model_id, QUANTIZATION, info.sha))
+    tensor_files = sorted(name for name in files if name.endswith(".safetensors") and "/" not in name)
+    own = [name for name in tensor_files if not name.startswith("consolidated")] or tensor_files
     headers: dict[str, Header] = {}
-    if with_headers and 0 < len(tensor_files) <= MOST_TENSOR_FILES:
-        headers = _headers(model_id, info.sha)
+    if with_headers and 0 < len(own) <= MOST_TENSOR_FILES:
+        headers = _headers(model_id, own, info.sha)
     return metadata_from_config(
         config,
         model_id=info.id,
@@ -50,7 +66,7 @@ def fetch(model_id: str, revision: str | None = None, *, with_headers: bool = Tr
         revision=info.sha,
         headers=headers,
         repository=_repository(info, files),
-        warnings=() if tensor_files else (f"{model_id} has no safetensors files; vLLM may not load it",),
+        warnings=tuple(_doubts(info, files)),
     )
 
 
@@ -66,12 +82,8 @@ def fetch_gguf(model_id: str, name: str, revision: str | None = None) -> ModelMe
 class _Ranges(RawIOBase):
     """A file of the Hub, read from its beginning in ranges."""
 
-    STEP_BYTES = 4 << 20
-
     def __init__(self, model_id: str, name: str, revision: str | None) -> None:
-        from huggingface_hub import hf_hub_url
-
-        self._url = hf_hub_url(model_id, name, revision=revision)
+        self._of = (model_id, name, revision)
         self._at = 0
         self._kept = b""
 
@@ -80,22 +92,32 @@ class _Ranges(RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         if not self._kept:
-            self._kept = self._range()
+            self._kept = _content(*self._of, first=self._at, last=self._at + RANGE_BYTES - 1)
+            self._at += len(self._kept)
         size = min(len(buffer), len(self._kept))
         buffer[:size], self._kept = self._kept[:size], self._kept[size:]
         return size
 
-    def _range(self) -> bytes:
-        from huggingface_hub import get_session
-        from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type: ignore[attr-defined]
 
-        wanted = {**build_hf_headers(), "Range": f"bytes={self._at}-{self._at + self.STEP_BYTES - 1}"}
-        answer = get_session().get(self._url, headers=wanted, timeout=TIMEOUT_S, follow_redirects=True)
-        if answer.status_code == 416:
+def _content(model_id: str, name: str, revision: str | None, *, first: int, last: int) -> bytes:
+    """Bytes `first` to `last` of a file, fewer where it ends; never more, whatever the server sends."""
+    from huggingface_hub import get_session, hf_hub_url
+    from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type: ignore[attr-defined]
+
+    wanted = {**build_hf_headers(), "Range": f"bytes={first}-{last}"}
+    url = hf_hub_url(model_id, name, revision=revision)
+    with get_session().stream("GET", url, headers=wanted, timeout=TIMEOUT_S, follow_redirects=True) as answer:
+        if answer.status_code == RANGE_NOT_SATISFIABLE:
             return b""
+        if answer.status_code >= HTTP_ERROR:
+            answer.read()
         hf_raise_for_status(answer)
-        self._at += len(answer.content)
-        return bytes(answer.content)
+        data = bytearray()
+        for piece in answer.iter_bytes():
+            data += piece
+            if len(data) > last - first:
+                break
+        return bytes(data[: last - first + 1])
 
 
 def cached(model_id: str, revision: str | None = None) -> ModelMetadata | None:
@@ -122,27 +144,36 @@ def cached(model_id: str, revision: str | None = None) -> ModelMetadata | None:
 
 
 def _read(model_id: str, name: str, revision: str | None) -> dict[str, Any]:
-    from huggingface_hub import hf_hub_download
-
-    path = asked(model_id, lambda: hf_hub_download(model_id, name, revision=revision, etag_timeout=TIMEOUT_S))
-    return parse_json_object(Path(path).read_bytes(), f"{name} of {model_id}")
+    data = asked(model_id, lambda: _content(model_id, name, revision, first=0, last=JSON_LIMIT_BYTES))
+    return parse_json_object(data, f"{name} of {model_id}")
 
 
-def _headers(model_id: str, revision: str | None) -> dict[str, Header]:
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import NotASafetensorsRepoError, SafetensorsParsingError
+def _headers(model_id: str, names: Sequence[str], revision: str | None) -> dict[str, Header]:
+    """Types and shapes of all tensors, one request a file; none when a file is broken, for the config tells as much."""
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        found = pool.map(lambda name: asked(model_id, lambda: _header(model_id, name, revision)), names)
+        try:
+            return {tensor: header for file in found for tensor, header in file.items()}
+        except _BrokenHeaderError:
+            return {}
 
+
+class _BrokenHeaderError(Exception):
+    """A tensor file whose header cannot be read."""
+
+
+def _header(model_id: str, name: str, revision: str | None) -> dict[str, Header]:
+    where = f"{name} of {model_id}"
+    data = _content(model_id, name, revision, first=0, last=HEAD_BYTES - 1)
     try:
-        found = asked(
-            model_id, lambda: HfApi().get_safetensors_metadata(model_id, revision=revision, timeout=TIMEOUT_S)
-        )
-    except (NotASafetensorsRepoError, SafetensorsParsingError):
-        return {}
-    return {
-        name: (str(tensor.dtype), tuple(tensor.shape))
-        for file in found.files_metadata.values()
-        for name, tensor in file.tensors.items()
-    }
+        end = 8 + header_length(data[:8], where)
+        if end > len(data):
+            data += _content(model_id, name, revision, first=len(data), last=end - 1)
+        if end > len(data):
+            raise _BrokenHeaderError
+        return parse_header(data[8:end], where)
+    except ValueError:
+        raise _BrokenHeaderError from None
 
 
 def _repository(info: ModelInfo, files: Mapping[str, int]) -> Repository:
@@ -199,6 +230,33 @@ def _http_sentence(model_id: str, status: int) -> str:
     return f"the Hub answers {status or 'with an error'} for {model_id}: {CURE_OFFLINE}"
 
 
+# What vLLM does with models that do not write text: https://docs.vllm.ai/en/stable/models/supported_models
+_OTHER_TASKS = {
+    "feature-extraction": "an embedding model: vLLM serves it with --runner pooling, without a KV cache that grows",
+    "sentence-similarity": "an embedding model: vLLM serves it with --runner pooling, without a KV cache that grows",
+    "text-ranking": "a reranker: vLLM serves it with --runner pooling, and answers /rerank and /score",
+    "text-classification": "a classifier or reward model: vLLM serves it with --runner pooling, and answers /classify",
+    "token-classification": "a token classifier: vLLM serves it with --runner pooling",
+    "automatic-speech-recognition": "a speech model: vLLM serves it at /v1/audio/transcriptions",
+    "text-to-speech": "a model that speaks, which vLLM's own server does not serve; vLLM-Omni may",
+    "text-to-image": "a model that makes images, which vLLM's own server does not serve; vLLM-Omni may",
+    "image-to-image": "a model that makes images, which vLLM's own server does not serve; vLLM-Omni may",
+    "text-to-video": "a model that makes videos, which vLLM's own server does not serve; vLLM-Omni may",
+}
+
+
+def _doubts(info: ModelInfo, files: Mapping[str, int]) -> Iterator[str]:
+    """What to know before this model is planned as one that writes text."""
+    if other := _OTHER_TASKS.get(info.pipeline_tag or ""):
+        yield f"{info.id} is {other}; the plan is for writing text"
+    if not any(name.endswith(".safetensors") for name in files):
+        pickled = next((name for name in sorted(files) if name.endswith((".bin", ".pt", ".pth"))), None)
+        if pickled:
+            yield f"{info.id} has no safetensors but {pickled}: loading it runs code, so take it from makers you trust"
+        else:
+            yield f"{info.id} has no safetensors files; vLLM may not load it"
+
+
 def _no_config(model_id: str, files: Mapping[str, int]) -> str:
     if "adapter_config.json" in files:
         return (
@@ -207,4 +265,6 @@ def _no_config(model_id: str, files: Mapping[str, int]) -> str:
     if any(name.endswith(".gguf") for name in files):
         name = next(name for name in sorted(files) if name.endswith(".gguf"))
         return f"{model_id} has GGUF files and no config.json: name one of them, such as {model_id}/{name}"
+    if "model_index.json" in files:
+        return f"{model_id} is a diffusion pipeline, which vLLM's own server does not serve; vLLM-Omni may"
     return f"{model_id} has no config.json, which vLLM needs; it may be no language model"

@@ -168,20 +168,24 @@ def load_model_metadata(
     revision = revision or its_revision
     if _looks_like_a_path(name):
         raise FileNotFoundError(f"{name} does not exist; give a directory with config.json or a Hub id")
-    from wizard_tui.models import hub
+    from wizard_tui.models import disk_cache, hub
 
     if file is not None and file.lower().endswith(".gguf"):
         return hub.fetch_gguf(name, file, revision)
     entry = catalog.find(name)
     # a file that is here already comes first, then what needs no network
-    known = hub.cached(entry.id if entry else name, revision)
+    known = hub.cached(entry.id if entry else name, revision) or disk_cache.load(name, revision)
     if known is not None:
         return known
     if entry is not None and revision is None:
         return metadata_from_catalog(entry)
     try:
-        return hub.fetch(name, revision)
+        found = hub.fetch(name, revision)
+        disk_cache.save(name, revision, found)
+        return found
     except ValueError as error:
+        if (old := disk_cache.load(name, revision, however_old=True)) is not None:
+            return old
         if params_b is not None:
             return metadata_from_count(name, params_b, str(error))
         near = ", ".join(catalog.near_names(name))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from platformdirs import user_state_path
+
+from wizard_tui.files import replace_file
 
 LIMIT_BYTES = 1 << 20
 
@@ -39,16 +40,7 @@ class StateFile:
     def save(self, state: Mapping[str, Any]) -> bool:
         """Write the session; False when the disk does not take it, which must not stop the wizard."""
         try:
-            target = self._own_path()
-            handle, name = tempfile.mkstemp(dir=self._folder, prefix=".saving-")
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8") as file:
-                    json.dump(state, file, ensure_ascii=False)
-                Path(name).replace(target)
-            except BaseException:
-                with suppress(OSError):
-                    Path(name).unlink()
-                raise
+            replace_file(self._own_path(), json.dumps(state, ensure_ascii=False))
         except OSError:
             return False
         return True

@@ -1,0 +1,71 @@
+"""How long a model's facts take: from the disk again and again, and from a Hub on loopback for the first time.
+
+python -m tools.bench_models
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.models.hub_server import Hub, Repo, running, safetensors
+from wizard_tui.models import catalog
+from wizard_tui.models.metadata import load_model_metadata
+
+MODEL = "Qwen/Qwen3-30B-A3B"
+RUNS = 50
+
+
+@contextmanager
+def loopback(hub: Hub) -> Iterator[None]:
+    """The real client, with an address on loopback and caches of its own."""
+    from huggingface_hub import constants
+
+    with tempfile.TemporaryDirectory() as folder, running(hub) as address:
+        os.environ["XDG_CACHE_HOME"] = folder
+        constants.ENDPOINT = address
+        constants.HUGGINGFACE_CO_URL_TEMPLATE = address + "/{repo_id}/resolve/{revision}/{filename}"
+        constants.HF_HUB_CACHE = str(Path(folder) / "hub")
+        constants.HF_HUB_OFFLINE = False
+        yield
+
+
+def median_ms(work: Callable[[], object], runs: int = RUNS) -> float:
+    """Median time of a call."""
+    times = []
+    for _ in range(runs):
+        started = time.perf_counter()
+        work()
+        times.append(1e3 * (time.perf_counter() - started))
+    return statistics.median(times)
+
+
+def main() -> None:
+    entry = catalog.find(MODEL)
+    assert entry is not None
+    config = json.dumps(entry.config).encode()
+    tensors = {f"model.layers.{number}.weight": ("BF16", [64, 64]) for number in range(1000)}
+    shards = {f"model-{number:05}-of-00016.safetensors": safetensors(tensors) for number in range(1, 17)}
+    hub = Hub({"org/one": Repo({"config.json": config, "model.safetensors": safetensors(tensors)})})
+    hub.repos["org/sixteen"] = Repo({"config.json": config, **shards})
+    with loopback(hub):
+        print(f"{'':44}{'ms':>8}{'requests':>10}")
+        for name, words in (("org/one", "one tensor file"), ("org/sixteen", "sixteen tensor files")):
+            hub.asked.clear()
+            cold = median_ms(lambda name=name: load_model_metadata(name), runs=1)  # type: ignore[misc]
+            print(f"{'the first time, ' + words:44}{cold:8.1f}{len(hub.asked):10}")
+        hub.asked.clear()
+        print(
+            f"{'again, from the cache':44}{median_ms(lambda: load_model_metadata('org/one')):8.2f}{len(hub.asked):10}"
+        )
+        print(f"{'from the catalogue':44}{median_ms(lambda: load_model_metadata(MODEL)):8.2f}{len(hub.asked):10}")
+
+
+if __name__ == "__main__":
+    main()
