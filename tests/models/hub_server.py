@@ -26,6 +26,7 @@ class Repo:
     refuses: tuple[int, str] | None = None
     pipeline_tag: str = "text-generation"
     license: str = "apache-2.0"
+    redirects: bool = False
 
 
 @dataclass
@@ -35,10 +36,14 @@ class Hub:
     repos: dict[str, Repo] = field(default_factory=dict)
     asked: list[tuple[str, str, str]] = field(default_factory=list)
     cuts_connections: bool = False
+    answers: threading.Event | None = None
+    """Set when it may answer; None: at once."""
 
     def answer(self, handler: BaseHTTPRequestHandler, *, body: bool) -> None:
         path = unquote(urlsplit(handler.path).path)
         self.asked.append((handler.command, path, handler.headers.get("Range", "")))
+        if self.answers is not None:
+            self.answers.wait(30)
         if self.cuts_connections:
             handler.connection.shutdown(socket.SHUT_RDWR)
             return
@@ -59,6 +64,8 @@ class Hub:
                 _refuse(handler, 404, "RevisionNotFound")
             else:
                 _send(handler, json.dumps(_info(found, repo)).encode(), {"Content-Type": "application/json"}, body=body)
+        elif repo.redirects and "/resolve/" in path and not urlsplit(handler.path).query:
+            _send(handler, b"", {"Location": f"{path}?from=the-store"}, body=False, status=302)
         elif (name := path.partition("/resolve/")[2].partition("/")[2]) in repo.files:
             _send_file(handler, repo.files[name], body=body)
         else:

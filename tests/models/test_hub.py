@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import pytest
 
@@ -186,3 +187,28 @@ def test_a_config_without_end_is_not_read_to_its_end(hub: Hub, monkeypatch: pyte
     hub.repos["org/model"] = Repo({"config.json": b'{"a": "' + b"x" * (1 << 20) + b'"}'})
     with pytest.raises(ValueError, match="which no model config is"):
         load_model_metadata("org/model")
+
+
+def test_files_that_lie_elsewhere_are_followed(hub: Hub) -> None:
+    files = {"config.json": CONFIG, "model.safetensors": tensor_file("a.weight")}
+    hub.repos["org/model"] = Repo(files, redirects=True)
+    assert load_model_metadata("org/model").source == "tensor headers"
+    assert [path for _, path, _ in hub.asked].count(f"/org/model/resolve/{SHA}/model.safetensors") == 2
+
+
+def test_a_hub_that_does_not_answer_costs_its_time_and_one_sentence(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "TIMEOUT_S", 0.2)
+    hub.answers = threading.Event()
+    try:
+        with pytest.raises(ValueError, match=r"the Hub did not answer within 0\.2 s for org/model"):
+            load_model_metadata("org/model")
+    finally:
+        hub.answers.set()
+
+
+def test_an_address_on_a_mirror_is_read_from_there(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setenv("HF_ENDPOINT", constants.ENDPOINT)
+    hub.repos["org/model"] = Repo({"config.json": CONFIG})
+    assert load_model_metadata(f"{constants.ENDPOINT}/org/model/tree/main").model_id == "org/model"

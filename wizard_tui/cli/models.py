@@ -125,6 +125,7 @@ def _facts(metadata: ModelMetadata) -> dict[str, Any]:
         "precision": metadata.dtype,
         "quantization": metadata.quantization,
         "download_gib": round(about.checkpoint_bytes / (1 << 30), 2) if about.checkpoint_bytes else None,
+        "minutes_at_1_gbit_s": round(about.checkpoint_bytes * 8 / 1e9 / 60, 1) if about.checkpoint_bytes else None,
         "licence": about.license,
         "gated": about.gated,
         "task": about.pipeline_tag,
