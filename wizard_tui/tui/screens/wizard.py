@@ -27,6 +27,7 @@ from wizard_tui.tui.widgets.field_row import FieldRow
 from wizard_tui.tui.widgets.form import Form
 from wizard_tui.tui.widgets.key_bar import KeyBar
 from wizard_tui.tui.widgets.line_view import LineView
+from wizard_tui.tui.widgets.model_facts import ModelFacts
 from wizard_tui.tui.widgets.review import Review
 from wizard_tui.tui.widgets.status_strip import StatusStrip
 from wizard_tui.tui.widgets.stepper import Stepper
@@ -74,7 +75,9 @@ class WizardScreen(QuietScreen):
         ),
         Binding("ctrl+z", "undo", "take back the last edit", show=False, id="undo"),
         Binding("ctrl+y", "redo", "make it again", show=False, id="redo"),
-        Binding("ctrl+f", "find_model", "find a model by a part of its name", show=False, id="find"),
+        Binding(
+            "ctrl+f", "find_model", "Find", key_display="^f", id="find", tooltip="find a model by a part of its name"
+        ),
         Binding("ctrl+r", "rescan", "ask the driver again for GPUs", show=False, id="rescan"),
         Binding("ctrl+l", "start_anew", "do not go on with the last session", show=False, id="anew"),
         Binding("escape", "leave_field", "leave the field; nothing is lost", show=False),
@@ -95,7 +98,8 @@ class WizardScreen(QuietScreen):
             with ContentSwitcher(initial="welcome", id="steps"):
                 yield Welcome(id="welcome")
                 for step, (_, paths) in STEPS.items():
-                    yield Form([all_fields()[path] for path in paths], self.session, id=step)
+                    foot = ModelFacts(id="facts") if step == "model" else None
+                    yield Form([all_fields()[path] for path in paths], self.session, id=step, foot=foot)
                 yield Review(id="review")
             with Vertical(id="panels"):
                 yield VramBar(id="vram")
@@ -252,6 +256,7 @@ class WizardScreen(QuietScreen):
         for form in self.query(Form):
             form.show()
         self._show_steps()
+        self.query_one(ModelFacts).show_model(session.metadata)
         feasibility = self.query_one(FeasibilityPanel)
         strip = self.query_one(StatusStrip)
         response = session.response

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from textual.app import ComposeResult
 from textual.containers import VerticalScroll
+from textual.widget import Widget
 
 from wizard_tui.tui.fields import Field
 from wizard_tui.tui.session import MODEL, Session
@@ -14,11 +16,25 @@ from wizard_tui.tui.widgets.field_row import FieldRow
 class Form(VerticalScroll, can_focus=False):
     """A column of field rows that shows the session's texts."""
 
-    def __init__(self, fields: Sequence[Field], session: Session, *, id: str) -> None:  # noqa: A002
+    def __init__(
+        self,
+        fields: Sequence[Field],
+        session: Session,
+        *,
+        id: str,  # noqa: A002
+        foot: Widget | None = None,
+    ) -> None:
+        """`foot` stands beneath the last row."""
         super().__init__(id=id, classes="form")
+        self._foot = foot
         self._fields = list(fields)
         self._session = session
         self._rows: dict[str, FieldRow] = {}
+
+    def compose(self) -> ComposeResult:
+        """The foot alone; the rows come with the first visit."""
+        if self._foot is not None:
+            yield self._foot
 
     async def build(self) -> None:
         """Mount the rows, once."""
@@ -28,7 +44,7 @@ class Form(VerticalScroll, can_focus=False):
         self._rows = {
             field.path: FieldRow(field, texts[field.path], self._suggestions(field)) for field in self._fields
         }
-        await self.mount_all(self._rows.values())
+        await self.mount_all(self._rows.values(), before=self._foot)
         self.show()
 
     def show(self) -> None:
