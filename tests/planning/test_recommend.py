@@ -6,8 +6,11 @@ import pytest
 
 from tests.planning.conftest import facts, request
 from wizard_tui.engine.flags import flag_arguments, flags_of
+from wizard_tui.hardware.catalog import get_gpu_by_name
+from wizard_tui.models.metadata import load_model_metadata
 from wizard_tui.planning.decide import decide
 from wizard_tui.planning.recommend import build_config, generate_recommendations
+from wizard_tui.resolve import Facts
 from wizard_tui.schemas.numbers import GIB
 
 
@@ -71,3 +74,53 @@ def test_reasons_are_given_on_demand_alone() -> None:
     assert build_config(decide(request(), facts())).explanations == {}
     asked = request().model_copy(update={"explain": True})
     assert set(build_config(decide(asked, facts())).explanations) >= {"model", "host"}
+
+
+def test_latency_makes_use_of_drafting_layers() -> None:
+    metadata = load_model_metadata("deepseek-ai/DeepSeek-V3")
+    box = Facts(metadata, (get_gpu_by_name("H200"),) * 8)
+    quick, plain = (decide(request(workload={"batching_mode": mode}), box) for mode in ("latency", "balanced"))
+    assert passed(build_config(quick))["speculative_config"] == {"method": "mtp", "num_speculative_tokens": 1}
+    assert passed(build_config(quick))["performance_mode"] == "interactivity"
+    assert "speculative_config" not in passed(build_config(plain))
+    # one layer of 58 with experts beside three without, split over eight GPUs (memory model 2.3: 11.6 G parameters)
+    more = quick.estimate.weights.bytes - plain.estimate.weights.bytes
+    assert more == pytest.approx(11.6e9 / 8, rel=0.15)
+    old = decide(request(workload={"batching_mode": "latency"}, policy={"vllm_version": "0.12.0"}), box)
+    assert not {"speculative_config", "performance_mode"} & set(passed(build_config(old)))
+
+
+def test_what_cannot_draft_is_not_made_to() -> None:
+    decision = decide(request(policy={"speculative_tokens": 2}), facts())
+    assert "no layers that draft" in str(decision.problem)
+
+
+def test_throughput_doubles_the_batches() -> None:
+    mode, plain = (decide(request(workload={"batching_mode": m}), facts()) for m in ("throughput", "balanced"))
+    assert passed(build_config(mode))["performance_mode"] == "throughput"
+    assert mode.estimate.settings.max_num_seqs == 2 * plain.estimate.settings.max_num_seqs
+    assert mode.estimate.settings.max_num_batched_tokens == 2 * plain.estimate.settings.max_num_batched_tokens
+    assert not {"max_num_seqs", "max_num_batched_tokens"} & set(passed(build_config(mode)))
+
+
+def test_room_for_adapters_is_counted_by_rank_and_number() -> None:
+    plain, one, two = (
+        decide(request(policy=policy), facts()).estimate.weights.bytes
+        for policy in ({}, {"max_loras": 1, "max_lora_rank": 16}, {"max_loras": 2, "max_lora_rank": 64})
+    )
+    hidden, kv, inner = 4096, 1024, 14336
+    sides = 2 * (hidden + hidden) + 2 * (hidden + kv) + 3 * (hidden + inner)
+    assert one - plain == 32 * sides * 16 * 2
+    assert two - plain == 8 * (one - plain)
+    config = build_config(decide(request(policy={"lora_modules": "a=b/c d=e/f"}), facts()))
+    assert (config.enable_lora, config.max_loras, config.max_lora_rank) == (True, 2, 16)
+    assert config.lora_modules == ("a=b/c", "d=e/f")
+    assert "--lora-modules" in " ".join(flag_arguments("lora_modules", config.lora_modules, "0.33.0"))
+
+
+def test_smaller_graphs_take_less_memory() -> None:
+    whole, small, none = (
+        decide(request(policy=policy), facts()).estimate.overhead.cuda_graphs
+        for policy in ({}, {"max_cudagraph_capture_size": 64}, {"enforce_eager": True})
+    )
+    assert whole > small > none == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,8 +10,20 @@ import pytest
 from tests.planning.conftest import LLAMA_8B, QWEN3_30B_A3B, facts, request
 from wizard_tui.models.metadata import ModelMetadata, load_model_metadata, metadata_from_config
 from wizard_tui.planning.decide import Decision, decide
+from wizard_tui.planning.estimate import Estimate
 from wizard_tui.planning.perf import Measured
-from wizard_tui.planning.speed import arithmetic_of, curve, expert_share, load_of, performance, traffic_of
+from wizard_tui.planning.speed import (
+    arithmetic_of,
+    curve,
+    expert_share,
+    load_of,
+    measured_of,
+    missed_goals,
+    performance,
+    traffic_of,
+)
+from wizard_tui.schemas.inputs import PlanRequest
+from wizard_tui.schemas.outputs import PerfEstimate
 
 
 def model(config: dict[str, Any], **quantization: Any) -> ModelMetadata:
@@ -20,6 +33,14 @@ def model(config: dict[str, Any], **quantization: Any) -> ModelMetadata:
 
 def decided(name: str = "llama-8b", gpus: int = 1, **sections: dict[str, Any]) -> Decision:
     return decide(request(name, **sections), facts(name, gpus=gpus))
+
+
+def parts(decision: Decision) -> tuple[PlanRequest, ModelMetadata, Estimate]:
+    return decision.request, decision.facts.metadata, decision.estimate
+
+
+def speed_of(decision: Decision) -> PerfEstimate:
+    return performance(*parts(decision))
 
 
 def test_a_dense_model_reads_its_weights_but_not_its_embedding() -> None:
@@ -116,28 +137,61 @@ def test_traffic_has_the_limits_of_the_plan() -> None:
         workload={"prompt_tokens": 2000, "gen_tokens": 100, "concurrency": 9, "shared_prefix_tokens": 500},
         policy={"max_num_seqs": 32, "max_num_batched_tokens": 4096},
     )
-    traffic = traffic_of(decision)
+    traffic = traffic_of(decision.request, decision.estimate)
     assert (traffic.prompt_tokens, traffic.gen_tokens, traffic.concurrency) == (2000, 100, 9)
     assert (traffic.max_num_seqs, traffic.max_num_batched_tokens) == (32, 4096)
     assert traffic.shared_prefix_tokens == 500
     assert traffic.kv_tokens == pytest.approx(decision.estimate.kv_available / 131072, rel=0.02)
     apart = decided(workload={"shared_prefix_tokens": 500}, policy={"enable_prefix_caching": False})
-    assert traffic_of(apart).shared_prefix_tokens == 0
+    assert traffic_of(apart.request, apart.estimate).shared_prefix_tokens == 0
 
 
 def test_the_version_decides_the_overheads() -> None:
-    old, new = (performance(decided(policy={"vllm_version": version})) for version in ("0.10.0", "0.20.0"))
+    old, new = (speed_of(decided(policy={"vllm_version": version})) for version in ("0.10.0", "0.20.0"))
     assert old.tpot_ms_range[0] > new.tpot_ms_range[0]
 
 
 def test_the_curve_rises_to_beyond_what_runs_at_once() -> None:
     decision = decided(policy={"max_num_seqs": 24})
-    points = curve(decision)
+    points = curve(*parts(decision))
     assert [clients for clients, _ in points] == [1, 2, 4, 8, 16, 32]
     tpot = [point.tpot_ms for _, point in points]
     ttft = [point.ttft_ms for _, point in points]
     assert tpot == sorted(tpot)
     assert ttft == sorted(ttft)
     assert points[-1][1].queued
-    slow = Measured(512, 256, 1, tpot_ms=3 * points[0][1].tpot_ms)
-    assert curve(decision, slow)[0][1].tpot_ms == pytest.approx(3 * points[0][1].tpot_ms)
+
+
+def test_a_measured_run_corrects_every_figure_of_the_plan() -> None:
+    decision = decided(workload={"concurrency": 4})
+    plain = curve(*parts(decision))
+    slow = 3 * plain[0][1].tpot_ms
+    run = {"concurrency": 4, "measured_tpot_ms": slow, "measured_concurrency": 1}
+    corrected = decided(workload=run)
+    assert measured_of(corrected.request.workload) == Measured(512, 256, 1, tpot_ms=slow)
+    assert curve(*parts(corrected))[0][1].tpot_ms == pytest.approx(slow)
+    before, after = speed_of(decision), speed_of(corrected)
+    assert after.tpot_ms_range[0] > 2 * before.tpot_ms_range[0]
+    assert any("your own measured point" in line for line in after.assumptions)
+    assert measured_of(decision.request.workload) is None
+
+
+def test_goals_are_missed_by_the_median() -> None:
+    met = decided(workload={"target_tpot_ms": 1000, "target_ttft_ms": 100_000})
+    assert missed_goals(*parts(met)) == ()
+    both = decided(workload={"target_tpot_ms": 0.1, "target_ttft_ms": 0.1})
+    assert missed_goals(*parts(both)) == ("ttft", "tpot")
+    assert missed_goals(*parts(decided())) == ()
+
+
+def test_drafts_widen_the_range_to_the_better_side() -> None:
+    decision = decided()
+    drafting = replace(decision.estimate, settings=replace(decision.estimate.settings, speculative_tokens=1))
+    request_, metadata, _ = parts(decision)
+    plain, drafted = speed_of(decision), performance(request_, metadata, drafting)
+    assert drafted.tpot_ms_range[1] == plain.tpot_ms_range[1]
+    assert drafted.tpot_ms_range[0] == pytest.approx(plain.tpot_ms_range[0] / 1.85)
+    assert drafted.decode_toks_per_s_range == pytest.approx(
+        (plain.decode_toks_per_s_range[0], 1.85 * plain.decode_toks_per_s_range[1])
+    )
+    assert any("drafted" in line for line in drafted.assumptions)

@@ -13,6 +13,7 @@ def default_batch_limits(
     max_model_len: int,
     max_num_batched_tokens: int | None = None,
     max_num_seqs: int | None = None,
+    performance_mode: str = "balanced",
 ) -> tuple[int, int]:
     """(max_num_batched_tokens, max_num_seqs) of `vllm serve`, either of them as stated where it is
     (engine/arg_utils.py:get_batch_defaults and _set_default_max_num_seqs_and_batched_tokens_args).
@@ -24,5 +25,7 @@ def default_batch_limits(
         tokens, sequences = 16384, 1024
     elif total_bytes >= 70 * GIB and "a100" not in gpu_name.lower() and compute_capability != (12, 1):
         tokens, sequences = 8192, 1024
+    if performance_mode == "throughput":
+        tokens, sequences = 2 * tokens, 2 * sequences
     tokens = max_num_batched_tokens or min(tokens, (max_num_seqs or sequences) * max_model_len)
     return tokens, max_num_seqs or min(sequences, tokens)

@@ -32,6 +32,9 @@ _ARGUMENTS = {
     "max_num_seqs": ("policy", "max_num_seqs"),
     "max_num_batched_tokens": ("policy", "max_num_batched_tokens"),
     "block_size": ("policy", "block_size"),
+    "max_cudagraph_capture_size": ("policy", "max_cudagraph_capture_size"),
+    "max_loras": ("policy", "max_loras"),
+    "max_lora_rank": ("policy", "max_lora_rank"),
     "enable_prefix_caching": ("policy", "enable_prefix_caching"),
 }
 

@@ -96,7 +96,7 @@ def _ways(request: PlanRequest, facts: Facts) -> Iterator[tuple[str, Patch]]:
 
 def _evaluate(title: str, patch: Patch, decision: Decision) -> Alternative:
     result, workload = decision.estimate, decision.request.workload
-    speed = performance(decision)
+    speed = performance(decision.request, decision.facts.metadata, result)
     length = min(workload.prompt_tokens + workload.gen_tokens, result.settings.max_model_len)
     at_once = int(max(0, result.kv_available) // max(1, result.layout.request_bytes(length)))
     kept: list[str] = []

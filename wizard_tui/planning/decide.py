@@ -5,26 +5,33 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
+from wizard_tui.engine import speculation
 from wizard_tui.engine.defaults import default_batch_limits
 from wizard_tui.engine.dtype import dtype_refusal, served_dtype
 from wizard_tui.engine.quantization import refusal
-from wizard_tui.engine.versions import VersionRules, rules_for, version_of_image
+from wizard_tui.engine.versions import VersionRules, release_of, rules_for, version_of_image
 from wizard_tui.hardware.gpu import GPU
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.planning.estimate import Estimate, estimate
 from wizard_tui.planning.memory.weights import weights_for
 from wizard_tui.planning.parallel import legal_tensor_parallel_sizes, why_not
 from wizard_tui.planning.settings import Layout, Settings
+from wizard_tui.planning.speed import missed_goals
 from wizard_tui.resolve import Facts
 from wizard_tui.schemas.inputs import HardwareInput, PlanRequest, PolicyInput
 
 UTILISATION_STEP = 0.01
+DEFAULT_LORA_RANK = 16
+PERFORMANCE_MODES = {"balanced": "balanced", "latency": "interactivity", "throughput": "throughput"}
+PERFORMANCE_MODES_SINCE = (0, 18, 0)
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What was decided, what it costs, and what kept it from being better."""
+    """What was decided, what it costs, and what kept it from being better. `missed` names the goals that it does not
+    keep at the planned concurrency: `ttft`, `tpot`."""
 
     request: PlanRequest
     facts: Facts
@@ -32,6 +39,7 @@ class Decision:
     rules: VersionRules
     problem: str | None
     idle_gpus: int
+    missed: tuple[str, ...] = ()
 
     @property
     def fits(self) -> bool:
@@ -40,7 +48,8 @@ class Decision:
 
 
 def decide(request: PlanRequest, facts: Facts) -> Decision:
-    """Settle everything the request leaves open: the fewest GPUs on which it fits, else the roomiest layout.
+    """Settle everything the request leaves open: the fewest GPUs on which it fits and keeps its goals, else those that
+    miss the fewest, else the roomiest layout.
 
     What the request sets explicitly is taken as it is, also where it cannot work; `Decision.problem` then says why.
     """
@@ -50,17 +59,19 @@ def decide(request: PlanRequest, facts: Facts) -> Decision:
     gpu = smallest(facts.gpus)
     in_node = len(facts.gpus)
     best: Estimate | None = None
+    missed: tuple[str, ...] = ()
     for layout in _worth_settling(list(layouts(hardware, facts.metadata, in_node)), request, facts.metadata, gpu):
         candidate = settle(request, facts.metadata, gpu, layout, rules)
-        if best is None or _better(candidate, best):
-            best = candidate
-        if candidate.fits and not candidate.tight:
+        misses = missed_goals(request, facts.metadata, candidate)
+        if best is None or _better(candidate, misses, best, missed):
+            best, missed = candidate, misses
+        if candidate.fits and not candidate.tight and not misses:
             break
     if best is None:
         raise ValueError("no way to place the model on these GPUs was found")
     problem = _illegal(facts.metadata, best, in_node * hardware.nodes)
     idle = in_node * hardware.nodes - best.settings.layout.gpus
-    return Decision(request, facts, best, rules, problem, max(0, idle))
+    return Decision(request, facts, best, rules, problem, max(0, idle), missed)
 
 
 def smallest(gpus: Sequence[GPU]) -> GPU:
@@ -118,7 +129,10 @@ def settle(request: PlanRequest, metadata: ModelMetadata, gpu: GPU, layout: Layo
     """The best memory plan on one layout, with the open settings chosen for it."""
     model, policy, workload = request.model, request.policy, request.workload
     length = model.max_model_len or metadata.max_position_embeddings
-    tokens, sequences = batch_limits(gpu, length, policy)
+    mode = performance_mode(request, rules)
+    tokens, sequences = batch_limits(gpu, length, policy, mode)
+    drafts = speculative_tokens(request, metadata, rules)
+    adapters = policy.max_loras or len(policy.lora_modules or ())
     settings = Settings(
         layout=layout,
         dtype=_dtype(request, metadata, gpu),
@@ -134,6 +148,12 @@ def settle(request: PlanRequest, metadata: ModelMetadata, gpu: GPU, layout: Layo
         enforce_eager=bool(policy.enforce_eager),
         prefix_caching=policy.enable_prefix_caching is not False,
         vllm_version=rules.version,
+        performance_mode=mode,
+        max_cudagraph_capture_size=policy.max_cudagraph_capture_size,
+        speculative_tokens=drafts,
+        draft_layers=_draft_layers(metadata) if drafts else 0,
+        max_loras=adapters,
+        max_lora_rank=(policy.max_lora_rank or DEFAULT_LORA_RANK) if adapters else 0,
     )
     result = estimate(settings, metadata, gpu, workload, policy)
     if policy.gpu_memory_utilization is None:
@@ -155,7 +175,28 @@ def settle(request: PlanRequest, metadata: ModelMetadata, gpu: GPU, layout: Layo
     return result
 
 
-def batch_limits(gpu: GPU, max_model_len: int, policy: PolicyInput) -> tuple[int, int]:
+def performance_mode(request: PlanRequest, rules: VersionRules) -> str:
+    """vLLM's own word for the batching mode; versions without the option have one mode."""
+    if release_of(rules.version) < PERFORMANCE_MODES_SINCE:
+        return "balanced"
+    return PERFORMANCE_MODES[request.workload.batching_mode]
+
+
+def speculative_tokens(request: PlanRequest, metadata: ModelMetadata, rules: VersionRules) -> int:
+    """Tokens that are drafted for each step: as the user says, else one for each layer made for it where latency is
+    what matters; in full batches drafts cost what they gain."""
+    if request.policy.speculative_tokens is not None:
+        return request.policy.speculative_tokens
+    wanted = request.workload.batching_mode == "latency" and release_of(rules.version) >= speculation.SINCE
+    return _draft_layers(metadata) if wanted else 0
+
+
+@lru_cache(maxsize=256)
+def _draft_layers(metadata: ModelMetadata) -> int:
+    return speculation.draft_layers(metadata.config, metadata.text_config)
+
+
+def batch_limits(gpu: GPU, max_model_len: int, policy: PolicyInput, mode: str) -> tuple[int, int]:
     """(max_num_batched_tokens, max_num_seqs) that vLLM takes on this GPU when the policy's are passed on."""
     return default_batch_limits(
         total_bytes=gpu.total_bytes,
@@ -164,6 +205,7 @@ def batch_limits(gpu: GPU, max_model_len: int, policy: PolicyInput) -> tuple[int
         max_model_len=max_model_len,
         max_num_batched_tokens=policy.max_num_batched_tokens,
         max_num_seqs=policy.max_num_seqs,
+        performance_mode=mode,
     )
 
 
@@ -186,14 +228,15 @@ def choose_length(result: Estimate, request: PlanRequest, metadata: ModelMetadat
     return max(wanted, longest // step * step)
 
 
-def _better(candidate: Estimate, best: Estimate) -> bool:
-    """Fits beats tight beats not; among those that do not fit, more room for the cache."""
+def _better(candidate: Estimate, misses: Sequence[str], best: Estimate, missed: Sequence[str]) -> bool:
+    """Fits beats tight beats not; then fewer missed goals; among those that do not fit, more room for the cache."""
 
-    def rank(result: Estimate) -> tuple[bool, bool, bool, float]:
+    def rank(result: Estimate, goals: Sequence[str]) -> tuple[bool, bool, bool, int, float]:
         room = result.kv_available / max(1, result.cache.bytes_per_request)
-        return result.fits, result.fits and not result.tight, result.starts, 0.0 if result.fits else room
+        safe = result.fits and not result.tight
+        return result.fits, safe, result.starts, -len(goals) if result.fits else 0, 0.0 if result.fits else room
 
-    return rank(candidate) > rank(best)
+    return rank(candidate, misses) > rank(best, missed)
 
 
 def _illegal(metadata: ModelMetadata, result: Estimate, gpus: int) -> str | None:
@@ -211,6 +254,7 @@ def _illegal(metadata: ModelMetadata, result: Estimate, gpus: int) -> str | None
             vendor=result.gpu.vendor,
             experts=metadata.num_experts > 0,
         )
+    refused = refused or speculation.why_not_drafting(_draft_layers(metadata), result.settings.speculative_tokens)
     return refused or why_not(metadata, layout.tp, pp=layout.pp, dp=layout.dp, expert_parallel=layout.expert_parallel)
 
 

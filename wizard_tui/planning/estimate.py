@@ -132,6 +132,9 @@ def _weights(settings: Settings, metadata: ModelMetadata, gpu: GPU) -> Weights:
         compute_capability=gpu.compute_capability,
         max_num_batched_tokens=settings.max_num_batched_tokens,
         vllm_version=settings.vllm_version,
+        draft_layers=settings.draft_layers,
+        max_loras=settings.max_loras,
+        max_lora_rank=settings.max_lora_rank,
     )
 
 
@@ -152,6 +155,9 @@ def _overhead(
         enforce_eager=settings.enforce_eager,
         vllm_version=settings.vllm_version,
         max_model_len=settings.max_model_len,
+        performance_mode=settings.performance_mode,
+        max_cudagraph_capture_size=settings.max_cudagraph_capture_size,
+        num_speculative_tokens=settings.speculative_tokens,
     )
     if policy.overhead_gb is None:
         return replace(
@@ -176,4 +182,6 @@ def _kv_layout(settings: Settings, metadata: ModelMetadata, gpu: GPU) -> KVLayou
         block_size=settings.block_size,
         prefix_caching=settings.prefix_caching,
         vllm_version=settings.vllm_version,
+        num_speculative_tokens=settings.speculative_tokens,
+        speculative_layers=settings.draft_layers,
     )

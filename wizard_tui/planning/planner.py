@@ -39,7 +39,7 @@ def plan(request: PlanRequest, facts: Facts) -> PlanResponse:
         memory=_memory(decision),
         kv_cache=_kv_cache(decision),
         config=config,
-        performance=performance(decision),
+        performance=performance(request, facts.metadata, decision.estimate),
         artifacts=render_artifacts(config),
         accuracy=provenance(decision),
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from wizard_tui.engine import speculation
 from wizard_tui.engine.parsers import parsers_for
 from wizard_tui.hardware.gpu import GPU
 from wizard_tui.models.metadata import ModelMetadata
@@ -17,10 +18,22 @@ from wizard_tui.schemas.outputs import Deployment, VLLMConfig
 
 IMAGES = {"nvidia": "vllm/vllm-openai", "amd": "vllm/vllm-openai-rocm"}
 
+_MODE_REASONS = {
+    "interactivity": "latency is preferred: a CUDA graph for every small batch",
+    "throughput": "throughput is preferred: batches twice as large",
+}
+
 # request field -> flag of the same name, passed only when the user set it
 _PASSED_THROUGH = {
     "model": ("revision", "tokenizer"),
-    "policy": ("served_model_name", "block_size", "enforce_eager", "enable_prefix_caching", "kv_cache_memory_bytes"),
+    "policy": (
+        "served_model_name",
+        "block_size",
+        "enforce_eager",
+        "enable_prefix_caching",
+        "kv_cache_memory_bytes",
+        "max_cudagraph_capture_size",
+    ),
 }
 
 
@@ -104,9 +117,10 @@ def _flags(decision: Decision) -> list[tuple[str, Any, str]]:
             decision.rules.default_gpu_memory_utilization,
             f"{gib(gpu.used_bytes + result.overhead.unbudgeted):.1f} GiB are in use or needed outside vLLM's budget",
         )
-    tokens, sequences = batch_limits(gpu, settings.max_model_len, request.policy)
+    tokens, sequences = batch_limits(gpu, settings.max_model_len, request.policy, settings.performance_mode)
     add("max_num_seqs", settings.max_num_seqs, sequences, f"{settings.max_num_seqs} states fit into the cache")
     add("max_num_batched_tokens", settings.max_num_batched_tokens, tokens, "tokens in one step")
+    rows.extend(_modes(decision))
     add("host", request.policy.host, None, "listens on this machine only")
     add("port", request.policy.port, 8000, "port to listen on")
     if parsers := parsers_for(metadata.model_id, metadata.model_type):
@@ -118,6 +132,29 @@ def _flags(decision: Decision) -> list[tuple[str, Any, str]]:
         if parsers.tokenizer_mode:
             rows.append(("tokenizer_mode", parsers.tokenizer_mode, f"the tokenizer format of {parsers.family}"))
     return rows
+
+
+def _modes(decision: Decision) -> Iterator[tuple[str, Any, str]]:
+    """How steps are batched, drafts and adapters."""
+    request, settings = decision.request, decision.estimate.settings
+    parts = decision.estimate.weights.parts
+    if settings.performance_mode != "balanced":
+        yield "performance_mode", settings.performance_mode, _MODE_REASONS[settings.performance_mode]
+    if drafts := settings.speculative_tokens:
+        several = settings.draft_layers > 1
+        layers = f"{settings.draft_layers} layers that draft" if several else "layer that drafts"
+        yield (
+            "speculative_config",
+            {"method": speculation.METHOD, "num_speculative_tokens": drafts},
+            f"the checkpoint's own {layers} may save every other step for {gib(parts.get('draft', 0)):.2f} GiB",
+        )
+    if settings.max_loras:
+        reason = f"{settings.max_loras} in one batch take {gib(parts.get('adapters', 0)):.2f} GiB of a GPU"
+        yield "enable_lora", True, reason
+        yield "max_loras", settings.max_loras, reason
+        yield "max_lora_rank", settings.max_lora_rank, "set by you" if request.policy.max_lora_rank else "vLLM's own"
+    if request.policy.lora_modules:
+        yield "lora_modules", request.policy.lora_modules, "set by you"
 
 
 def _user_set(request: PlanRequest) -> frozenset[str]:

@@ -47,3 +47,9 @@ class Settings:
     enforce_eager: bool
     prefix_caching: bool
     vllm_version: str
+    performance_mode: str = "balanced"
+    max_cudagraph_capture_size: int | None = None
+    speculative_tokens: int = 0
+    draft_layers: int = 0
+    max_loras: int = 0
+    max_lora_rank: int = 0

@@ -1,4 +1,4 @@
-"""From a decision to what the roofline needs."""
+"""From a plan to what the roofline needs, and back."""
 
 from __future__ import annotations
 
@@ -7,44 +7,75 @@ from functools import lru_cache
 
 from wizard_tui.models.layers import attention_layers
 from wizard_tui.models.metadata import ModelMetadata
-from wizard_tui.planning.decide import Decision
 from wizard_tui.planning.estimate import Estimate
 from wizard_tui.planning.perf import Forecast, Measured, predict
 from wizard_tui.planning.roofline import Load, Point, Roofline, Traffic
+from wizard_tui.schemas.inputs import PlanRequest, WorkloadInput
 from wizard_tui.schemas.outputs import PerfEstimate
 
 WHOLE_CONTEXT = frozenset({"full", "latent"})
 """Kinds of attention whose work grows with the square of the prompt; windows and recurrent states do not."""
 
 
-def performance(decision: Decision, measured: Measured | None = None) -> PerfEstimate:
-    """Speed of the decided plan, for the request's workload and targets; corrected by a point the user measured."""
-    request, settings = decision.request, decision.estimate.settings
+def performance(request: PlanRequest, metadata: ModelMetadata, result: Estimate) -> PerfEstimate:
+    """Speed of a plan for the request's workload and goals; corrected by a point that the user measured."""
+    workload, settings = request.workload, result.settings
     return predict(
-        load_of(decision.estimate, decision.facts.metadata),
-        decision.estimate.gpu,
-        traffic_of(decision),
+        load_of(result, metadata),
+        result.gpu,
+        traffic_of(request, result),
         interconnect=request.hardware.interconnect,
         vllm_version=settings.vllm_version,
-        target_ttft_ms=request.workload.target_ttft_ms,
-        target_tpot_ms=request.workload.target_tpot_ms,
-        measured=measured,
+        target_ttft_ms=workload.target_ttft_ms,
+        target_tpot_ms=workload.target_tpot_ms,
+        measured=measured_of(workload),
+        drafted=settings.speculative_tokens,
     )
 
 
-def curve(decision: Decision, measured: Measured | None = None) -> tuple[tuple[int, Point], ...]:
+def forecast(request: PlanRequest, metadata: ModelMetadata, result: Estimate) -> Forecast:
+    """The speed of a plan at any number of clients."""
+    load = load_of(result, metadata)
+    roofline = Roofline(load, result.gpu, request.hardware.interconnect, result.settings.vllm_version)
+    return Forecast(roofline, traffic_of(request, result), measured_of(request.workload))
+
+
+def curve(request: PlanRequest, metadata: ModelMetadata, result: Estimate) -> tuple[tuple[int, Point], ...]:
     """Median figures at 1, 2, 4, ... clients, up to twice what runs at once: what a plot of the plan shows."""
-    settings = decision.estimate.settings
-    load = load_of(decision.estimate, decision.facts.metadata)
-    roofline = Roofline(load, decision.estimate.gpu, decision.request.hardware.interconnect, settings.vllm_version)
-    forecast = Forecast(roofline, traffic_of(decision), measured)
-    ladder = [2**power for power in range((2 * forecast.capacity).bit_length())]
-    return tuple((clients, forecast.at(clients)) for clients in ladder)
+    speed = forecast(request, metadata, result)
+    ladder = [2**power for power in range((2 * speed.capacity).bit_length())]
+    return tuple((clients, speed.at(clients)) for clients in ladder)
 
 
-def traffic_of(decision: Decision) -> Traffic:
+def missed_goals(request: PlanRequest, metadata: ModelMetadata, result: Estimate) -> tuple[str, ...]:
+    """Which of the request's goals a plan misses at its concurrency, by the median: `ttft`, `tpot`."""
+    ttft_ms, tpot_ms = request.workload.target_ttft_ms, request.workload.target_tpot_ms
+    if ttft_ms is None and tpot_ms is None:
+        return ()
+    point = forecast(request, metadata, result).at(request.workload.concurrency)
+    late = ttft_ms is not None and point.ttft_ms > ttft_ms
+    slow = tpot_ms is not None and point.tpot_ms > tpot_ms
+    return (*(("ttft",) if late else ()), *(("tpot",) if slow else ()))
+
+
+def measured_of(workload: WorkloadInput) -> Measured | None:
+    """The run of the user's own server that the request tells of; None where it tells of none."""
+    rate, ttft_ms, tpot_ms = workload.measured_toks_per_s, workload.measured_ttft_ms, workload.measured_tpot_ms
+    if rate is None and ttft_ms is None and tpot_ms is None:
+        return None
+    return Measured(
+        prompt_tokens=workload.measured_prompt_tokens or workload.prompt_tokens,
+        gen_tokens=workload.measured_gen_tokens or workload.gen_tokens,
+        concurrency=workload.measured_concurrency or workload.concurrency,
+        toks_per_s=rate,
+        ttft_ms=ttft_ms,
+        tpot_ms=tpot_ms,
+    )
+
+
+def traffic_of(request: PlanRequest, result: Estimate) -> Traffic:
     """The request's workload under the limits of the decided settings."""
-    workload, settings, result = decision.request.workload, decision.estimate.settings, decision.estimate
+    workload, settings = request.workload, result.settings
     length = workload.prompt_tokens + workload.gen_tokens
     return Traffic(
         prompt_tokens=workload.prompt_tokens,

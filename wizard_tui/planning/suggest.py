@@ -9,6 +9,7 @@ from typing import Any
 from wizard_tui.engine.quantization import replacement
 from wizard_tui.models.siblings import siblings
 from wizard_tui.planning.decide import Decision, decide, safe_utilisation
+from wizard_tui.planning.speed import forecast
 from wizard_tui.resolve import Facts
 from wizard_tui.schemas.inputs import PlanRequest
 from wizard_tui.schemas.numbers import gib
@@ -18,6 +19,7 @@ Patch = dict[str, dict[str, Any]]
 
 AT_MOST = 5
 BOX_SIZES = (2, 4, 8)
+SMALL_CAPTURE = 64
 WORTH_NAMING = 1.15
 """A change that neither makes it fit nor gives a seventh more concurrency is not worth a line."""
 
@@ -63,6 +65,12 @@ def _candidates(decision: Decision) -> Iterator[Patch]:
     if result.starts and decision.idle_gpus >= settings.layout.gpus:
         replicas = settings.layout.dp * (1 + decision.idle_gpus // settings.layout.gpus)
         yield {"hardware": {"data_parallel_size": replicas}}
+    if decision.fits and decision.missed:
+        if hardware.tensor_parallel_size and len(facts.gpus) > 1:
+            yield {"hardware": {"tensor_parallel_size": None}}
+        within = _concurrency_within_goals(decision)
+        if 0 < within < request.workload.concurrency:
+            yield {"workload": {"concurrency": within}}
     if not decision.fits and hardware.tensor_parallel_size and decision.idle_gpus:
         yield {"hardware": {"tensor_parallel_size": None}}
     # where the weights alone are too many, only fewer bytes of them or more GPUs can help
@@ -83,6 +91,8 @@ def _candidates(decision: Decision) -> Iterator[Patch]:
         wanted = request.workload.prompt_tokens + request.workload.gen_tokens
         if wanted <= longest < settings.max_model_len:
             yield {"model": {"max_model_len": longest // 16 * 16}}
+        if room and not policy.enforce_eager and settings.max_cudagraph_capture_size is None:
+            yield {"policy": {"max_cudagraph_capture_size": max(SMALL_CAPTURE, request.workload.concurrency)}}
         if room and not policy.enforce_eager:
             yield {"policy": {"enforce_eager": True}}
         if settings.quantization is None:
@@ -113,6 +123,12 @@ def _fitting_concurrency(decision: Decision) -> int:
     return int(max(0, result.kv_available) // one) * result.settings.layout.dp if one else 0
 
 
+def _concurrency_within_goals(decision: Decision) -> int:
+    workload = decision.request.workload
+    speed = forecast(decision.request, decision.facts.metadata, decision.estimate)
+    return speed.largest_concurrency(workload.target_ttft_ms, workload.target_tpot_ms)
+
+
 def _gain(before: Decision, after: Decision) -> str | None:
     if after.problem is not None:
         return None
@@ -121,6 +137,8 @@ def _gain(before: Decision, after: Decision) -> str | None:
         if before.problem or not old.starts:
             return f"fits, {new.cache.max_concurrency:.1f}x {new.settings.max_model_len:,} tokens"
         return f"fits, {gib(new.headroom):.1f} GiB spare"
+    if before.fits and after.fits and (kept := [name for name in before.missed if name not in after.missed]):
+        return f"keeps the {' and '.join(kept).upper()} goal"
     if before.fits:
         factor = _concurrency(after) / max(1e-9, _concurrency(before))
         return f"{factor:.1f}x concurrency" if factor >= WORTH_NAMING and after.fits else None

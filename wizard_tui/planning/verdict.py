@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wizard_tui.planning.decide import Decision
+from wizard_tui.planning.goals import missed_goal_sentences
 from wizard_tui.schemas.numbers import gib
 
 
@@ -43,6 +44,7 @@ def warnings(decision: Decision) -> list[str]:
         found.append(f"other processes hold {gib(result.gpu.used_bytes):.1f} GiB of a GPU{holders}")
     if decision.idle_gpus:
         found.append(f"{decision.idle_gpus} of the GPUs stay idle with {result.settings.layout}")
+    found.extend(missed_goal_sentences(decision))
     request = decision.request
     length = request.workload.prompt_tokens + request.workload.gen_tokens
     if length > result.settings.max_model_len:

@@ -31,6 +31,9 @@ KVCacheDType = Literal[
     "turboquant_3bit_nc",
 ]
 
+# vllm/config/lora.py:MaxLoRARanks of vLLM 0.33
+LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+
 DTYPES: tuple[str, ...] = get_args(DType)
 KV_CACHE_DTYPES: tuple[str, ...] = get_args(KVCacheDType)
 INTERCONNECTS: tuple[str, ...] = get_args(Interconnect)

@@ -67,6 +67,7 @@ _SENTENCES: dict[str, Callable[[Any, dict[str, Any]], str]] = {
     "string_pattern_mismatch": lambda given, context: (
         f"must be the name of an environment variable, such as VLLM_API_KEY, not {_shown(given)}"
     ),
+    "value_error": lambda given, context: str(context["error"]),
     "finite_number": lambda given, context: "must be a finite number",
     "model_type": lambda given, context: "must be a section with fields",
     "model_attributes_type": lambda given, context: "must be a section with fields",

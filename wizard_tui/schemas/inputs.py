@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
 from wizard_tui.schemas.choices import (
+    LORA_RANKS,
     BatchingMode,
     DType,
     Interconnect,
@@ -32,6 +33,19 @@ def _listed(value: object) -> object:
     return [part for part in value.replace(",", " ").split() if part] if isinstance(value, str) else value
 
 
+def _named(value: str) -> str:
+    name, equals, where = value.partition("=")
+    if not (name and equals and where):
+        raise ValueError(f"must be name=repository, such as sql=org/sql-adapter, not {value!r}")
+    return value
+
+
+def _rank(value: int) -> int:
+    if value not in LORA_RANKS:
+        raise ValueError(f"must be one of {', '.join(map(str, LORA_RANKS))}, not {value}")
+    return value
+
+
 Tokens = Annotated[int, BeforeValidator(parse_count), Field(ge=1, le=MAX_TOKENS)]
 Count = Annotated[int, BeforeValidator(parse_count), Field(ge=1, le=MAX_GPUS)]
 Sequences = Annotated[int, BeforeValidator(parse_count), Field(ge=1, le=1 << 20)]
@@ -39,7 +53,11 @@ Bytes = Annotated[int, BeforeValidator(parse_count), Field(ge=1, le=1 << 50)]
 GiB = Annotated[float, BeforeValidator(parse_gib), Field(gt=0, le=1 << 20, allow_inf_nan=False)]
 GiBOrZero = Annotated[float, BeforeValidator(parse_gib), Field(ge=0, le=1 << 20, allow_inf_nan=False)]
 Milliseconds = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
+Rate = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
 Text = Annotated[str, Field(min_length=1, max_length=4096)]
+
+
+LoraModule = Annotated[str, Field(max_length=4096), AfterValidator(_named)]
 
 
 class Section(BaseModel):
@@ -126,6 +144,20 @@ class WorkloadInput(Section):
     shared_prefix_tokens: Annotated[int, BeforeValidator(parse_count), Field(ge=0, le=MAX_TOKENS)] = Field(
         0, description="tokens at the start that all prompts share"
     )
+    measured_toks_per_s: Rate | None = Field(
+        None, description="output tokens a second that a run of your own server showed; corrects the prediction"
+    )
+    measured_ttft_ms: Milliseconds | None = Field(None, description="mean TTFT of that run, in ms")
+    measured_tpot_ms: Milliseconds | None = Field(None, description="mean TPOT of that run, in ms")
+    measured_concurrency: Sequences | None = Field(
+        None, description="requests in flight in that run; empty means as planned"
+    )
+    measured_prompt_tokens: Tokens | None = Field(
+        None, description="prompt length of that run in tokens; empty means as planned"
+    )
+    measured_gen_tokens: Tokens | None = Field(
+        None, description="answer length of that run in tokens; empty means as planned"
+    )
 
 
 class PolicyInput(Section):
@@ -159,6 +191,21 @@ class PolicyInput(Section):
         None, description="tokens in one KV cache block"
     )
     enable_prefix_caching: bool | None = Field(None, description="keep the KV cache of shared prompt starts")
+    max_cudagraph_capture_size: Annotated[Sequences | None, BeforeValidator(_blank_is_none)] = Field(
+        None, description="largest batch that gets a CUDA graph: smaller takes less memory, larger batches run slower"
+    )
+    speculative_tokens: Annotated[int, BeforeValidator(parse_count), Field(ge=0, le=16)] | None = Field(
+        None, description="tokens that the checkpoint's own MTP layers draft for each step; 0 is off"
+    )
+    lora_modules: Annotated[tuple[LoraModule, ...] | None, BeforeValidator(_listed)] = Field(
+        None, description="LoRA adapters to serve beside the model, as name=repository"
+    )
+    max_loras: Annotated[Sequences | None, BeforeValidator(_blank_is_none)] = Field(
+        None, description="LoRA adapters in one batch; each takes memory"
+    )
+    max_lora_rank: Annotated[Annotated[int, AfterValidator(_rank)] | None, BeforeValidator(_blank_is_none)] = Field(
+        None, description="largest rank among the adapters; memory grows with it"
+    )
     host: Text = Field("127.0.0.1", description="address to listen on; 127.0.0.1 is this machine only")
     port: Annotated[int, Field(ge=1, le=65535)] = Field(8000, description="port to listen on")
     api_key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = Field(

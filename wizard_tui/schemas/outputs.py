@@ -124,6 +124,12 @@ class VLLMConfig(Result):
     block_size: int | None = None
     enforce_eager: bool | None = None
     enable_prefix_caching: bool | None = None
+    max_cudagraph_capture_size: int | None = None
+    performance_mode: str | None = None
+    enable_lora: bool | None = None
+    lora_modules: tuple[str, ...] | None = None
+    max_loras: int | None = None
+    max_lora_rank: int | None = None
     host: str | None = None
     port: int | None = None
     reasoning_parser: str | None = None
@@ -146,7 +152,7 @@ class PerfEstimate(Result):
     ttft_ms_range: Range
     tpot_ms_range: Range
     concurrency_at_slo: int | None = Field(None, description="most requests in flight that keep the targets")
-    limited_by: str = Field(description="kv cache, compute, bandwidth, ttft or tpot")
+    limited_by: str = Field(description="kv cache, max_num_seqs, compute, bandwidth, ttft or tpot")
     assumptions: list[str] = []
 
 

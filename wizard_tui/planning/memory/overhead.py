@@ -62,6 +62,16 @@ class Overhead:
 
 
 @dataclass(frozen=True)
+class Capture:
+    """For which batches graphs are made: up to `largest` where it is set, with `tokens_each` tokens of every request in
+    a step, and for every small batch when `interactive`."""
+
+    largest: int | None = None
+    tokens_each: int = 1
+    interactive: bool = False
+
+
+@dataclass(frozen=True)
 class _Run:
     """The sizes that one profile run works with."""
 
@@ -87,6 +97,9 @@ def overhead_for(
     enforce_eager: bool = False,
     vllm_version: str,
     max_model_len: int,
+    performance_mode: str = "balanced",
+    max_cudagraph_capture_size: int | None = None,
+    num_speculative_tokens: int = 0,
 ) -> Overhead:
     """The overhead of one rank when vLLM profiles `max_num_batched_tokens` tokens over `max_num_seqs` requests."""
     rules, measured = rules_for(vllm_version), facts()
@@ -112,7 +125,9 @@ def overhead_for(
         first = _first_runner(vllm_version)
         peak = _peak_v1(run, first)
         rest = (first["base"] + (first["communicators"] if tp > 1 else 0)) * MIB
-    graphs = 0 if enforce_eager else _graphs(run, gpu, pp, age)
+    drafted = 1 + num_speculative_tokens
+    capture = Capture(max_cudagraph_capture_size, drafted, interactive=performance_mode == "interactivity")
+    graphs = 0 if enforce_eager else _graphs(run, gpu, pp, age, capture)
     charged = peak + rest + (graphs if rules.graphs_in_budget else 0)
     band, outside = measured["band"], measured["outside"]
     return Overhead(
@@ -198,11 +213,12 @@ def _expert_workspace(run: _Run) -> int:
     return int(routed * (max(both / 2, hidden) + max(both, hidden)))
 
 
-def _graphs(run: _Run, gpu: GPU, pp: int, age: str) -> int:
+def _graphs(run: _Run, gpu: GPU, pp: int, age: str, capture: Capture) -> int:
     """vLLM's estimate: a cost for each layer of each FULL decode graph."""
     blackwell = gpu.compute_capability is not None and gpu.compute_capability[0] == 10
     most = LARGEST_CAPTURE_BLACKWELL if blackwell else LARGEST_CAPTURE
-    graphs = _decode_graphs(min(2 * run.sequences, most, run.tokens), run.sequences)
+    largest = capture.largest or min(2 * run.sequences * capture.tokens_each, most)
+    graphs = _decode_graphs(min(largest, run.tokens), run.sequences, capture.tokens_each, capture.interactive)
     return int(_layer_graphs_kib(run.metadata, age) / pp * graphs * KIB)
 
 
@@ -229,10 +245,11 @@ def _widest_head(metadata: ModelMetadata) -> int:
 
 
 @lru_cache(maxsize=1024)
-def _decode_graphs(largest: int, sequences: int) -> int:
+def _decode_graphs(largest: int, sequences: int, tokens_each: int, interactive: bool) -> int:
     """How many batch sizes get a FULL decode graph (config/vllm.py:_set_cudagraph_sizes)."""
-    sizes = [*(1, 2, 4), *range(8, 256, 8), *range(256, largest + 1, 16)]
-    return sum(size <= min(largest, sequences) for size in sizes)
+    small = range(1, min(largest, 32) + 1) if interactive else (1, 2, 4)
+    sizes = {*small, *range(8, 256, 8), *range(256, largest + 1, 16)}
+    return sum(size <= sequences and size * tokens_each <= largest for size in sizes)
 
 
 def _has_tower(metadata: ModelMetadata) -> bool:

@@ -26,6 +26,7 @@ _PADDED_ELSEWHERE = (128, 256)
 # https://github.com/mondegreens/apron)
 _HOPPER_LAYOUT_SHARE = 0.011
 _AFTER_LOADING = "after loading"
+_MADE = ("buffers", "adapters")
 # a config is believed as long as the tensors say the same to this share
 _SAME = 0.01
 _SCALED_ERROR = 0.02
@@ -80,8 +81,12 @@ def weights_for(
     compute_capability: tuple[int, int] | None = None,
     max_num_batched_tokens: int = 2048,
     vllm_version: str | None = None,
+    draft_layers: int = 0,
+    max_loras: int = 0,
+    max_lora_rank: int = 0,
 ) -> Weights:
-    """The weights of one rank for each pipeline stage.
+    """The weights of one rank for each pipeline stage, with room for `max_loras` adapters of a rank and with layers
+    that draft.
 
     Experts are split over tensor and data parallel together, or kept whole and dealt out with `expert_parallel`
     (fused_moe/config.py:FusedMoEParallelConfig.make). Raises ValueError when the config lacks what its layers need.
@@ -93,7 +98,7 @@ def weights_for(
     if hopper and rules_for(vllm_version).pads_mxfp4_hidden_on_hopper:
         hidden, share = _PADDED_ELSEWHERE[1], 0.0
     split = _Split(tp, tp * dp, expert_parallel, BYTES_OF_DTYPE[chosen], width, hidden, share)
-    found = _weights(metadata, split, pp, quantization)
+    found = _weights(metadata, split, pp, quantization, draft_layers, max_loras * max_lora_rank)
     staging = _staging(metadata, max_num_batched_tokens) * split.bytes_each
     if not staging:
         return found
@@ -105,10 +110,13 @@ def weights_for(
     )
 
 
-def _weights(metadata: ModelMetadata, split: _Split, pp: int, quantization: str | None) -> Weights:
+def _weights(
+    metadata: ModelMetadata, split: _Split, pp: int, quantization: str | None, draft_layers: int, lora_ranks: int
+) -> Weights:
     found = inventory(metadata)
     quantized = quantization_of(metadata, quantization)
     layers = _layer_parts(found.layers, split, quantized)
+    adapters = _adapters(found.layers, split, lora_ranks)
     stages = []
     for stage, numbers in enumerate(_stages(metadata.num_hidden_layers, pp)):
         parts: dict[str, float] = {}
@@ -117,8 +125,13 @@ def _weights(metadata: ModelMetadata, split: _Split, pp: int, quantization: str 
         for number in numbers:
             for part, size in layers[number].items():
                 _add(parts, part, size)
+            if lora_ranks:
+                _add(parts, "adapters", adapters[number])
         _add(parts, "buffers", _rotary(metadata))
         stages.append(parts)
+    if draft_layers:
+        last = layers[max(layers)]
+        _add(stages[-1], "draft", draft_layers * _drafting(metadata, last, split))
     after = [parts.pop(_AFTER_LOADING, 0.0) for parts in stages]
     fullest = max(stages, key=lambda parts: sum(parts.values()))
     source = metadata.source
@@ -148,13 +161,13 @@ def _held_to_headers(metadata: ModelMetadata, found: Weights, bytes_each: int) -
         "the plan follows the tensors"
     )
     lines = () if metadata.quantization in _BITS_BY_TENSOR else (line,)
-    # tables of angles are made, not read
-    buffers = found.parts.get("buffers", 0)
+    # tables of angles and room for adapters are made, not read
+    buffers = sum(found.parts.get(name, 0) for name in _MADE)
     return replace(
         found,
         bytes=round((found.bytes - buffers) * ratio) + buffers,
         bytes_by_rank=tuple(round((size - buffers) * ratio) + buffers for size in found.bytes_by_rank),
-        parts={name: size if name == "buffers" else round(size * ratio) for name, size in found.parts.items()},
+        parts={name: size if name in _MADE else round(size * ratio) for name, size in found.parts.items()},
         relative_error=_SCALED_ERROR,
         warnings=(*found.warnings, *lines),
     )
@@ -198,6 +211,27 @@ def _layer_parts(layers: Sequence[Layer], split: _Split, quantized: Quantization
                         _add(parts, _AFTER_LOADING, _size(tensor, None, split))
                 seen[formats] = parts
             by_number[number] = seen[formats]
+    return by_number
+
+
+def _drafting(metadata: ModelMetadata, last: Mapping[str, float], split: _Split) -> float:
+    """Bytes of a layer that drafts: one like the model's last, and the projection of a hidden state and an embedding
+    into one (models/deepseek_mtp.py); embedding and head are the model's own."""
+    layer = sum(size for part, size in last.items() if part != _AFTER_LOADING)
+    return layer + (2 * metadata.hidden_size + 3) * metadata.hidden_size * split.bytes_each
+
+
+def _adapters(layers: Sequence[Layer], split: _Split, ranks: int) -> dict[int, float]:
+    """Bytes that every layer keeps for adapters of `ranks` together: two thin matrices beside each linear one, of which
+    the one on the divided side is divided (lora/layers)."""
+    by_number: dict[int, float] = {}
+    for layer in layers:
+        sides = 0
+        for tensor in layer.tensors:
+            if tensor.linear:
+                rows, columns, times = _local(tensor, split, padded=False)
+                sides += (rows + columns) * times
+        by_number |= dict.fromkeys(layer.numbers, float(sides * ranks * split.bytes_each))
     return by_number
 
 

@@ -1,0 +1,45 @@
+"""Speculative decoding by the layers that a checkpoint brings along for it (multi-token prediction)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+METHOD = "mtp"
+SINCE = (0, 18, 0)
+"""From here on one method name stands for all families; it is not recommended before."""
+
+
+def draft_layers(config: Mapping[str, Any], text_config: Mapping[str, Any]) -> int:
+    """Layers of a checkpoint that draft tokens and that vLLM can run; 0 where there are none."""
+    for key, model_types in _families().items():
+        if {config.get("model_type"), text_config.get("model_type")} & set(model_types):
+            count = text_config.get(key, config.get(key))
+            return count if isinstance(count, int) and not isinstance(count, bool) and 0 < count < 16 else 0
+    return 0
+
+
+def why_not_drafting(layers: int, tokens: int) -> str | None:
+    """Why so many drafted tokens a step cannot be had from so many layers; None when they can."""
+    if not tokens:
+        return None
+    if not layers:
+        return "the checkpoint has no layers that draft tokens (MTP); set speculative_tokens to 0"
+    if tokens > layers and tokens % layers:
+        return f"speculative_tokens {tokens} is no multiple of the checkpoint's {layers} drafting layers"
+    return None
+
+
+@lru_cache(maxsize=1)
+def _families() -> dict[str, list[str]]:
+    table = tomllib.loads(files(__package__).joinpath("speculation.toml").read_text(encoding="utf-8"))
+    families: dict[str, list[str]] = table["draft_layers"]
+    return families
