@@ -57,6 +57,9 @@ SHOTS = (
     Shot("narrow-80x24-plan", [_NEXT, "f7"], size=NARROW, fields=_FITS),
     Shot("huge-200x60", [_NEXT] * 5, size=HUGE, fields=_FITS),
     Shot("light", [_NEXT], fields=_FITS, theme="wizard-light"),
+    Shot("why", [_NEXT, "ctrl+p"], fields=_FITS),
+    Shot("plots", [_NEXT, "ctrl+g"], fields=_FITS),
+    Shot("plots-80x24", [_NEXT, "ctrl+g"], size=NARROW, fields=_FITS),
     Shot("keys", ["f1"], fields=_FITS),
 )
 

@@ -99,6 +99,8 @@ class WizardApp(App[str]):
             yield SystemCommand(f"Field {field.label}", field.help, lambda path=path: wizard.focus_path(path))
         yield SystemCommand("Copy the command", "copy what the preview shows", self.action_copy)
         yield SystemCommand("Write files", "write the artifacts to a directory", self.action_write_files)
+        yield SystemCommand("Why these numbers", "where every number comes from", wizard.action_why)
+        yield SystemCommand("Plots", "users against waiting, context against users", wizard.action_plots)
         yield SystemCommand("Rescan GPUs", "ask the driver again", wizard.action_rescan)
         for theme in THEMES:
             yield SystemCommand(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from wizard_tui.hardware.gpu import GPU
     from wizard_tui.models.metadata import ModelMetadata
     from wizard_tui.planning.alternatives import Alternative
+    from wizard_tui.planning.decide import Decision
     from wizard_tui.resolve import Facts
     from wizard_tui.schemas.outputs import PlanResponse
     from wizard_tui.schemas.profile import Profile
@@ -190,6 +191,12 @@ class Session:
             return None
         request = self.planned.model_copy(update={"explain": False})
         return request, plan(request, self._facts)
+
+    def decided(self) -> Decision | None:
+        """What the plan on screen was made of; None before there is one."""
+        from wizard_tui.planning.decide import decide
+
+        return None if self.planned is None or self._facts is None else decide(self.planned, self._facts)
 
     def alternatives(self) -> list[Alternative]:
         """Other ways to run the workload on these GPUs, best first; empty before there is a plan."""

@@ -78,6 +78,8 @@ class WizardScreen(QuietScreen):
         Binding(
             "ctrl+f", "find_model", "Find", key_display="^f", id="find", tooltip="find a model by a part of its name"
         ),
+        Binding("ctrl+p", "why", "where every number comes from", show=False, id="why"),
+        Binding("ctrl+g", "plots", "plots: users against waiting, context against users", show=False, id="plots"),
         Binding("ctrl+r", "rescan", "ask the driver again for GPUs", show=False, id="rescan"),
         Binding("ctrl+l", "start_anew", "do not go on with the last session", show=False, id="anew"),
         Binding("escape", "leave_field", "leave the field; nothing is lost", show=False),
@@ -205,6 +207,22 @@ class WizardScreen(QuietScreen):
         response = self.session.response
         if response is not None and index < len(response.feasibility.suggestions):
             self._replaced(set(self.session.apply_patch(response.feasibility.suggestions[index].patch)))
+
+    def action_why(self) -> None:
+        """Explain every number on screen."""
+        if (decision := self.session.decided()) is not None:
+            from wizard_tui.planning.explain import explanations
+            from wizard_tui.tui.screens.why import WhyScreen
+
+            self.app.push_screen(WhyScreen(explanations(decision)))
+
+    def action_plots(self) -> None:
+        """Draw the plan as curves."""
+        if (decision := self.session.decided()) is not None:
+            from wizard_tui.planning.curves import curves
+            from wizard_tui.tui.screens.plots import PlotsScreen
+
+            self.app.push_screen(PlotsScreen(curves(decision), decision.request.workload.concurrency))
 
     def action_find_model(self) -> None:
         """Look for a model as you type."""
