@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from wizard_tui.hardware.gpu import GPU
+from wizard_tui.hardware.observed import Observation, Observations
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.schemas.inputs import HardwareInput, ModelInput, PlanRequest
 from wizard_tui.schemas.numbers import GIB
@@ -15,12 +16,14 @@ from wizard_tui.schemas.numbers import GIB
 class Facts:
     """What planning needs to know of the world.
 
-    `gpus` are those of one node, one entry each. `installed_vllm` is the version here, where the plan is for this box.
+    `gpus` are those of one node, one entry each. `installed_vllm` is the version here, and `observed` what earlier
+    starts showed, where the plan is for this box.
     """
 
     metadata: ModelMetadata
     gpus: tuple[GPU, ...]
     installed_vllm: str | None = None
+    observed: tuple[Observation, ...] = ()
 
 
 def resolve(request: PlanRequest) -> Facts:
@@ -30,7 +33,10 @@ def resolve(request: PlanRequest) -> Facts:
     without config.json), each with one plain sentence.
     """
     gpus = resolve_gpus(request.hardware)
-    return Facts(resolve_model(request.model), gpus, _installed_vllm() if are_of_this_box(gpus) else None)
+    metadata = resolve_model(request.model)
+    if not are_of_this_box(gpus):
+        return Facts(metadata, gpus)
+    return Facts(metadata, gpus, _installed_vllm(), Observations().all())
 
 
 def are_of_this_box(gpus: Sequence[GPU]) -> bool:

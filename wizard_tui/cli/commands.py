@@ -14,6 +14,7 @@ from wizard_tui import __version__
 from wizard_tui.cli import on_a_terminal
 from wizard_tui.cli.models import app as models
 from wizard_tui.cli.options import Asked, UsageError, takes_request
+from wizard_tui.cli.running import calibration, servers
 from wizard_tui.schemas.inputs import PlanRequest
 from wizard_tui.schemas.outputs import PlanResponse
 from wizard_tui.schemas.profile import Profile
@@ -27,6 +28,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(models, name="models")
+app.add_typer(servers, name="servers")
+app.add_typer(calibration, name="calibration")
+WAY = Annotated[str, typer.Option("--way", help="how to start it: process, docker, compose or systemd")]
 
 
 def _version(wanted: bool) -> None:
@@ -173,6 +177,41 @@ def verify(
     from wizard_tui.cli.compare import verify_log
 
     raise typer.Exit(verify_log(log, asked, as_json=as_json))
+
+
+@app.command()
+@takes_request
+def doctor(
+    asked: Asked,
+    way: WAY = "process",
+    as_json: Annotated[bool, typer.Option("--json", help="print the checks as JSON")] = False,
+) -> None:
+    """Say what would keep a server from starting here, each with its cure.
+
+    With a model or a profile also what that very server needs: memory, disk, port, access to its repository.
+    """
+    from wizard_tui.cli.servers import doctor as ask
+
+    raise typer.Exit(ask(asked, way, as_json=as_json))
+
+
+@app.command()
+@takes_request
+def launch(
+    asked: Asked,
+    way: WAY = "process",
+    detach: Annotated[bool, typer.Option("--detach", help="let it run on when it is ready")] = False,
+    force: Annotated[bool, typer.Option("--force", help="start it although doctor would not")] = False,
+    load: Annotated[bool, typer.Option("--load", help="measure it at the planned concurrency")] = False,
+    show_log: Annotated[bool, typer.Option("--log", help="show what it prints")] = False,
+) -> None:
+    """Start a server, follow its start, hold it against the plan and ask it something.
+
+    It runs until ctrl+c, unless --detach is given; then `servers` finds it again.
+    """
+    from wizard_tui.cli.servers import launch as start
+
+    raise typer.Exit(start(asked, way, detach=detach, force=force, load=load, show_log=show_log))
 
 
 @app.command()

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from wizard_tui.cli.inputs import opened_text
 from wizard_tui.cli.options import Asked, UsageError
-from wizard_tui.launch.startup_log import read_startup_log
+from wizard_tui.launch.failures import FailureReader
+from wizard_tui.launch.startup_log import StartupLog
 from wizard_tui.launch.verify import Row, compare, request_from_log
 from wizard_tui.planning.planner import run_plan
 from wizard_tui.schemas.errors import one_sentence
@@ -18,8 +19,11 @@ from wizard_tui.schemas.errors import one_sentence
 
 def verify_log(path: Path, asked: Asked, *, as_json: bool) -> int:
     """Print predicted and printed figures; the exit code, 1 when one lies outside its band."""
+    log, endings = StartupLog(), FailureReader()
     with opened_text(path) as lines:
-        log = read_startup_log(lines)
+        for line in lines:
+            log.feed(line)
+            endings.feed(line, log.stage)
     try:
         request = request_from_log(log, asked.file_sections(), asked.option_sections())
         response = run_plan(request)
@@ -28,6 +32,13 @@ def verify_log(path: Path, asked: Asked, *, as_json: bool) -> int:
     except (ValueError, OSError) as error:
         raise UsageError(str(error)) from None
     rows = compare(response, log)
+    failure = None if log.ready else endings.failure(response, log.values.get("version"))
+    if failure is not None:
+        from wizard_tui.cli.servers import failure_lines
+
+        sys.stderr.write(failure_lines(failure))
+        if not rows:
+            return 1
     if not rows:
         raise UsageError(f"{path} has no line in which vLLM tells of its memory; give the whole log of its start")
     outside = [row.name for row in rows if not row.inside]
@@ -40,13 +51,14 @@ def verify_log(path: Path, asked: Asked, *, as_json: bool) -> int:
         found = {"request": request.model_dump(mode="json", exclude_unset=True), "figures": figures}
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
     else:
-        sys.stdout.write("".join(_line(row) for row in rows))
+        sys.stdout.write("".join(figure_line(row) for row in rows))
         verdict = f"outside its band: {', '.join(outside)}" if outside else "every figure lies in its band"
         sys.stdout.write(verdict + "\n")
-    return 1 if outside else 0
+    return 1 if outside or failure is not None else 0
 
 
-def _line(row: Row) -> str:
+def figure_line(row: Row) -> str:
+    """One figure, predicted and printed."""
     digits = 0 if row.unit == "tokens" else 2
     predicted, low, high, actual = (f"{n:,.{digits}f}" for n in (row.predicted, row.low, row.high, row.actual))
     mark = "" if row.inside else "  OUTSIDE"

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wizard_tui.launch.startup_log import StartupLog
 from wizard_tui.schemas.inputs import PlanRequest
 from wizard_tui.schemas.numbers import gib
-from wizard_tui.schemas.outputs import PlanResponse
+from wizard_tui.schemas.outputs import PerfEstimate, PlanResponse
+
+if TYPE_CHECKING:
+    from wizard_tui.launch.client import LoadResult
 
 ROUNDING_GIB = 0.005
 """vLLM prints GiB to two decimals."""
@@ -47,7 +50,7 @@ _RESOLVED = {
 
 @dataclass(frozen=True)
 class Row:
-    """One figure: predicted with its 80 % band, and printed. `unit` is `GiB`, `tokens` or `x`."""
+    """One figure: predicted with its 80 % band, and printed or measured. `unit` is `GiB`, `tokens`, `x`, `tok/s`, `ms`."""
 
     name: str
     unit: str
@@ -97,6 +100,18 @@ def compare(response: PlanResponse, log: StartupLog) -> list[Row]:
         bounds = tokens_low * scale, tokens_high * scale
         add("Maximum concurrency", "x", cache.max_concurrency, *bounds, values.get("max_concurrency"))
     return rows
+
+
+def compare_speed(result: LoadResult, predicted: PerfEstimate) -> list[Row]:
+    """A load run beside the predicted ranges, whose middle stands for the prediction."""
+    return [
+        Row(name, unit, math.sqrt(low * high), low, high, measured)
+        for name, unit, measured, (low, high) in (
+            ("Output of all users", "tok/s", result.toks_per_s, predicted.decode_toks_per_s_range),
+            ("TTFT", "ms", result.ttft_ms, predicted.ttft_ms_range),
+            ("TPOT", "ms", result.tpot_ms, predicted.tpot_ms_range),
+        )
+    ]
 
 
 def request_from_log(

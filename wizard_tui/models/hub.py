@@ -268,3 +268,10 @@ def _no_config(model_id: str, files: Mapping[str, int]) -> str:
     if "model_index.json" in files:
         return f"{model_id} is a diffusion pipeline, which vLLM's own server does not serve; vLLM-Omni may"
     return f"{model_id} has no config.json, which vLLM needs; it may be no language model"
+
+
+def check_access(model_id: str) -> None:
+    """Ask whether this machine, with its token, may download a repository. Raises ValueError with the cure if not."""
+    from huggingface_hub import HfApi
+
+    asked(model_id, lambda: HfApi().auth_check(model_id))

@@ -11,6 +11,7 @@ def provenance(decision: Decision) -> dict[str, Provenance]:
     """Source and expected error (80 % band) of the weights, the rest, the cache and the speed."""
     result = decision.estimate
     rest = result.overhead
+    seen = result.observed
     low, high = gib(rest.low - rest.budgeted), gib(rest.high - rest.budgeted)
     guessed = result.weights.source == "parameter count"
     return {
@@ -18,9 +19,10 @@ def provenance(decision: Decision) -> dict[str, Provenance]:
             source=result.weights.source, expected_error=f"±{100 * result.weights.relative_error:.1f} %"
         ),
         "overhead": Provenance(
-            source="formula with measured constants",
+            source="formula with measured constants" + (", corrected by this machine" if seen.starts else ""),
             expected_error=f"{low:+.2f} to {high:+.2f} GiB",
-            note="activation peak, CUDA graphs and non-torch memory together",
+            note="activation peak, CUDA graphs and non-torch memory together"
+            + (f"; {gib(seen.more_bytes):+.2f} GiB by {seen.starts} starts seen here" if seen.starts else ""),
         ),
         "kv_cache": Provenance(
             source="parameter count" if guessed else "config",

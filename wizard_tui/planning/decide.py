@@ -13,6 +13,7 @@ from wizard_tui.engine.dtype import dtype_refusal, served_dtype
 from wizard_tui.engine.quantization import refusal
 from wizard_tui.engine.versions import VersionRules, release_of, rules_for, version_of_image
 from wizard_tui.hardware.gpu import GPU
+from wizard_tui.hardware.observed import correction
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.planning.estimate import Estimate, estimate
 from wizard_tui.planning.memory.weights import weights_for
@@ -61,7 +62,7 @@ def decide(request: PlanRequest, facts: Facts) -> Decision:
     best: Estimate | None = None
     missed: tuple[str, ...] = ()
     for layout in _worth_settling(list(layouts(hardware, facts.metadata, in_node)), request, facts.metadata, gpu):
-        candidate = settle(request, facts.metadata, gpu, layout, rules)
+        candidate = settle(request, facts, gpu, layout, rules)
         misses = missed_goals(request, facts.metadata, candidate)
         if best is None or _better(candidate, misses, best, missed):
             best, missed = candidate, misses
@@ -125,8 +126,10 @@ def _worth_settling(
         yield least[1]
 
 
-def settle(request: PlanRequest, metadata: ModelMetadata, gpu: GPU, layout: Layout, rules: VersionRules) -> Estimate:
+def settle(request: PlanRequest, facts: Facts, gpu: GPU, layout: Layout, rules: VersionRules) -> Estimate:
     """The best memory plan on one layout, with the open settings chosen for it."""
+    metadata = facts.metadata
+    seen = correction(facts.observed, gpu.name, rules.version, metadata.model_id, str(layout))
     model, policy, workload = request.model, request.policy, request.workload
     length = model.max_model_len or metadata.max_position_embeddings
     mode = performance_mode(request, rules)
@@ -155,23 +158,23 @@ def settle(request: PlanRequest, metadata: ModelMetadata, gpu: GPU, layout: Layo
         max_loras=adapters,
         max_lora_rank=(policy.max_lora_rank or DEFAULT_LORA_RANK) if adapters else 0,
     )
-    result = estimate(settings, metadata, gpu, workload, policy)
+    result = estimate(settings, metadata, gpu, workload, policy, seen)
     if policy.gpu_memory_utilization is None:
         safe = safe_utilisation(result)
         if safe < settings.gpu_memory_utilization:
             settings = replace(settings, gpu_memory_utilization=safe)
-            result = estimate(settings, metadata, gpu, workload, policy)
+            result = estimate(settings, metadata, gpu, workload, policy, seen)
     if policy.max_num_seqs is None:
         states = result.cache.state_blocks
         if states is not None and 0 < states < settings.max_num_seqs:
             # vLLM refuses more sequences than there are state blocks, so the default can keep it from starting
             settings = replace(settings, max_num_seqs=states)
-            result = estimate(settings, metadata, gpu, workload, policy)
+            result = estimate(settings, metadata, gpu, workload, policy, seen)
     if model.max_model_len is None:
         chosen = choose_length(result, request, metadata)
         if chosen != settings.max_model_len:
             settings = replace(settings, max_model_len=chosen)
-            result = estimate(settings, metadata, gpu, workload, policy)
+            result = estimate(settings, metadata, gpu, workload, policy, seen)
     return result
 
 

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 from wizard_tui.hardware.gpu import GPU
+from wizard_tui.hardware.observed import Correction
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.planning.memory.kv_layers import KVCache, KVLayout, kv_layout
 from wizard_tui.planning.memory.overhead import Overhead, overhead_for
@@ -14,6 +15,8 @@ from wizard_tui.planning.memory.weights import Weights, weights_for
 from wizard_tui.planning.settings import Settings
 from wizard_tui.schemas.inputs import PolicyInput, WorkloadInput
 from wizard_tui.schemas.numbers import GIB
+
+NOTHING_OBSERVED = Correction()
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class Estimate:
     cache: KVCache
     failure: StartFailure | None
     headroom_wanted: int = 0
+    observed: Correction = NOTHING_OBSERVED
 
     @property
     def headroom(self) -> int:
@@ -61,11 +65,16 @@ class Estimate:
 
 
 def estimate(
-    settings: Settings, metadata: ModelMetadata, gpu: GPU, workload: WorkloadInput, policy: PolicyInput
+    settings: Settings,
+    metadata: ModelMetadata,
+    gpu: GPU,
+    workload: WorkloadInput,
+    policy: PolicyInput,
+    observed: Correction = NOTHING_OBSERVED,
 ) -> Estimate:
-    """Memory of one GPU under `settings`. Pure arithmetic on cached per-model tables."""
+    """Memory of one GPU under `settings`, corrected by what this machine has shown. Arithmetic on cached tables."""
     weights = _weights(settings, metadata, gpu)
-    overhead = _overhead(settings, metadata, gpu, policy, weights.after_loading)
+    overhead = _overhead(settings, metadata, gpu, policy, weights.after_loading + observed.more_bytes)
     layout = _kv_layout(settings, metadata, gpu)
     budget = math.ceil(gpu.total_bytes * settings.gpu_memory_utilization)
     rest = weights.bytes + overhead.budgeted
@@ -101,6 +110,7 @@ def estimate(
             max_model_len=settings.max_model_len,
         ),
         headroom_wanted=int(policy.headroom_gb * GIB),
+        observed=observed if policy.overhead_gb is None else NOTHING_OBSERVED,
     )
 
 
@@ -138,9 +148,7 @@ def _weights(settings: Settings, metadata: ModelMetadata, gpu: GPU) -> Weights:
     )
 
 
-def _overhead(
-    settings: Settings, metadata: ModelMetadata, gpu: GPU, policy: PolicyInput, after_loading: int
-) -> Overhead:
+def _overhead(settings: Settings, metadata: ModelMetadata, gpu: GPU, policy: PolicyInput, further: int) -> Overhead:
     layout = settings.layout
     found = overhead_for(
         metadata,
@@ -162,9 +170,9 @@ def _overhead(
     if policy.overhead_gb is None:
         return replace(
             found,
-            non_torch=found.non_torch + after_loading,
-            low=found.low + after_loading,
-            high=found.high + after_loading,
+            non_torch=found.non_torch + further,
+            low=found.low + further,
+            high=found.high + further,
         )
     fixed = int(policy.overhead_gb * GIB)
     return replace(found, activation_peak=0, cuda_graphs=0, non_torch=fixed, low=fixed, high=fixed)

@@ -56,7 +56,7 @@ def _memory(decision: Decision) -> list[Explanation]:
             "non-torch",
             _gib(rest.non_torch),
             f"what stays beside the weights: the sampler's state for {settings.max_num_seqs:,} requests, workspaces, "
-            "communicators and the CUDA libraries; the measured part of the plan",
+            f"communicators and the CUDA libraries; the measured part of the plan{_seen(decision)}",
         ),
         Explanation(
             "outside budget",
@@ -150,3 +150,8 @@ def _gib(size: int) -> str:
 
 def _range(bounds: Range) -> str:
     return " to ".join(f"{bound:,.0f}" if bounds[1] >= 20 else f"{bound:,.1f}" for bound in bounds)
+
+
+def _seen(decision: Decision) -> str:
+    seen = decision.estimate.observed
+    return f", {gib(seen.more_bytes):+.2f} GiB of it by starts seen on this machine" if seen.starts else ""

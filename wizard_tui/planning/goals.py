@@ -56,7 +56,7 @@ def _nearest(decision: Decision, name: str) -> tuple[float, Layout]:
     found = [
         (_alone(forecast(request, facts.metadata, result), name), result.settings.layout)
         for layout in layouts(free, facts.metadata, len(facts.gpus))
-        if (result := settle(request, facts.metadata, decision.estimate.gpu, layout, decision.rules)).starts
+        if (result := settle(request, facts, decision.estimate.gpu, layout, decision.rules)).starts
     ]
     return min(found, key=lambda row: row[0])
 

@@ -35,6 +35,11 @@ def warnings(decision: Decision) -> list[str]:
     found.extend(result.weights.warnings)
     if decision.rules.note:
         found.append(decision.rules.note)
+    if seen := result.observed.starts:
+        found.append(
+            f"corrected by {gib(result.observed.more_bytes):+.2f} GiB after {seen} start{'s' if seen > 1 else ''} seen "
+            "here; `vllm-wizard-tui calibration clear` removes it"
+        )
     names = {gpu.name for gpu in decision.facts.gpus}
     totals = {gpu.total_bytes for gpu in decision.facts.gpus}
     if len(names) > 1 or len(totals) > 1:

@@ -5,7 +5,7 @@ Options follow vLLM's installation pages (docs/getting_started/installation/gpu.
 
 from __future__ import annotations
 
-from wizard_tui.render.arguments import Line, serve_lines
+from wizard_tui.render.arguments import Line, flat, serve_arguments, serve_lines
 from wizard_tui.render.container import (
     HF_CACHE,
     HOST_HF_CACHE,
@@ -32,7 +32,20 @@ def render_docker_command(config: VLLMConfig) -> str:
 
     Raises ValueError for a flag the planned vLLM does not have.
     """
-    lines: list[Line] = [
+    cache = Shell(f'"{HOST_HF_CACHE}:{HF_CACHE}"')
+    (model, *flags) = [*serve_lines(inside(config), node_options(config)), *node_lines(config)]
+    start = [*api_key_prefix(config), "docker", "run"]
+    return node_comment(config) + command([start, *_lines(config, cache), ("serve", *model), *flags])
+
+
+def docker_arguments(config: VLLMConfig, hf_cache: str) -> list[str]:
+    """The same for one machine as an argument list, with the directory of the Hub's cache; no shell reads it."""
+    lines = _lines(config, f"{hf_cache}:{HF_CACHE}")
+    return ["docker", "run", *flat(lines), "serve", *serve_arguments(inside(config), node_options(config))]
+
+
+def _lines(config: VLLMConfig, cache: str) -> list[Line]:
+    return [
         ("--detach",),
         ("--name", instance_name(config)),
         ("--restart", "unless-stopped"),
@@ -40,15 +53,12 @@ def render_docker_command(config: VLLMConfig) -> str:
         ("--ipc", "host"),
         ("--ulimit", "memlock=-1", "--ulimit", "stack=67108864"),
         *_network(config),
-        *_storage(config),
+        *_storage(config, cache),
         *_environment(config),
         *_health(config),
         ("--entrypoint", "vllm"),
         (image(config),),
     ]
-    (model, *flags) = [*serve_lines(inside(config), node_options(config)), *node_lines(config)]
-    start = [*api_key_prefix(config), "docker", "run"]
-    return node_comment(config) + command([start, *lines, ("serve", *model), *flags])
 
 
 def _gpus(config: VLLMConfig) -> list[Line]:
@@ -74,10 +84,9 @@ def _network(config: VLLMConfig) -> list[Line]:
     return [("--publish", f"{published_address(config)}:{port_of(config)}")]
 
 
-def _storage(config: VLLMConfig) -> list[Line]:
-    cache = [] if is_offline(config) else [("--volume", Shell(f'"{HOST_HF_CACHE}:{HF_CACHE}"'))]
+def _storage(config: VLLMConfig, cache: str) -> list[Line]:
     return [
-        *cache,
+        *([] if is_offline(config) else [("--volume", cache)]),
         ("--volume", f"vllm-cache:{VLLM_CACHE}"),
         *(("--mount", mount_option(mount)) for mount in mounts(config)),
     ]

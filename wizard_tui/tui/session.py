@@ -20,6 +20,7 @@ from wizard_tui.tui.fields import all_fields, text_of
 # the planner is loaded when the first plan is made, which is after the first screen is on its way
 if TYPE_CHECKING:
     from wizard_tui.hardware.gpu import GPU
+    from wizard_tui.hardware.observed import Observation
     from wizard_tui.models.metadata import ModelMetadata
     from wizard_tui.planning.alternatives import Alternative
     from wizard_tui.planning.decide import Decision
@@ -68,6 +69,7 @@ class Session:
     model_state: str = ""
     detected: tuple[GPU, ...] | None = None
     installed_vllm: str | None = None
+    observed: tuple[Observation, ...] = ()
     problems: tuple[str, ...] = ()
     step: str = "welcome"
     left: Left | None = None
@@ -151,7 +153,8 @@ class Session:
         if metadata is None or self._read_for != self.request.model.model:
             return
         try:
-            facts = Facts(metadata, gpus, self.installed_vllm if are_of_this_box(gpus) else None)
+            here = are_of_this_box(gpus)
+            facts = Facts(metadata, gpus, self.installed_vllm if here else None, self.observed if here else ())
             response = plan(self.request, facts)
         except ValueError as error:
             self.errors = {MODEL: str(error)}

@@ -1,0 +1,297 @@
+"""What `doctor`, `launch`, `servers` and `calibration` do: from a plan to a running server, without a screen."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from types import FrameType
+
+from wizard_tui.cli.compare import figure_line
+from wizard_tui.cli.options import Asked, UsageError
+from wizard_tui.hardware.observed import Observations
+from wizard_tui.launch import ways
+from wizard_tui.launch.calibrate import observation
+from wizard_tui.launch.client import Answer, AnswerError, Asker, LoadResult, load_run
+from wizard_tui.launch.failures import Failure
+from wizard_tui.launch.machine import look
+from wizard_tui.launch.preflight import Check, preflight, would_stop
+from wizard_tui.launch.records import Record, Records
+from wizard_tui.launch.verify import compare, compare_speed
+from wizard_tui.launch.watch import ENDED, READY, Watch
+from wizard_tui.planning.decide import Decision, decide
+from wizard_tui.planning.planner import plan
+from wizard_tui.resolve import resolve
+from wizard_tui.schemas.outputs import PerfEstimate, PlanResponse
+
+LOOK_EVERY_S = 0.5
+GREETING = "Say hello in one sentence."
+GREETING_TOKENS = 48
+OK, PROBLEM, INTERRUPTED = 0, 1, 130
+_MARKS = {"ok": "ok  ", "warn": "warn", "bad": "BAD "}
+
+
+def doctor(asked: Asked, way: str, *, as_json: bool) -> int:
+    """Print what would keep a server from starting; 1 when something would."""
+    response = None
+    if not asked.nothing:
+        _, response = _planned(asked)
+    checks = preflight(look(response, _way(way)), response, way)
+    if as_json:
+        found = {"ok": not would_stop(checks), "checks": [asdict(one) for one in checks]}
+        sys.stdout.write(json.dumps(found, indent=2) + "\n")
+    else:
+        sys.stdout.write("".join(_check_lines(checks)))
+        sys.stdout.write("something would stop the start\n" if would_stop(checks) else "nothing stands in the way\n")
+    return PROBLEM if would_stop(checks) else OK
+
+
+def launch(asked: Asked, way: str, *, detach: bool, force: bool, load: bool, show_log: bool) -> int:
+    """Start a server, follow it until it is ready, hold it against the plan, ask it something, and stay with it."""
+    decision, response = _planned(asked)
+    checks = preflight(look(response, _way(way)), response, way)
+    for line in _check_lines([check for check in checks if check.state != "ok"]):
+        sys.stderr.write(line)
+    if would_stop(checks) and not force:
+        raise UsageError("nothing was started, as it would not come up; put the lines above right, or add --force")
+    try:
+        record = ways.start(ways.Launch(response.config, decision.request, os.environ), way, Records())
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    _say(f"{record.name} is starting; its log is {record.log}")
+    watch = Watch(record, response)
+    try:
+        with _ended_by_signals():
+            _follow_to_ready(watch, show_log=show_log)
+            if watch.state == ENDED:
+                return _ended(watch)
+            _greet(watch, decision, response, load=load)
+            if detach:
+                _say(f"it keeps running; `vllm-wizard-tui servers stop {record.name}` stops it")
+                return OK
+            _say("ready; ctrl+c stops it")
+            while watch.state != ENDED:
+                time.sleep(LOOK_EVERY_S)
+                _show(watch.poll(), show_log=show_log)
+            return _ended(watch)
+    except KeyboardInterrupt:
+        _say(f"stopping {record.name}")
+        return INTERRUPTED if _stopped(record) else PROBLEM
+    finally:
+        watch.close()
+
+
+def list_servers(*, as_json: bool) -> None:
+    """List the servers that run; those that ended are forgotten."""
+    running = _running()
+    if as_json:
+        sys.stdout.write(json.dumps([asdict(record) for record in running], indent=2) + "\n")
+    else:
+        for record in running:
+            sys.stdout.write(f"{record.name}  {record.way}  {record.base_url}  {record.log}\n")
+        if not running:
+            sys.stdout.write("no server that was started from here runs\n")
+
+
+def stop_server(name: str) -> None:
+    """Stop a server by its name."""
+    if not _stopped(_named(name)):
+        raise UsageError(f"{name} could not be stopped; it still runs")
+    sys.stdout.write(f"{name} has stopped\n")
+
+
+def print_log(name: str) -> None:
+    """Print what a server has said so far."""
+    watch = Watch(_named(name))
+    while lines := watch.poll():
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
+    watch.close()
+
+
+def show_calibration(*, as_json: bool) -> None:
+    """List what starts on this machine have shown."""
+    seen = Observations().all()
+    if as_json:
+        sys.stdout.write(json.dumps([asdict(one) for one in seen], indent=2) + "\n")
+        return
+    for one in seen:
+        figures = f"{one.more_bytes / 2**30:+.2f} GiB beside the KV cache"
+        sys.stdout.write(f"{one.at}  {one.gpu}  vLLM {one.vllm_version}  {one.model}  {one.layout}  {figures}\n")
+    if not seen:
+        sys.stdout.write("nothing was observed on this machine; plans are not corrected\n")
+
+
+def clear_calibration() -> None:
+    """Forget it all."""
+    sys.stdout.write(f"{Observations().clear()} observations removed\n")
+
+
+def _planned(asked: Asked) -> tuple[Decision, PlanResponse]:
+    request = asked.profile().request()
+    try:
+        facts = resolve(request)
+        return decide(request, facts), plan(request, facts)
+    except (ValueError, OSError) as error:
+        raise UsageError(str(error)) from None
+
+
+def _way(way: str) -> str:
+    if way not in ways.WAYS:
+        raise UsageError(f"--way takes one of {', '.join(ways.WAYS)}, not {way}")
+    return way
+
+
+def _follow_to_ready(watch: Watch, *, show_log: bool) -> None:
+    said = ""
+    while watch.state not in (READY, ENDED):
+        _show(watch.poll(), show_log=show_log)
+        now = next((stage for stage in watch.stages() if stage.state == "now"), None)
+        # progress in steps of a tenth, so that a log of this stays short
+        share = "" if now is None or now.share is None else f" {int(10 * now.share) * 10} %"
+        if now is not None and f"{now.name}{share}" != said:
+            said = f"{now.name}{share}"
+            _say(f"[{watch.seconds:4.0f} s] {now.name}{share}{f', {now.detail}' if now.detail else ''}")
+        time.sleep(LOOK_EVERY_S)
+
+
+def _greet(watch: Watch, decision: Decision, response: PlanResponse, *, load: bool) -> None:
+    """What was predicted and what came, the first answer, and a load run where it is wanted."""
+    watch.measure()
+    _say(f"ready after {watch.seconds:.0f} s at {watch.record.base_url}")
+    for row in compare(response, watch.log):
+        sys.stdout.write(figure_line(row))
+    if (seen := observation(decision, watch.log)) is not None:
+        try:
+            Observations().add(seen)
+            _say(f"kept as calibration of this machine: {seen.more_bytes / 2**30:+.2f} GiB")
+        except OSError as error:
+            _say(f"the calibration cannot be kept: {error.strerror or error}")
+    try:
+        answer, result = asyncio.run(_asked(watch.record, decision, load=load))
+    except AnswerError as error:
+        _say(f"the smoke test failed: {error}")
+        return
+    if result is not None:
+        Records().keep_result(watch.record, asdict(result))
+    sys.stdout.write(speed_lines(answer, result, response.performance))
+    sys.stdout.flush()
+
+
+async def _asked(record: Record, decision: Decision, *, load: bool) -> tuple[Answer, LoadResult | None]:
+    workload = decision.request.workload
+    async with Asker(record.base_url, record.api_key_env) as asker:
+        model = await asker.model()
+        answer = await asker.first(model, GREETING, GREETING_TOKENS)
+        if not load:
+            return answer, None
+        _say(f"load run: {workload.concurrency} in flight, {workload.prompt_tokens} + {workload.gen_tokens} tokens")
+        result = await load_run(
+            asker,
+            concurrency=workload.concurrency,
+            prompt_tokens=workload.prompt_tokens,
+            gen_tokens=workload.gen_tokens,
+            requests=max(8, 3 * workload.concurrency),
+        )
+        return answer, result
+
+
+def speed_lines(answer: Answer, result: LoadResult | None, predicted: PerfEstimate) -> str:
+    """The answer and its pace; with a load run its figures beside the predicted ranges."""
+    words = "".join(char if char.isprintable() else " " for char in answer.text).strip()
+    lines = [f"asked: {GREETING}  answered: {words[:200]}"]
+    lines.append(f"first token after {answer.ttft_ms:.0f} ms, {answer.tpot_ms:.1f} ms for each further one")
+    if result is not None:
+        lines += [figure_line(row).rstrip() for row in compare_speed(result, predicted)]
+        lines.append(
+            f"to plan with this: --measured-toks-per-s {result.toks_per_s:.1f} --measured-ttft-ms {result.ttft_ms:.1f} "
+            f"--measured-tpot-ms {result.tpot_ms:.2f} --measured-concurrency {result.concurrency}"
+        )
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _ended(watch: Watch) -> int:
+    Records().forget(watch.record)
+    failure = watch.failure
+    if failure is None:
+        _say(f"{watch.record.name} has ended; the end of its log {watch.record.log} tells more")
+    else:
+        sys.stderr.write(failure_lines(failure))
+    return PROBLEM
+
+
+def failure_lines(failure: Failure) -> str:
+    """Cause, evidence, and the change that cures it."""
+    lines = [f"it ended: {failure.cause}", f"  log: {failure.evidence}"]
+    changes = [
+        f"--{name.replace('_', '-')} {value if value is not None else 'auto'}"
+        for fields in failure.patch.values()
+        for name, value in fields.items()
+    ]
+    if changes:
+        lines.append(f"  to cure it: {' '.join(changes)}")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _stopped(record: Record) -> bool:
+    if not ways.stop(record):
+        return False
+    Records().forget(record)
+    return True
+
+
+def _running() -> list[Record]:
+    records = Records()
+    found = []
+    for record in records.all():
+        if ways.is_running(record):
+            found.append(record)
+        else:
+            records.forget(record)
+    return found
+
+
+def _named(name: str) -> Record:
+    running = _running()
+    for record in running:
+        if record.name == name:
+            return record
+    there = ", ".join(record.name for record in running) or "none"
+    raise UsageError(f"no server {name!r} that was started from here runs; there is {there}")
+
+
+def _check_lines(checks: list[Check]) -> Iterator[str]:
+    for check in checks:
+        yield f"{_MARKS[check.state]} {check.name:<14} {check.found}\n"
+        if check.cure:
+            yield f"{'':<20}{check.cure}\n"
+
+
+def _show(lines: list[str], *, show_log: bool) -> None:
+    if show_log:
+        sys.stderr.write("".join(f"{line}\n" for line in lines))
+
+
+def _say(sentence: str) -> None:
+    sys.stderr.write("".join(char if char.isprintable() else "?" for char in sentence) + "\n")
+    sys.stderr.flush()
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """A dropped line or a kill ends as ctrl+c does: the server is stopped, not left behind."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    old = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)

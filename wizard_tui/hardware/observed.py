@@ -1,0 +1,88 @@
+"""What earlier starts on this machine showed: how much more or less memory vLLM took than was planned.
+
+Kept in one private file under the XDG state directory; removing it removes the correction.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+
+from platformdirs import user_state_path
+
+from wizard_tui.files import replace_file
+
+AT_MOST = 200
+LIMIT_BYTES = 1 << 20
+OTHER_MODELS = 2
+"""A figure of one other model may be that model's own; of so many it is the machine's."""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One start. `more_bytes` is what vLLM took on one GPU beside its KV cache, less what was planned."""
+
+    gpu: str
+    vllm_version: str
+    model: str
+    layout: str
+    more_bytes: int
+    at: str
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What is added to the memory beside the KV cache, and how many starts say so; none: 0 and 0."""
+
+    more_bytes: int = 0
+    starts: int = 0
+
+
+def correction(observed: Sequence[Observation], gpu: str, vllm_version: str, model: str, layout: str) -> Correction:
+    """The correction for a plan: from the last start of the same model and layout, else from the middle of what other
+    models on the same GPU and vLLM version showed."""
+    here = [one for one in observed if (one.gpu, one.vllm_version) == (gpu, vllm_version)]
+    same = [one for one in here if (one.model, one.layout) == (model, layout)]
+    if same:
+        return Correction(max(same, key=lambda one: one.at).more_bytes, len(same))
+    newest = {one.model: one for one in sorted(here, key=lambda one: one.at)}
+    if len(newest) < OTHER_MODELS:
+        return Correction()
+    return Correction(round(median(one.more_bytes for one in newest.values())), len(newest))
+
+
+class Observations:
+    """The file of what was observed, or another one."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path or user_state_path("vllm-wizard-tui") / "observed.json"
+
+    def all(self) -> tuple[Observation, ...]:
+        """Everything observed; nothing where the file is missing or is none of ours."""
+        with suppress(OSError, ValueError, TypeError, RecursionError):
+            if self.path.is_file() and self.path.stat().st_size <= LIMIT_BYTES:
+                rows = json.loads(self.path.read_text(encoding="utf-8"))["observed"]
+                return tuple(one for row in rows if _is_sound(one := Observation(**row)))
+        return ()
+
+    def add(self, observation: Observation) -> None:
+        """Keep one more; the oldest give way. Raises OSError."""
+        rows = [asdict(one) for one in (*self.all(), observation)][-AT_MOST:]
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        replace_file(self.path, json.dumps({"observed": rows}, indent=1))
+
+    def clear(self) -> int:
+        """Forget everything; how many there were."""
+        count = len(self.all())
+        with suppress(FileNotFoundError):
+            self.path.unlink()
+        return count
+
+
+def _is_sound(one: Observation) -> bool:
+    texts = (one.gpu, one.vllm_version, one.model, one.layout, one.at)
+    return all(isinstance(text, str) for text in texts) and isinstance(one.more_bytes, int)

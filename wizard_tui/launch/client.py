@@ -1,0 +1,265 @@
+"""Asks a running server over HTTP: is it ready, what does it say of its cache, how fast does it answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2 as httpx
+
+HEALTH_S = 1.0
+ANSWER_S = 600.0
+LONGEST_METRICS = 4 << 20
+# gauges whose labels are the cache's configuration (v1/metrics/loggers.py)
+_CACHE_INFO = re.compile(r"^vllm:cache_config_info\{(.*)\} ", re.MULTILINE)
+_LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+_FIGURES: Mapping[str, tuple[str, Callable[[str], float]]] = {
+    "num_gpu_blocks": ("num_gpu_blocks", int),
+    "kv_cache_size_tokens": ("kv_cache_tokens", int),
+    "kv_cache_max_concurrency": ("max_concurrency", float),
+    "block_size": ("block_size", int),
+}
+# token ids that every vocabulary has, the special ones at its start left out
+_LOWEST_ID, _HIGHEST_ID = 100, 250
+
+
+class AnswerError(ValueError):
+    """A server does not answer as an OpenAI server does; its text is one plain sentence."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One streamed answer: when its first and its last token came (ms after the request), and how many there were."""
+
+    text: str
+    prompt_tokens: int
+    tokens: int
+    ttft_ms: float
+    total_ms: float
+
+    @property
+    def tpot_ms(self) -> float:
+        """Milliseconds for each token behind the first."""
+        return (self.total_ms - self.ttft_ms) / max(1, self.tokens - 1)
+
+
+class Client:
+    """Short questions to one server; nothing is raised, as no answer is an answer."""
+
+    def __init__(self, base_url: str) -> None:
+        # a proxy for the Hub is none for this machine
+        self._http = httpx.Client(base_url=base_url, timeout=HEALTH_S, trust_env=False)
+
+    def is_healthy(self) -> bool:
+        """Whether the server says that it serves."""
+        with suppress(httpx.HTTPError, OSError):
+            return bool(self._http.get("/health").status_code == httpx.codes.OK)
+        return False
+
+    def cache_figures(self) -> dict[str, float]:
+        """`num_gpu_blocks`, `kv_cache_tokens`, `max_concurrency` and `block_size`, as far as the server states them."""
+        with suppress(httpx.HTTPError, OSError):
+            answer = self._http.get("/metrics", timeout=5 * HEALTH_S)
+            if answer.status_code == httpx.codes.OK and len(answer.content) <= LONGEST_METRICS:
+                return cache_figures(answer.text)
+        return {}
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._http.close()
+
+
+def cache_figures(metrics: str) -> dict[str, float]:
+    """The figures in the labels of `vllm:cache_config_info`; several engines together have what one has, times them."""
+    found: dict[str, float] = {}
+    for labels in _CACHE_INFO.findall(metrics)[:1]:
+        stated = dict(_LABEL.findall(labels))
+        for label, (name, kind) in _FIGURES.items():
+            with suppress(KeyError, ValueError):
+                found[name] = kind(stated[label])
+    return found
+
+
+class Asker:
+    """Real requests to one server. Each raises AnswerError where the server does not answer as it should."""
+
+    def __init__(self, base_url: str, api_key_env: str | None = None) -> None:
+        key = os.environ.get(api_key_env) if api_key_env else None
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._http = httpx.AsyncClient(base_url=base_url, headers=headers, timeout=ANSWER_S, trust_env=False)
+
+    async def __aenter__(self) -> Asker:
+        return self
+
+    async def __aexit__(self, *raised: object) -> None:
+        await self._http.aclose()
+
+    async def model(self) -> str:
+        """The name under which the server serves its model."""
+        try:
+            answer = await self._http.get("/v1/models")
+            return str(answer.json()["data"][0]["id"])
+        except (httpx.HTTPError, ValueError, LookupError, TypeError):
+            raise AnswerError(
+                "the server does not name its model at /v1/models; is the API key the right one?"
+            ) from None
+
+    async def chat(self, model: str, words: str, tokens: int) -> Answer:
+        """One chat message, as a client would send it; the answer is at most `tokens` long."""
+        body = {"messages": [{"role": "user", "content": words}], "max_tokens": tokens}
+        return await self._stream("/v1/chat/completions", model, body)
+
+    async def first(self, model: str, words: str, tokens: int) -> Answer:
+        """`chat`, or where the model has no chat template the words as the start of a text."""
+        try:
+            return await self.chat(model, words, tokens)
+        except AnswerError as error:
+            if "template" not in str(error):
+                raise
+            return await self._stream("/v1/completions", model, {"prompt": words, "max_tokens": tokens})
+
+    async def complete(self, model: str, prompt_tokens: int, tokens: int) -> Answer:
+        """A prompt of exactly so many random tokens, which no cache knows, and exactly so many for the answer."""
+        prompt = [random.randint(_LOWEST_ID, _HIGHEST_ID) for _ in range(prompt_tokens)]  # noqa: S311
+        body = {"prompt": prompt, "max_tokens": tokens, "min_tokens": tokens, "ignore_eos": True}
+        return await self._stream("/v1/completions", model, body)
+
+    async def _stream(self, path: str, model: str, body: Mapping[str, Any]) -> Answer:
+        asked = {**body, "model": model, "stream": True, "stream_options": {"include_usage": True}}
+        begun = time.perf_counter()
+        first = last = None
+        pieces: list[str] = []
+        usage: Mapping[str, Any] = {}
+        try:
+            async with self._http.stream("POST", path, json=asked) as answer:
+                if answer.status_code != httpx.codes.OK:
+                    await answer.aread()
+                    raise AnswerError(f"the server answers {answer.status_code}: {_reason(answer)}")
+                async for event in _events(answer):
+                    usage = event.get("usage") or usage
+                    if (text := _text(event)) is not None:
+                        last = time.perf_counter()
+                        first = first or last
+                        pieces.append(text)
+        except httpx.HTTPError as error:
+            raise AnswerError(f"the server broke off its answer ({type(error).__name__})") from None
+        if first is None or last is None:
+            raise AnswerError("the server sent an answer without a token")
+        counted = usage.get("completion_tokens")
+        return Answer(
+            text="".join(pieces),
+            prompt_tokens=int(usage.get("prompt_tokens") or 0),
+            tokens=int(counted or len(pieces)),
+            ttft_ms=1000 * (first - begun),
+            total_ms=1000 * (last - begun),
+        )
+
+
+@dataclass(frozen=True)
+class LoadPoint:
+    """What a load run has shown so far: seconds, requests done, and tokens a second over the last second."""
+
+    seconds: float
+    done: int
+    toks_per_s: float
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    """A load run: clients in a closed loop. Means over the answers, the rate over the time in which all clients ran."""
+
+    concurrency: int
+    prompt_tokens: int
+    gen_tokens: int
+    requests: int
+    toks_per_s: float
+    ttft_ms: float
+    tpot_ms: float
+
+
+async def load_run(
+    asker: Asker,
+    *,
+    concurrency: int,
+    prompt_tokens: int,
+    gen_tokens: int,
+    requests: int,
+    on_point: Callable[[LoadPoint], None] | None = None,
+) -> LoadResult:
+    """Keep `concurrency` requests in flight until `requests` are done. Raises AnswerError with the first that fails."""
+    model = await asker.model()
+    answers: list[tuple[float, Answer]] = []
+    begun = time.perf_counter()
+    waiting = iter(range(requests))
+
+    async def client() -> None:
+        for _ in waiting:
+            answer = await asker.complete(model, prompt_tokens, gen_tokens)
+            answers.append((time.perf_counter() - begun, answer))
+
+    async def tell() -> None:
+        while on_point is not None:
+            await asyncio.sleep(1)
+            now = time.perf_counter() - begun
+            recent = sum(answer.tokens for at, answer in answers if at > now - 5)
+            on_point(LoadPoint(now, len(answers), recent / min(5.0, now)))
+
+    teller = asyncio.create_task(tell())
+    clients = [asyncio.create_task(client()) for _ in range(min(concurrency, requests))]
+    try:
+        await asyncio.gather(*clients)
+    finally:
+        for task in (teller, *clients):
+            task.cancel()
+    took = time.perf_counter() - begun
+    count = len(answers)
+    return LoadResult(
+        concurrency=concurrency,
+        prompt_tokens=prompt_tokens,
+        gen_tokens=gen_tokens,
+        requests=count,
+        toks_per_s=sum(answer.tokens for _, answer in answers) / took,
+        ttft_ms=sum(answer.ttft_ms for _, answer in answers) / count,
+        tpot_ms=sum(answer.tpot_ms for _, answer in answers) / count,
+    )
+
+
+async def _events(answer: httpx.Response) -> AsyncIterator[Mapping[str, Any]]:
+    """The data of a stream of server-sent events, as far as it is JSON."""
+    async for line in answer.aiter_lines():
+        data = line.removeprefix("data:").strip()
+        if line.startswith("data:") and data != "[DONE]":
+            with suppress(ValueError):
+                event = json.loads(data)
+                if isinstance(event, dict):
+                    if "error" in event:
+                        raise AnswerError(f"the server reports an error: {_message(event['error'])}")
+                    yield event
+
+
+def _text(event: Mapping[str, Any]) -> str | None:
+    """The piece of text in an event of either API; None where there is none."""
+    for choice in event.get("choices") or ():
+        delta = choice.get("delta") or choice
+        for name in ("text", "content", "reasoning_content", "reasoning"):
+            if isinstance(delta.get(name), str) and delta[name]:
+                return str(delta[name])
+    return None
+
+
+def _reason(answer: httpx.Response) -> str:
+    with suppress(ValueError, AttributeError):
+        return _message(answer.json().get("error") or answer.json())
+    return str(answer.text)[:200]
+
+
+def _message(error: object) -> str:
+    return str(error.get("message", error) if isinstance(error, dict) else error)[:300]

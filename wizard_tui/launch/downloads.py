@@ -1,0 +1,29 @@
+"""What of a model is on this disk already: the Hub's cache, files that are still coming included."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+
+def hub_cache(environ: dict[str, str] | None = None) -> Path:
+    """Where the Hub's cache is (huggingface_hub: constants.py, HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME)."""
+    environ = dict(os.environ) if environ is None else environ
+    if place := environ.get("HF_HUB_CACHE") or environ.get("HUGGINGFACE_HUB_CACHE"):
+        return Path(place).expanduser()
+    if home := environ.get("HF_HOME"):
+        return Path(home).expanduser() / "hub"
+    return Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "huggingface" / "hub"
+
+
+def downloaded_bytes(model_id: str, cache: Path | None = None) -> int:
+    """Bytes of a repository in the cache; 0 for one that is not there."""
+    blobs = (cache or hub_cache()) / f"models--{model_id.replace('/', '--')}" / "blobs"
+    found = 0
+    with suppress(OSError), os.scandir(blobs) as entries:
+        for entry in entries:
+            with suppress(OSError):
+                # blocks, as a file that is coming may be as long as the whole from the start
+                found += min(entry.stat().st_size, entry.stat().st_blocks * 512)
+    return found

@@ -1,0 +1,163 @@
+"""Follows a server from its log, its disk and its port: which stage, how far, ready, or why it ended."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from wizard_tui.launch import ways
+from wizard_tui.launch.client import Client
+from wizard_tui.launch.downloads import downloaded_bytes
+from wizard_tui.launch.failures import Failure, FailureReader
+from wizard_tui.launch.records import Record
+from wizard_tui.launch.startup_log import LINE_LIMIT, STAGES, StartupLog, clean_line
+from wizard_tui.schemas.outputs import PlanResponse
+
+STARTING, READY, ENDED = "starting", "ready", "ended"
+DOWNLOAD = "download"
+READ_AT_ONCE = 1 << 20
+# progress bars end their states with a carriage return alone
+_BREAK = re.compile(rb"[\r\n]+")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of a start. `state` is `done`, `now` or `later`; `share` how much of it is done, None where nobody
+    knows; `detail` more words, such as bytes and time left."""
+
+    name: str
+    state: str
+    share: float | None = None
+    detail: str = ""
+
+
+class Watch:
+    """The view of one server. `poll` asks disk, port and system, and belongs in a thread; the rest is what it found.
+
+    `response` is the plan that was started. `clock` counts seconds.
+    """
+
+    def __init__(
+        self, record: Record, response: PlanResponse | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.record, self.response = record, response
+        self.log = StartupLog()
+        self.state = STARTING
+        self.stopped_by_user = False
+        self._clock = clock
+        self._failures = FailureReader()
+        self._file: BinaryIO | None = None
+        self._rest = b""
+        self._downloaded: tuple[float, int] | None = None
+        self._bytes_per_s = 0.0
+        self._client = Client(record.base_url)
+        self._ready_after_s: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Since the start; until it was ready, where it is."""
+        return self._ready_after_s if self._ready_after_s is not None else self._clock() - self.record.started_at
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why it ended; None while it runs, when it was stopped on purpose, and where the log does not tell."""
+        if self.state != ENDED or self.stopped_by_user:
+            return None
+        return self._failures.failure(self.response, self.log.values.get("version"))
+
+    def poll(self) -> list[str]:
+        """Look again; the new lines of the log, clean."""
+        lines = self._new_lines()
+        for line in lines:
+            self.log.feed(line)
+            self._failures.feed(line, self.log.stage)
+        self._look_at_disk()
+        if self.state == STARTING and self._client.is_healthy():
+            self.state, self._ready_after_s = READY, self._clock() - self.record.started_at
+        if self.state != ENDED and not ways.is_running(self.record):
+            # its last words may have come in between
+            rest = self._new_lines(to_the_end=True)
+            for line in rest:
+                self.log.feed(line)
+                self._failures.feed(line, self.log.stage)
+            lines += rest
+            self.state = ENDED
+        return lines
+
+    def measure(self) -> None:
+        """Take the figures of the cache that the ready server states of itself, where the log has none."""
+        for name, value in self._client.cache_figures().items():
+            self.log.values.setdefault(name, value)
+
+    def stages(self) -> list[Stage]:
+        """Every step of the start with its state."""
+        at = len(STAGES) - 1 if self.state == READY else STAGES.index(self.log.stage) if self.log.stage else 0
+        found = []
+        if (download := self._download_stage(at)) is not None:
+            found.append(download)
+            at = -1 if download.state == "now" else at
+        for place, name in enumerate(STAGES):
+            state = "done" if place < at or self.state == READY else "now" if place == at else "later"
+            share, detail = self._share(name) if state == "now" else (None, "")
+            found.append(Stage(name, state, share, detail))
+        return found
+
+    def close(self) -> None:
+        """Let go of the log and the connection."""
+        self._client.close()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _share(self, name: str) -> tuple[float | None, str]:
+        values = self.log.values
+        if name == "load" and values.get("shards_total"):
+            done, total = values["shards_done"], values["shards_total"]
+            return done / total, f"{done} of {total} shards"
+        if name == "graphs" and "graphs_percent" in values:
+            return values["graphs_percent"] / 100, f"{values['graphs_percent']} %"
+        return None, ""
+
+    def _download_stage(self, at: int) -> Stage | None:
+        total = self.response.config.deployment.download_bytes if self.response is not None else None
+        if self._downloaded is None or not total:
+            return None
+        _, there = self._downloaded
+        if there >= total or at > 0 or self.log.values.get("shards_total"):
+            return Stage(DOWNLOAD, "done")
+        detail = f"{there / 2**30:.1f} of {total / 2**30:.1f} GiB"
+        if self._bytes_per_s > 0:
+            left = (total - there) / self._bytes_per_s
+            detail += f", {self._bytes_per_s / 1e6:,.0f} MB/s, {left / 60:.0f} min left"
+        return Stage(DOWNLOAD, "now", there / total, detail)
+
+    def _look_at_disk(self) -> None:
+        config = self.response.config if self.response is not None else None
+        if config is None or config.deployment.model_is_local or self.state != STARTING:
+            return
+        if self.log.values.get("shards_total") or (self.log.stage or STAGES[0]) != STAGES[0]:
+            return
+        now, there = self._clock(), downloaded_bytes(config.model)
+        if self._downloaded is not None and now > self._downloaded[0]:
+            rate = max(0.0, (there - self._downloaded[1]) / (now - self._downloaded[0]))
+            # a rate over the last looks, not the last one alone
+            self._bytes_per_s = 0.7 * self._bytes_per_s + 0.3 * rate if self._bytes_per_s else rate
+        self._downloaded = (now, there)
+
+    def _new_lines(self, *, to_the_end: bool = False) -> list[str]:
+        path: Path = self.record.log_path
+        with suppress(OSError):
+            if self._file is None:
+                self._file = path.open("rb")
+            data = self._rest + self._file.read(READ_AT_ONCE)
+            *lines, self._rest = _BREAK.split(data)
+            if to_the_end and self._rest:
+                lines, self._rest = [*lines, self._rest], b""
+            self._rest = self._rest[-LINE_LIMIT:]
+            return [clean_line(line.decode("utf-8", errors="replace")) for line in lines]
+        return []

@@ -1,0 +1,195 @@
+"""The ways to run a server: a process, a container, Compose, a systemd user unit.
+
+Each is started, followed, asked for and stopped by argument lists of programs, never by a shell. Output ends in one log
+file, so that whoever follows it need not know the way.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from wizard_tui.launch import process
+from wizard_tui.launch.records import Record, Records
+from wizard_tui.render.arguments import serve_arguments
+from wizard_tui.render.compose import render_docker_compose
+from wizard_tui.render.container import instance_name, port_of
+from wizard_tui.render.docker import docker_arguments
+from wizard_tui.render.serve import visible_devices
+from wizard_tui.schemas.inputs import PlanRequest
+from wizard_tui.schemas.outputs import VLLMConfig
+
+WAYS = ("process", "docker", "compose", "systemd")
+ASK_S = 20.0
+STOP_S = 60.0
+_LOCAL = {"0.0.0.0": "127.0.0.1", "::": "::1", "localhost": "127.0.0.1"}  # noqa: S104
+
+
+class LaunchError(ValueError):
+    """A server cannot be started or stopped; its text is one plain sentence with the cure."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What is to be started: a config, the request it was made from, and the environment it gets."""
+
+    config: VLLMConfig
+    request: PlanRequest
+    environ: Mapping[str, str]
+
+    @property
+    def name(self) -> str:
+        """The name of the server, its container or its unit."""
+        return instance_name(self.config)
+
+    @property
+    def base_url(self) -> str:
+        """Where it is asked from this machine."""
+        host = self.config.host or "127.0.0.1"
+        host = _LOCAL.get(host, host)
+        return f"http://{f'[{host}]' if ':' in host else host}:{port_of(self.config)}"
+
+    def environment(self) -> dict[str, str]:
+        """This program's environment with what the config adds: chosen GPUs and the API key, by the user's variable."""
+        environ = dict(self.environ)
+        for pair in visible_devices(self.config):
+            variable, _, chosen = pair.partition("=")
+            environ[variable] = chosen
+        if (key := self.config.deployment.api_key_env) is not None:
+            if not environ.get(key):
+                raise LaunchError(f"the environment variable {key} is not set; set it to the API key")
+            environ["VLLM_API_KEY"] = environ[key]
+        return environ
+
+
+def start(launch: Launch, way: str, records: Records) -> Record:
+    """Start a server and record it. Raises LaunchError."""
+    if launch.config.deployment.nodes > 1:
+        raise LaunchError("a server over several machines is not started from here; write its files with generate")
+    environ = launch.environment()
+    try:
+        log = records.new_log(launch.name)
+        record = Record(
+            name=launch.name,
+            way=way,
+            handle="",
+            log=str(log),
+            base_url=launch.base_url,
+            started_at=time.time(),
+            request=launch.request.model_dump(mode="json", exclude_unset=True),
+            api_key_env=launch.config.deployment.api_key_env,
+        )
+        record = replace(record, handle=_STARTERS[way](launch, log, environ))
+        records.keep(record)
+    except OSError as error:
+        raise LaunchError(f"the server cannot be started: {error.strerror or error}") from None
+    return record
+
+
+def is_running(record: Record) -> bool:
+    """Whether the server still runs."""
+    if record.way == "process":
+        return process.is_running(record.handle)
+    asked, running = {
+        "docker": (["docker", "inspect", "--format", "{{.State.Running}}", record.handle], "true"),
+        "compose": (["docker", "compose", "--file", record.handle, "ps", "--quiet", "--status", "running"], None),
+        "systemd": (["systemctl", "--user", "is-active", record.handle], "active"),
+    }[record.way]
+    answer = _asked(asked)
+    return bool(answer) if running is None else answer == running
+
+
+def stop(record: Record) -> bool:
+    """Stop a server; True when it is gone."""
+    if record.way == "process":
+        return process.stop(record.handle)
+    _asked(
+        {
+            "docker": ["docker", "rm", "--force", record.handle],
+            "compose": ["docker", "compose", "--file", record.handle, "down", "--timeout", "30"],
+            "systemd": ["systemctl", "--user", "stop", record.handle],
+        }[record.way],
+        STOP_S,
+    )
+    return not is_running(record)
+
+
+def vllm_program(environ: Mapping[str, str]) -> str:
+    """The vllm on PATH. Raises LaunchError where there is none."""
+    found = shutil.which("vllm", path=environ.get("PATH"))
+    if found is None:
+        raise LaunchError("vllm is not on the PATH; pip install vllm, activate its environment, or choose docker")
+    return found
+
+
+def _process(launch: Launch, log: Path, environ: Mapping[str, str]) -> str:
+    return process.start([vllm_program(environ), "serve", *serve_arguments(launch.config)], log, environ)
+
+
+def _docker(launch: Launch, log: Path, environ: Mapping[str, str]) -> str:
+    cache = environ.get("HF_HOME") or str(Path.home() / ".cache/huggingface")
+    _run(docker_arguments(launch.config, cache), environ)
+    process.start(["docker", "logs", "--follow", launch.name], log, environ)
+    return launch.name
+
+
+def _compose(launch: Launch, log: Path, environ: Mapping[str, str]) -> str:
+    file = log.with_suffix(".compose.yaml")
+    file.write_text(render_docker_compose(launch.config), encoding="utf-8")
+    _run(["docker", "compose", "--file", str(file), "up", "--detach"], environ)
+    process.start(["docker", "compose", "--file", str(file), "logs", "--follow", "--no-log-prefix"], log, environ)
+    return str(file)
+
+
+def _systemd(launch: Launch, log: Path, environ: Mapping[str, str]) -> str:
+    # variables are named without their values, which systemd-run takes from its own environment
+    passed = [name for name in _SERVICE_VARIABLES if name in environ]
+    _run(
+        [
+            *("systemd-run", "--user", "--collect", "--unit", launch.name),
+            *(f"--setenv={name}" for name in passed),
+            *("--property", f"StandardOutput=append:{log}", "--property", f"StandardError=append:{log}"),
+            *("--property", "KillSignal=SIGINT", "--property", "TimeoutStopSec=45"),
+            *("--", vllm_program(environ), "serve", *serve_arguments(launch.config)),
+        ],
+        environ,
+    )
+    return f"{launch.name}.service"
+
+
+_SERVICE_VARIABLES = (
+    "PATH", "HOME", "HF_TOKEN", "HF_HOME", "HF_HUB_OFFLINE", "HF_ENDPOINT", "VLLM_API_KEY", "CUDA_VISIBLE_DEVICES",
+    "CUDA_DEVICE_ORDER", "HIP_VISIBLE_DEVICES", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "LD_LIBRARY_PATH",
+)  # fmt: skip
+
+_STARTERS = {"process": _process, "docker": _docker, "compose": _compose, "systemd": _systemd}
+
+
+def _run(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
+    """Run a program that starts something and returns. Raises LaunchError with the last line that it said."""
+    if shutil.which(arguments[0], path=environ.get("PATH")) is None:
+        raise LaunchError(f"{arguments[0]} is not installed here; choose another way to start")
+    try:
+        # an image may have to be pulled first
+        ran = subprocess.run(arguments, env=environ, capture_output=True, text=True, errors="replace", check=False)
+    except OSError as error:
+        raise LaunchError(f"{arguments[0]} cannot be run: {error.strerror or error}") from None
+    if ran.returncode:
+        said = ran.stderr.strip().splitlines() or [f"exit code {ran.returncode}"]
+        raise LaunchError(f"{arguments[0]} refused: {said[-1]}")
+
+
+def _asked(arguments: Sequence[str], seconds: float = ASK_S) -> str:
+    """What a program answers; empty when it fails or takes too long."""
+    try:
+        ran = subprocess.run(
+            arguments, env=os.environ, capture_output=True, text=True, errors="replace", timeout=seconds, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return ran.stdout.strip() if ran.returncode == 0 else ""
