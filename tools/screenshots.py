@@ -17,8 +17,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from wizard_tui.engine.versions import NEWEST
 from wizard_tui.hardware.catalog import get_gpu_by_name
 from wizard_tui.hardware.gpu import GPU, Detection
+from wizard_tui.launch.machine import Machine
 from wizard_tui.tui.app import WizardApp
 from wizard_tui.tui.facts import Sources
 from wizard_tui.tui.session import Session
@@ -43,6 +45,8 @@ _NEXT = "ctrl+n"
 _TOO_LARGE = {"model.model": "Qwen/Qwen3-32B", "hardware.gpu": "RTX 4090"}
 _FITS = {"model.model": "Qwen/Qwen3-32B", "hardware.gpu": "H100 80GB", "workload.concurrency": "8"}
 
+_LAUNCHING = (get_gpu_by_name("H100 80GB"),)
+
 SHOTS = (
     Shot("1-welcome", gpus=_PAIR),
     Shot("2-model", [_NEXT], fields=_FITS),
@@ -57,6 +61,7 @@ SHOTS = (
     Shot("narrow-80x24-plan", [_NEXT, "f7"], size=NARROW, fields=_FITS),
     Shot("huge-200x60", [_NEXT] * 5, size=HUGE, fields=_FITS),
     Shot("light", [_NEXT], fields=_FITS, theme="wizard-light"),
+    Shot("8-launch", [_NEXT] * 6, fields=_FITS, gpus=_LAUNCHING),
     Shot("why", [_NEXT, "ctrl+p"], fields=_FITS),
     Shot("plots", [_NEXT, "ctrl+g"], fields=_FITS),
     Shot("plots-80x24", [_NEXT, "ctrl+g"], size=NARROW, fields=_FITS),
@@ -68,7 +73,21 @@ async def draw(shot: Shot) -> str:
     """The SVG of one shot."""
     session = Session()
     session.set(shot.fields)
-    app = WizardApp(session, sources=Sources(detect=lambda: Detection(gpus=shot.gpus)))
+    detected = Detection(gpus=shot.gpus, driver_version="580.95.05", cuda_version="13.0")
+    machine = Machine(
+        detection=detected,
+        vllm_path="/opt/vllm/bin/vllm",
+        vllm_version=NEWEST,
+        cache="/data/huggingface/hub",
+        cache_free_bytes=400 << 30,
+        port_taken=True,
+        hub_problem="",
+        ram_available_bytes=500 << 30,
+        open_files=1 << 20,
+        clock_ahead_s=0.2,
+    )
+    sources = Sources(detect=lambda: Detection(gpus=shot.gpus), look=lambda response, way: machine)
+    app = WizardApp(session, sources=sources)
     async with app.run_test(size=shot.size) as pilot:
         if shot.theme:
             app.theme = shot.theme

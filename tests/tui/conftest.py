@@ -10,6 +10,7 @@ from textual.pilot import Pilot
 
 from tests.planning.conftest import CONFIGS
 from wizard_tui.hardware.gpu import GPU, Detection
+from wizard_tui.launch.machine import Machine
 from wizard_tui.models.metadata import ModelMetadata, metadata_from_config
 from wizard_tui.tui.app import WizardApp
 from wizard_tui.tui.facts import Sources
@@ -37,7 +38,11 @@ async def opened(
     session = None if resume else Session()
     if session is not None:
         session.set({"model.model": "llama-8b", **{name.replace("__", "."): text for name, text in fields.items()}})
-    sources = Sources(load_model=load_model, detect=lambda: Detection(gpus=gpus))
+    sources = Sources(
+        load_model=load_model,
+        detect=lambda: Detection(gpus=gpus),
+        look=lambda response, way: Machine(Detection(gpus=gpus)),
+    )
     app = WizardApp(session, state_file=StateFile(state) if state else None, sources=sources)
     async with app.run_test(size=size) as pilot:
         await settled(pilot)

@@ -50,7 +50,8 @@ _RESOLVED = {
 
 @dataclass(frozen=True)
 class Row:
-    """One figure: predicted with its 80 % band, and printed or measured. `unit` is `GiB`, `tokens`, `x`, `tok/s`, `ms`."""
+    """One figure: predicted with its 80 % band, and printed or measured. `unit` is `GiB`, `tokens`, `x`, `tok/s` or
+    `ms`."""
 
     name: str
     unit: str

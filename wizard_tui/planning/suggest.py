@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -43,7 +43,7 @@ def _adds_gpus(patch: Patch) -> bool:
     return "gpus" in patch.get("hardware", {})
 
 
-def patched(request: PlanRequest, patch: Patch) -> PlanRequest:
+def patched(request: PlanRequest, patch: Mapping[str, Mapping[str, Any]]) -> PlanRequest:
     """The request with a patch merged in, validated again; what the user set and the patch leaves alone stays set."""
     merged = request.model_dump(exclude_unset=True)
     for section, fields in patch.items():

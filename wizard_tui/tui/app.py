@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 COLUMNS = [(0, "-tiny"), (MIN_COLUMNS, "-narrow"), (100, "-wide"), (160, "-huge")]
 ROWS = [(0, "-flat"), (MIN_ROWS, "-short"), (32, "-tall")]
-SHEETS = ("base.tcss", "forms.tcss", "panels.tcss", "narrow.tcss", "dialogs.tcss")
+SHEETS = ("base.tcss", "forms.tcss", "panels.tcss", "narrow.tcss", "dialogs.tcss", "launch.tcss")
 
 
 class WizardApp(App[str]):
@@ -143,7 +143,31 @@ class WizardApp(App[str]):
             self.push_screen(HelpScreen((*WizardScreen.BINDINGS, *WizardApp.BINDINGS)))
 
     def action_leave(self) -> None:
-        """Save and go; the command is what remains."""
+        """Save and go; the command is what remains. A server that runs is asked about first."""
+        launcher = self._wizard().launcher
+        if launcher is not None and launcher.watch is not None and launcher.runs:
+            from wizard_tui.tui.screens.leave import LeaveScreen
+
+            if not isinstance(self.screen, LeaveScreen):
+                self.push_screen(LeaveScreen(launcher.watch.record.name), self._leave_server)
+            return
+        self._go()
+
+    def _leave_server(self, answer: str | None) -> None:
+        if answer == "keep":
+            self._go()
+        elif answer == "stop":
+            self.notify("stopping the server …", markup=False)
+            self.run_worker(self._stop_and_go(), group="leave", exclusive=True)
+
+    async def _stop_and_go(self) -> None:
+        launcher = self._wizard().launcher
+        if launcher is not None and not await asyncio.to_thread(launcher.stop):
+            self.notify(launcher.problem, severity="error", markup=False)
+            return
+        self._go()
+
+    def _go(self) -> None:
         self._save()
         response = self.session.response
         self.exit(response.artifacts.serve_command if response is not None else "")

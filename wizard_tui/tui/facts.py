@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from textual.message_pump import MessagePump
 
     from wizard_tui.hardware.gpu import Detection
+    from wizard_tui.launch.machine import Machine
     from wizard_tui.models.metadata import ModelMetadata
     from wizard_tui.models.search import Found
+    from wizard_tui.schemas.outputs import PlanResponse
 
 
 def _load_model(model: str, revision: str | None, params_b: float | None) -> ModelMetadata:
@@ -41,6 +43,12 @@ def _search_hub(text: str) -> Sequence[Found]:
     return search_hub(text)
 
 
+def _look(response: PlanResponse | None, way: str) -> Machine:
+    from wizard_tui.launch.machine import look
+
+    return look(response, way)
+
+
 @dataclass(frozen=True)
 class Sources:
     """Where facts come from: the disk, the Hub and the driver, unless a caller has them already.
@@ -53,6 +61,7 @@ class Sources:
     detect: Callable[[], Detection] = _detect
     search_here: Callable[[str], Sequence[Found]] = _search_here
     search_hub: Callable[[str], Sequence[Found]] = _search_hub
+    look: Callable[[PlanResponse | None, str], Machine] = _look
 
     async def read_model(self, target: MessagePump, model: str, revision: str | None, params_b: float | None) -> None:
         """Load a model's metadata and post the answer; the receiver checks that it is still wanted."""

@@ -201,6 +201,19 @@ class Session:
 
         return None if self.planned is None or self._facts is None else decide(self.planned, self._facts)
 
+    def verdict_with(self, patch: Mapping[str, Mapping[str, Any]]) -> str:
+        """What the plan on screen would come to with a change; a plain sentence also where it is refused."""
+        from wizard_tui.planning.decide import decide
+        from wizard_tui.planning.suggest import patched
+        from wizard_tui.planning.verdict import verdict
+
+        if self.planned is None or self._facts is None:
+            return "there is no plan yet"
+        try:
+            return verdict(decide(patched(self.planned, patch), self._facts))
+        except ValueError as error:
+            return f"it cannot be planned: {error}"
+
     def alternatives(self) -> list[Alternative]:
         """Other ways to run the workload on these GPUs, best first; empty before there is a plan."""
         from wizard_tui.planning.alternatives import alternatives
@@ -235,6 +248,14 @@ class Session:
         from wizard_tui.render import ARTIFACTS
 
         return "" if self.response is None else ARTIFACTS[name].render(self.response.config)
+
+    @property
+    def params_b(self) -> float | None:
+        """The parameter count as far as it is typed; None until it is a number."""
+        try:
+            return float(self.texts["model.params_b"])
+        except ValueError:
+            return None
 
     @property
     def stale(self) -> str | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from textwrap import wrap
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -18,6 +18,7 @@ from wizard_tui.tui.facts import Sources
 from wizard_tui.tui.fields import STEPS, all_fields, path_of, step_of
 from wizard_tui.tui.messages import GpusFound, ModelRead, Replan
 from wizard_tui.tui.screens.base import QuietScreen
+from wizard_tui.tui.screens.pages import plots_page, why_page
 from wizard_tui.tui.screens.too_small import SENTENCE
 from wizard_tui.tui.session import MODEL, Session
 from wizard_tui.tui.widgets.artifact_preview import ArtifactPreview
@@ -34,8 +35,16 @@ from wizard_tui.tui.widgets.stepper import Stepper
 from wizard_tui.tui.widgets.vram_bar import VramBar
 from wizard_tui.tui.widgets.welcome import Welcome
 
-ORDER = ("welcome", *STEPS, "review")
-TITLES = [("welcome", "Welcome"), *((step, title) for step, (title, _) in STEPS.items()), ("review", "Review")]
+if TYPE_CHECKING:
+    from wizard_tui.tui.launcher import Launcher
+
+ORDER = ("welcome", *STEPS, "review", "launch")
+TITLES = [
+    ("welcome", "Welcome"),
+    *((step, title) for step, (title, _) in STEPS.items()),
+    ("review", "Review"),
+    ("launch", "Launch"),
+]
 MODEL_PAUSE_S = 0.3
 SAVE_PAUSE_S = 0.5
 
@@ -90,6 +99,7 @@ class WizardScreen(QuietScreen):
         self.session = session
         self.sources = sources
         self._save = on_save
+        self.launcher: Launcher | None = None
         self._model_timer: Timer | None = None
         self._save_timer: Timer | None = None
 
@@ -103,6 +113,7 @@ class WizardScreen(QuietScreen):
                     foot = ModelFacts(id="facts") if step == "model" else None
                     yield Form([all_fields()[path] for path in paths], self.session, id=step, foot=foot)
                 yield Review(id="review")
+                yield Vertical(id="launch")
             with Vertical(id="panels"):
                 yield VramBar(id="vram")
                 yield FeasibilityPanel(id="feasibility")
@@ -131,9 +142,12 @@ class WizardScreen(QuietScreen):
         """Show a step; its form is built on the first visit."""
         self.session.step = step
         self.remove_class("-panels")
+        self.set_class(step == "launch", "-launch")
         switcher = self.query_one("#steps", ContentSwitcher)
         if step in STEPS:
             await self.query_one(f"#{step}", Form).build()
+        if step == "launch":
+            await self._build_launch()
         # as one update: else the step is painted again when its first field gets the focus
         with self.app.batch_update():
             switcher.current = step
@@ -144,7 +158,19 @@ class WizardScreen(QuietScreen):
             else:
                 if step == "review":
                     self._show_review()
-                self.set_focus(self.query_one(f"#{step}"))
+                self.set_focus(self.query_one("#launch-view" if step == "launch" else f"#{step}"))
+
+    async def _build_launch(self) -> None:
+        """The last step's widgets and all that starts servers are loaded on the first visit."""
+        from wizard_tui.tui.launcher import Launcher
+        from wizard_tui.tui.widgets.launch import LaunchView
+
+        if self.launcher is None:
+            self.launcher = Launcher(look=self.sources.look)
+        place = self.query_one("#launch", Vertical)
+        if not place.children:
+            await place.mount(LaunchView(self.session, self.launcher, id="launch-view"))
+        place.query_one(LaunchView).opened()
 
     async def action_step(self, by: int) -> None:
         """Go on or back. Going on from a step with errors leads to the first error instead."""
@@ -206,23 +232,17 @@ class WizardScreen(QuietScreen):
         """Apply one of the suggestions on screen."""
         response = self.session.response
         if response is not None and index < len(response.feasibility.suggestions):
-            self._replaced(set(self.session.apply_patch(response.feasibility.suggestions[index].patch)))
+            self.patch(response.feasibility.suggestions[index].patch)
 
     def action_why(self) -> None:
         """Explain every number on screen."""
-        if (decision := self.session.decided()) is not None:
-            from wizard_tui.planning.explain import explanations
-            from wizard_tui.tui.screens.why import WhyScreen
-
-            self.app.push_screen(WhyScreen(explanations(decision)))
+        if (page := why_page(self.session)) is not None:
+            self.app.push_screen(page)
 
     def action_plots(self) -> None:
         """Draw the plan as curves."""
-        if (decision := self.session.decided()) is not None:
-            from wizard_tui.planning.curves import curves
-            from wizard_tui.tui.screens.plots import PlotsScreen
-
-            self.app.push_screen(PlotsScreen(curves(decision), decision.request.workload.concurrency))
+        if (page := plots_page(self.session)) is not None:
+            self.app.push_screen(page)
 
     def action_find_model(self) -> None:
         """Look for a model as you type."""
@@ -300,9 +320,13 @@ class WizardScreen(QuietScreen):
             review = self.query_one(Review)
             review.show_plan(session.response, session.alternatives(), session.boxes(), session.stale)
 
+    def patch(self, patch: Mapping[str, Mapping[str, Any]]) -> None:
+        """Apply a change of the request."""
+        self._replaced(set(self.session.apply_patch(patch)))
+
     @on(Review.Taken)
     def _taken(self, event: Review.Taken) -> None:
-        self._replaced(set(self.session.apply_patch(event.patch)))
+        self.patch(event.patch)
 
     # facts
 
@@ -316,8 +340,8 @@ class WizardScreen(QuietScreen):
     async def _ask_model(self) -> None:
         texts = self.session.texts
         if model := texts[MODEL].strip():
-            revision, params_b = texts["model.revision"].strip() or None, _number(texts["model.params_b"])
-            await self.sources.read_model(self, model, revision, params_b)
+            revision = texts["model.revision"].strip() or None
+            await self.sources.read_model(self, model, revision, self.session.params_b)
 
     @on(ModelRead)
     def _model_read(self, event: ModelRead) -> None:
@@ -374,11 +398,3 @@ class WizardScreen(QuietScreen):
 
     def _focus_field(self, path: str) -> None:
         self.query_one(f"#{step_of(path)}", Form).focus_field(path)
-
-
-def _number(text: str) -> float | None:
-    """A number that is being typed, None until it is one."""
-    try:
-        return float(text)
-    except ValueError:
-        return None

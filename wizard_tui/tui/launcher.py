@@ -1,0 +1,203 @@
+"""The Launch step without a screen: what was checked, which server runs, what was measured. Slow methods say so."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from wizard_tui.hardware.observed import Observation, Observations
+from wizard_tui.launch import ways
+from wizard_tui.launch.calibrate import observation
+from wizard_tui.launch.client import Answer, AnswerError, Asker, LoadPoint, LoadResult, load_run
+from wizard_tui.launch.machine import Machine, look
+from wizard_tui.launch.preflight import Check, preflight, would_stop
+from wizard_tui.launch.records import Record, Records
+from wizard_tui.launch.verify import Row, compare, compare_speed
+from wizard_tui.launch.watch import ENDED, READY, STARTING, Watch
+
+if TYPE_CHECKING:
+    from wizard_tui.planning.decide import Decision
+    from wizard_tui.schemas.outputs import PlanResponse
+
+GREETING = "Say hello in one sentence."
+GREETING_TOKENS = 48
+ROUNDS = 3
+
+
+@dataclass
+class Launcher:
+    """One server at a time. `busy` names what is going on in a thread; `problem` is the last sentence that went wrong.
+
+    `look` asks the machine, `records` and `observations` are where servers and calibration are kept.
+    """
+
+    look: Callable[[PlanResponse | None, str], Machine] = look
+    records: Records = field(default_factory=Records)
+    observations: Observations = field(default_factory=Observations)
+    way: str = ways.WAYS[0]
+    checks: list[Check] = field(default_factory=list)
+    checked: bool = False
+    watch: Watch | None = None
+    decision: Decision | None = None
+    busy: str = ""
+    problem: str = ""
+    rows: list[Row] = field(default_factory=list)
+    kept: Observation | None = None
+    answer: Answer | None = None
+    points: list[LoadPoint] = field(default_factory=list)
+    result: LoadResult | None = None
+    result_rows: list[Row] = field(default_factory=list)
+
+    @property
+    def runs(self) -> bool:
+        """Whether a server is starting or ready."""
+        return self.watch is not None and self.watch.state in (STARTING, READY)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a server answers."""
+        return self.watch is not None and self.watch.state == READY
+
+    def next_way(self) -> None:
+        """Choose the next way to start; what was checked for the last one counts no more."""
+        self.way = ways.WAYS[(ways.WAYS.index(self.way) + 1) % len(ways.WAYS)]
+        self.checks, self.checked = [], False
+
+    def check(self, response: PlanResponse | None) -> None:
+        """Look at the machine. Slow."""
+        self.checks = preflight(self.look(response, self.way), response, self.way)
+        self.checked = True
+
+    def start(self, decision: Decision, response: PlanResponse, *, force: bool) -> None:
+        """Start a server for a plan, unless something would stop it and `force` is not set. Slow.
+
+        Raises ValueError with one plain sentence.
+        """
+        self.check(response)
+        if would_stop(self.checks) and not force:
+            raise ValueError(
+                "it would not come up: put the lines marked BAD right, or press s again to start it anyway"
+            )
+        record = ways.start(ways.Launch(response.config, decision.request, os.environ), self.way, self.records)
+        self._follow(record, decision, response)
+
+    def find_running(self) -> Record | None:
+        """The newest server that was started from here and still runs; None when there is none. Slow."""
+        for record in self.records.all():
+            if ways.is_running(record):
+                return record
+            self.records.forget(record)
+        return None
+
+    def attach(self, record: Record) -> None:
+        """Follow a server that was started before, with the plan that it was started for. Slow."""
+        from wizard_tui.planning.decide import decide
+        from wizard_tui.planning.planner import plan
+        from wizard_tui.resolve import resolve
+        from wizard_tui.schemas.inputs import PlanRequest
+
+        decision = response = None
+        try:
+            request = PlanRequest.model_validate(record.request)
+            facts = resolve(request)
+            decision, response = decide(request, facts), plan(request, facts)
+        except (ValueError, OSError) as error:
+            self.problem = f"the plan of {record.name} cannot be made again: {error}"
+        self._follow(record, decision, response)
+
+    def poll(self) -> list[str]:
+        """Look at the server again; the new lines of its log. Slow."""
+        if self.watch is None:
+            return []
+        before = self.watch.state
+        lines = self.watch.poll()
+        if self.watch.state == READY and before == STARTING:
+            self.watch.measure()
+            self._verify()
+        if self.watch.state == ENDED and before != ENDED:
+            self.records.forget(self.watch.record)
+        return lines
+
+    def stop(self) -> bool:
+        """Stop the server; True when it is gone. Slow."""
+        if self.watch is None:
+            return True
+        self.watch.stopped_by_user = True
+        if not ways.stop(self.watch.record):
+            self.problem = f"{self.watch.record.name} could not be stopped; it still runs"
+            return False
+        self.records.forget(self.watch.record)
+        return True
+
+    async def ask(self) -> None:
+        """The smoke test: one real request."""
+        if self.watch is None:
+            return
+        record = self.watch.record
+        try:
+            async with Asker(record.base_url, record.api_key_env) as asker:
+                self.answer = await asker.first(await asker.model(), GREETING, GREETING_TOKENS)
+        except AnswerError as error:
+            self.problem = f"the smoke test failed: {error}"
+
+    async def load(self, on_point: Callable[[LoadPoint], None]) -> None:
+        """A load run at the planned concurrency, kept beside the log."""
+        if self.watch is None or self.decision is None:
+            return
+        record, workload = self.watch.record, self.decision.request.workload
+        self.points, self.result, self.result_rows = [], None, []
+
+        def take(point: LoadPoint) -> None:
+            self.points.append(point)
+            on_point(point)
+
+        try:
+            async with Asker(record.base_url, record.api_key_env) as asker:
+                self.result = await load_run(
+                    asker,
+                    concurrency=workload.concurrency,
+                    prompt_tokens=workload.prompt_tokens,
+                    gen_tokens=workload.gen_tokens,
+                    requests=max(8, ROUNDS * workload.concurrency),
+                    on_point=take,
+                )
+        except AnswerError as error:
+            self.problem = f"the load run failed: {error}"
+            return
+        if self.watch.response is not None:
+            self.result_rows = compare_speed(self.result, self.watch.response.performance)
+        self.records.keep_result(record, vars(self.result))
+
+    def measured(self) -> dict[str, dict[str, Any]]:
+        """The load run as a change of the request, which corrects the prediction; empty without one."""
+        if self.result is None:
+            return {}
+        return {
+            "workload": {
+                "measured_toks_per_s": round(self.result.toks_per_s, 1),
+                "measured_ttft_ms": round(self.result.ttft_ms, 1),
+                "measured_tpot_ms": round(self.result.tpot_ms, 2),
+                "measured_concurrency": self.result.concurrency,
+                "measured_prompt_tokens": self.result.prompt_tokens,
+                "measured_gen_tokens": self.result.gen_tokens,
+            }
+        }
+
+    def _follow(self, record: Record, decision: Decision | None, response: PlanResponse | None) -> None:
+        if self.watch is not None:
+            self.watch.close()
+        self.watch, self.decision = Watch(record, response), decision
+        self.rows, self.kept, self.answer, self.result, self.points, self.result_rows = [], None, None, None, [], []
+
+    def _verify(self) -> None:
+        if self.watch is None or self.watch.response is None:
+            return
+        self.rows = compare(self.watch.response, self.watch.log)
+        self.kept = observation(self.decision, self.watch.log) if self.decision is not None else None
+        if self.kept is not None:
+            try:
+                self.observations.add(self.kept)
+            except OSError as error:
+                self.problem = f"the calibration cannot be kept: {error.strerror or error}"

@@ -1,0 +1,277 @@
+"""The Launch step: checks, a server and its log, what was predicted and what came."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.widgets import Input, Log, Sparkline
+
+from wizard_tui.launch.preflight import would_stop
+from wizard_tui.launch.watch import ENDED
+from wizard_tui.tui.launcher import Launcher
+from wizard_tui.tui.session import Session
+from wizard_tui.tui.widgets.entry import Entry
+from wizard_tui.tui.widgets.launch_lines import facts, keys_line, state_line
+from wizard_tui.tui.widgets.line_view import Line, LineView, shown
+
+if TYPE_CHECKING:
+    from wizard_tui.tui.screens.wizard import WizardScreen
+
+LOOK_EVERY_S = 0.5
+LOG_LINES = 5000
+
+
+class LaunchView(Vertical, can_focus=True):
+    """Keys start, stop and measure; the log follows until it is scrolled."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("s", "start", "start the server"),
+        Binding("x", "stop", "stop the server"),
+        Binding("w", "way", "process, docker, compose or systemd"),
+        Binding("c", "check", "look at the machine again"),
+        Binding("t", "ask", "smoke test: one real request"),
+        Binding("l", "load", "load run at the planned concurrency"),
+        Binding("m", "use_measured", "plan with what the load run measured"),
+        Binding("p", "cure", "apply the change that cures a failure"),
+        Binding("f", "follow", "follow the log"),
+        Binding("slash", "search", "search the log", key_display="/"),
+        Binding("n", "next_hit", "next hit"),
+    ]
+
+    def __init__(self, session: Session, launcher: Launcher, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self.session = session
+        self.launcher = launcher
+        self._forced = False
+        self._hits: list[int] = []
+        self._hit = -1
+
+    def compose(self) -> ComposeResult:
+        """State and keys above, facts left, the log right."""
+        yield LineView(id="launch-head")
+        with Horizontal(id="launch-body"):
+            with VerticalScroll(id="launch-left", can_focus=False):
+                yield LineView(id="launch-lines")
+                yield Sparkline([], id="launch-rate")
+            with Vertical(id="launch-right"):
+                yield Entry("", id="launch-search", placeholder="search the log, Enter")
+                yield Log(id="launch-log", max_lines=LOG_LINES, highlight=False)
+
+    def on_mount(self) -> None:
+        """Nothing is asked before the step is visited."""
+        self.query_one("#launch-search").display = False
+        self.query_one("#launch-rate").display = False
+
+    def opened(self) -> None:
+        """The step is on screen: look at the machine once, and for a server that still runs."""
+        if not self.launcher.checked and not self.launcher.busy:
+            self.action_check()
+        self.draw()
+
+    # actions
+
+    def action_check(self) -> None:
+        """Look at the machine."""
+        if not self.launcher.busy:
+            self._check()
+
+    def action_start(self) -> None:
+        """Start; a second time although something would stop it."""
+        launcher = self.launcher
+        if launcher.runs:
+            self._say("a server runs already; x stops it")
+        elif not launcher.busy:
+            self._start(force=self._forced)
+
+    def action_stop(self) -> None:
+        """Stop what runs."""
+        if self.launcher.runs and self.launcher.busy != "stopping":
+            self._stop()
+
+    def action_way(self) -> None:
+        """The next way to start."""
+        if not self.launcher.runs and not self.launcher.busy:
+            self.launcher.next_way()
+            self._forced = False
+            self.action_check()
+
+    def action_ask(self) -> None:
+        """The smoke test."""
+        if self.launcher.is_ready and not self.launcher.busy:
+            self._ask()
+
+    def action_load(self) -> None:
+        """The load run."""
+        if self.launcher.is_ready and not self.launcher.busy:
+            self._load()
+
+    def action_use_measured(self) -> None:
+        """Plan with what was measured."""
+        if patch := self.launcher.measured():
+            self._wizard.patch(patch)
+            self._say("the plan follows what was measured; Review shows it")
+
+    def action_cure(self) -> None:
+        """Apply the change that cures the failure on screen."""
+        failure = self.launcher.watch.failure if self.launcher.watch is not None else None
+        if failure is not None and failure.patch:
+            self._forced = False
+            self._wizard.patch(failure.patch)
+            self._say("applied; s starts it again, ctrl+z takes it back")
+
+    def action_follow(self) -> None:
+        """Back to the end of the log."""
+        self._log.auto_scroll = True
+        self._log.scroll_end(animate=False)
+
+    def action_search(self) -> None:
+        """Ask what to search for."""
+        entry = self.query_one("#launch-search", Entry)
+        entry.display = True
+        entry.focus()
+
+    def action_next_hit(self) -> None:
+        """The next line that holds what was searched for."""
+        if not self._hits:
+            self._say("nothing was found; / searches")
+            return
+        self._hit = (self._hit + 1) % len(self._hits)
+        self._log.auto_scroll = False
+        self._log.scroll_to(y=self._hits[self._hit], animate=False)
+        self._say(f"hit {self._hit + 1} of {len(self._hits)}")
+
+    @on(Input.Changed)
+    def _typing(self, event: Input.Changed) -> None:
+        # this field is no field of the request
+        event.stop()
+
+    @on(Input.Submitted)
+    def _search(self, event: Input.Submitted) -> None:
+        event.stop()
+        entry = self.query_one("#launch-search", Entry)
+        words = entry.value.strip().lower()
+        entry.display = False
+        self.focus()
+        self._hits = [at for at, line in enumerate(self._log.lines) if words and words in line.lower()]
+        self._hit = -1
+        self.action_next_hit()
+
+    # work that takes time
+
+    @work(exclusive=True, group="launch")
+    async def _check(self) -> None:
+        launcher, response = self.launcher, self.session.response
+        async with self._busy("looking at this machine"):
+            await asyncio.to_thread(launcher.check, response)
+            if launcher.watch is None and (record := await asyncio.to_thread(launcher.find_running)) is not None:
+                await asyncio.to_thread(launcher.attach, record)
+                self._watch()
+
+    @work(exclusive=True, group="launch")
+    async def _start(self, *, force: bool) -> None:
+        kept, decision = self.session.plan_to_keep(), self.session.decided()
+        if kept is None or decision is None:
+            self._say("there is no plan to start yet")
+            return
+        if self.session.stale is not None:
+            self._say(f"not started: {self.session.stale}")
+            return
+        self._log.clear()
+        async with self._busy("starting"):
+            try:
+                # the request as it is kept: the screen asks for reasons, which the user did not
+                await asyncio.to_thread(self.launcher.start, decision, kept[1], force=force)
+            except ValueError as error:
+                self._say(str(error))
+                self._forced = would_stop(self.launcher.checks)
+                return
+        self._forced = False
+        self._watch()
+
+    @work(exclusive=True, group="watch")
+    async def _watch(self) -> None:
+        launcher = self.launcher
+        while launcher.watch is not None:
+            lines = await asyncio.to_thread(launcher.poll)
+            if lines:
+                self._log.write_lines([shown(line) for line in lines])
+            was_ready = self._was_ready
+            self.draw()
+            if launcher.watch.state == ENDED:
+                return
+            if launcher.is_ready and not was_ready and launcher.answer is None:
+                self._was_ready = True
+                self._ask()
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    _was_ready = False
+
+    @work(exclusive=True, group="launch")
+    async def _stop(self) -> None:
+        async with self._busy("stopping"):
+            await asyncio.to_thread(self.launcher.stop)
+        self._was_ready = False
+
+    @work(exclusive=True, group="launch")
+    async def _ask(self) -> None:
+        async with self._busy("asking it something"):
+            await self.launcher.ask()
+
+    @work(exclusive=True, group="launch")
+    async def _load(self) -> None:
+        rate = self.query_one("#launch-rate", Sparkline)
+        rate.display = True
+
+        def draw_point(_: object) -> None:
+            rate.data = [point.toks_per_s for point in self.launcher.points]
+            self.draw()
+
+        async with self._busy("load run"):
+            await self.launcher.load(draw_point)
+
+    def _busy(self, what: str) -> _Busy:
+        return _Busy(self, what)
+
+    # drawing
+
+    @property
+    def _wizard(self) -> WizardScreen:
+        return cast("WizardScreen", self.screen)
+
+    @property
+    def _log(self) -> Log:
+        return self.query_one("#launch-log", Log)
+
+    def _say(self, sentence: str) -> None:
+        self.launcher.problem = sentence
+        self.draw()
+
+    def draw(self) -> None:
+        """Bring head and facts up to date; lines that did not change are not sent."""
+        launcher = self.launcher
+        head: list[Line] = [state_line(launcher)]
+        head.append((("", ""),) if not launcher.problem else ((f"! {launcher.problem}", "warn"),))
+        head.append(keys_line(launcher, forced=self._forced))
+        self.query_one("#launch-head", LineView).show(head)
+        columns = max(30, self.query_one("#launch-left").size.width - 2)
+        self.query_one("#launch-lines", LineView).show(facts(launcher, columns, self.session.verdict_with))
+
+
+class _Busy:
+    """Names what is going on while it goes on."""
+
+    def __init__(self, view: LaunchView, what: str) -> None:
+        self._view, self._what = view, what
+
+    async def __aenter__(self) -> None:
+        self._view.launcher.busy, self._view.launcher.problem = self._what, ""
+        self._view.draw()
+
+    async def __aexit__(self, *raised: object) -> None:
+        self._view.launcher.busy = ""
+        self._view.draw()
