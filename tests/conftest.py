@@ -1,16 +1,22 @@
-"""The command line in this process, with models on disk."""
+"""The command line in this process, models on disk, a program that stands in for vLLM, free ports."""
 
 from __future__ import annotations
 
 import json
+import os
+import socket
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.planning.conftest import CONFIGS
 from wizard_tui import cli
+
+PROGRAMS = Path(__file__).parent / "launch" / "programs"
 
 
 @dataclass(frozen=True)
@@ -43,3 +49,31 @@ def models(tmp_path: Path) -> Path:
         folder.mkdir(parents=True)
         (folder / "config.json").write_text(json.dumps(config))
     return tmp_path / "models"
+
+
+@pytest.fixture
+def port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        number: int = probe.getsockname()[1]
+        return number
+
+
+@pytest.fixture
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Puts the stand-in on the PATH and tells it how to behave."""
+
+    def tell(**told: Any) -> None:
+        monkeypatch.setenv("PATH", f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}")
+        monkeypatch.setenv("VLLM_STANDIN", json.dumps(told))
+
+    return tell
+
+
+def wait_for(reached: Callable[[], object], seconds: float = 20.0) -> None:
+    """Wait for a state; fails when it does not come."""
+    end = time.monotonic() + seconds
+    while not reached():
+        assert time.monotonic() < end, "it did not come to that"
+        time.sleep(0.02)

@@ -74,3 +74,14 @@ def test_a_log_that_tells_nothing_is_said(run: Run, tmp_path: Path, text: str, s
 
 def test_a_file_that_is_not_there(run: Run) -> None:
     assert "cannot be read" in run("verify", "/not/there.log").err
+
+
+def test_a_start_that_failed_is_explained(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "failed.log"
+    ending = "ERROR 11-02 09:01:00 [core.py:1] ValueError: No available memory for the cache blocks."
+    failed = [*LOG.splitlines()[:4], ending]
+    path.write_text("\n".join(failed))
+    ran = run("verify", path, "--gpu", "A100-SXM4-80GB")
+    assert ran.code == 1
+    assert "it ended: weights, activations and CUDA graphs leave nothing" in ran.err
+    assert "--gpu-memory-utilization 0.95" in ran.err

@@ -11,8 +11,10 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
+from typing import Literal
 
 from platformdirs import user_state_path
+from pydantic import TypeAdapter
 
 from wizard_tui.files import replace_file
 
@@ -32,6 +34,9 @@ class Observation:
     layout: str
     more_bytes: int
     at: str
+
+
+_FILE = TypeAdapter(dict[Literal["observed"], tuple[Observation, ...]])
 
 
 @dataclass(frozen=True)
@@ -63,10 +68,9 @@ class Observations:
 
     def all(self) -> tuple[Observation, ...]:
         """Everything observed; nothing where the file is missing or is none of ours."""
-        with suppress(OSError, ValueError, TypeError, RecursionError):
+        with suppress(OSError, ValueError):
             if self.path.is_file() and self.path.stat().st_size <= LIMIT_BYTES:
-                rows = json.loads(self.path.read_text(encoding="utf-8"))["observed"]
-                return tuple(one for row in rows if _is_sound(one := Observation(**row)))
+                return _FILE.validate_json(self.path.read_bytes())["observed"]
         return ()
 
     def add(self, observation: Observation) -> None:
@@ -81,8 +85,3 @@ class Observations:
         with suppress(FileNotFoundError):
             self.path.unlink()
         return count
-
-
-def _is_sound(one: Observation) -> bool:
-    texts = (one.gpu, one.vllm_version, one.model, one.layout, one.at)
-    return all(isinstance(text, str) for text in texts) and isinstance(one.more_bytes, int)

@@ -237,12 +237,14 @@ async def _events(answer: httpx.Response) -> AsyncIterator[Mapping[str, Any]]:
     async for line in answer.aiter_lines():
         data = line.removeprefix("data:").strip()
         if line.startswith("data:") and data != "[DONE]":
-            with suppress(ValueError):
+            try:
                 event = json.loads(data)
-                if isinstance(event, dict):
-                    if "error" in event:
-                        raise AnswerError(f"the server reports an error: {_message(event['error'])}")
-                    yield event
+            except ValueError:
+                continue
+            if isinstance(event, dict) and "error" in event:
+                raise AnswerError(f"the server reports an error: {_message(event['error'])}")
+            if isinstance(event, dict):
+                yield event
 
 
 def _text(event: Mapping[str, Any]) -> str | None:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
-from wizard_tui.launch.startup_log import STAGES, clean_line
+from wizard_tui.launch.startup_log import STAGES, brief, clean_line
 from wizard_tui.schemas.outputs import PlanResponse
 
 if sys.version_info >= (3, 11):
@@ -22,8 +22,6 @@ else:
 
 STEP = 0.03
 LONGEST_EVIDENCE = 400
-# (EngineCore pid=7) ERROR 11-24 02:21:00 [core.py:1510] ...
-_PREFIX = re.compile(r"^(?:\([^)]*pid=\d+\) )?(?:[A-Z]+ \d\d-\d\d \d\d:\d\d:\d\d (?:\[[^\]]*\]|\S+\]) )?")
 _PLACEHOLDER = re.compile(r"\{([^}]+)\}")
 
 Patch = Mapping[str, Mapping[str, Any]]
@@ -60,7 +58,7 @@ class FailureReader:
         """Take one line, which the server printed at a stage of its start."""
         if not _any_known().search(line):
             return
-        message = _PREFIX.sub("", clean_line(line))
+        message = brief(clean_line(line))
         for rule in _rules():
             if self._found is not None and rule.place >= self._found[0].place:
                 return
@@ -95,7 +93,8 @@ def read_failure(lines: Iterable[str], response: PlanResponse | None = None) -> 
 def _patch(rule: _Rule, values: Any, response: PlanResponse | None) -> Patch:
     if isinstance(rule.patch, str):
         # what makes it fit: the first suggestion of the plan
-        return response.feasibility.suggestions[0].patch if response and response.feasibility.suggestions else {}
+        report = response.feasibility if response is not None else None
+        return report.suggestions[0].patch if report and not report.fits and report.suggestions else {}
     changes: dict[str, dict[str, Any]] = {}
     for path, template in rule.patch.items():
         name = _PLACEHOLDER.fullmatch(template)

@@ -18,6 +18,7 @@ GRACE_S: tuple[tuple[signal.Signals, float], ...] = (
     (signal.SIGKILL, 5.0),
 )
 _POLL_S = 0.1
+_children: dict[int, subprocess.Popen[bytes]] = {}
 
 
 def start(arguments: Sequence[str], log: Path, environ: Mapping[str, str], folder: Path | None = None) -> str:
@@ -35,6 +36,7 @@ def start(arguments: Sequence[str], log: Path, environ: Mapping[str, str], folde
             cwd=folder,
             start_new_session=True,
         )
+    _children[child.pid] = child
     return f"{child.pid}:{_started(child.pid) or 0}"
 
 
@@ -91,8 +93,8 @@ def _stat(pid: int) -> list[str]:
 
 def _reap(pid: int) -> None:
     """Take note of the end of a child of ours, so that it is no zombie."""
-    with suppress(ChildProcessError, OSError):
-        os.waitpid(pid, os.WNOHANG)
+    if (child := _children.get(pid)) is not None and child.poll() is not None:
+        del _children[pid]
 
 
 def _parts(handle: str) -> tuple[int, int]:

@@ -11,11 +11,12 @@ import secrets
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from platformdirs import user_state_path
+from pydantic import TypeAdapter
 
 from wizard_tui.files import replace_file
 
@@ -41,6 +42,9 @@ class Record:
     def log_path(self) -> Path:
         """Where its output goes."""
         return Path(self.log)
+
+
+_RECORD = TypeAdapter(Record)
 
 
 class Records:
@@ -79,13 +83,11 @@ class Records:
         return sorted(self._read(), key=lambda record: -record.started_at)
 
     def _read(self) -> Iterator[Record]:
-        names = {field.name for field in fields(Record)}
         for path in self.folder.glob("*.json") if self.folder.is_dir() else ():
-            with suppress(OSError, ValueError, TypeError, RecursionError):
+            with suppress(OSError, ValueError):
                 if not path.is_file() or path.stat().st_size > LIMIT_BYTES:
                     continue
-                data = json.loads(path.read_text(encoding="utf-8"))
-                record = Record(**{name: value for name, value in data.items() if name in names})
+                record = _RECORD.validate_json(path.read_bytes())
                 # a record is data: what it names must be its own log, and its name a plain word
                 if record.log_path == path.with_suffix(".log") and _NAME.fullmatch(record.name):
                     yield record

@@ -103,6 +103,21 @@ def clean_line(line: str) -> str:
     return "".join(char for char in text if char.isprintable() or char == "\t")
 
 
+_HEADER = re.compile(
+    r"^(?:\((?P<process>[^ )]+) pid=\d+\) )?(?P<level>[A-Z]+) \d\d-\d\d \d\d:\d\d:\d\d (?:\[[^\]]*\]|\S+\]) ?"
+)
+
+
+def brief(line: str) -> str:
+    """A clean line with its header cut down to the level where it is no plain information, and the process."""
+    match = _HEADER.match(line)
+    if match is None:
+        return line
+    process = f"{match['process']}: " if match["process"] else ""
+    level = "" if match["level"] == "INFO" else f"{match['level']} "
+    return f"{level}{process}{line[match.end() :]}"
+
+
 def _number(text: str) -> float | int:
     plain = text.replace(",", "")
     return float(plain) if "." in plain else int(plain)

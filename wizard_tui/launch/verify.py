@@ -67,9 +67,9 @@ class Row:
 
     @property
     def relative(self) -> float:
-        """The difference as a share of what was printed; 0 when nothing was printed and nothing predicted."""
-        if self.actual:
-            return self.difference / abs(self.actual)
+        """The difference as a share of what was predicted; 0 when nothing was printed and nothing predicted."""
+        if self.predicted:
+            return self.difference / abs(self.predicted)
         return 0.0 if not self.difference else float("inf")
 
     @property

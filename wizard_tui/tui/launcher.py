@@ -174,20 +174,24 @@ class Launcher:
         """The load run as a change of the request, which corrects the prediction; empty without one."""
         if self.result is None:
             return {}
-        return {
-            "workload": {
-                "measured_toks_per_s": round(self.result.toks_per_s, 1),
-                "measured_ttft_ms": round(self.result.ttft_ms, 1),
-                "measured_tpot_ms": round(self.result.tpot_ms, 2),
-                "measured_concurrency": self.result.concurrency,
-                "measured_prompt_tokens": self.result.prompt_tokens,
-                "measured_gen_tokens": self.result.gen_tokens,
-            }
+        figures = {
+            "measured_toks_per_s": round(self.result.toks_per_s, 1),
+            "measured_ttft_ms": round(self.result.ttft_ms, 1),
+            "measured_tpot_ms": round(self.result.tpot_ms, 2),
+            "measured_concurrency": self.result.concurrency,
+            "measured_prompt_tokens": self.result.prompt_tokens,
+            "measured_gen_tokens": self.result.gen_tokens,
         }
+        # answers of a single token have no time between tokens
+        return {"workload": {name: value for name, value in figures.items() if value > 0}}
 
-    def _follow(self, record: Record, decision: Decision | None, response: PlanResponse | None) -> None:
+    def close(self) -> None:
+        """Let go of the log and the port; the server runs on."""
         if self.watch is not None:
             self.watch.close()
+
+    def _follow(self, record: Record, decision: Decision | None, response: PlanResponse | None) -> None:
+        self.close()
         self.watch, self.decision = Watch(record, response), decision
         self.rows, self.kept, self.answer, self.result, self.points, self.result_rows = [], None, None, None, [], []
 

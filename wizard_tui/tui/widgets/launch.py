@@ -12,6 +12,7 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Input, Log, Sparkline
 
 from wizard_tui.launch.preflight import would_stop
+from wizard_tui.launch.startup_log import brief
 from wizard_tui.launch.watch import ENDED
 from wizard_tui.tui.launcher import Launcher
 from wizard_tui.tui.session import Session
@@ -67,11 +68,20 @@ class LaunchView(Vertical, can_focus=True):
         self.query_one("#launch-search").display = False
         self.query_one("#launch-rate").display = False
 
+    def on_unmount(self) -> None:
+        """The server runs on without this view."""
+        self.launcher.close()
+
     def opened(self) -> None:
         """The step is on screen: look at the machine once, and for a server that still runs."""
         if not self.launcher.checked and not self.launcher.busy:
             self.action_check()
-        self.draw()
+        # the columns are known when the layout is made
+        self.call_after_refresh(self.draw)
+
+    def on_resize(self) -> None:
+        """Draw for the width that there is now."""
+        self.call_after_refresh(self.draw)
 
     # actions
 
@@ -199,7 +209,7 @@ class LaunchView(Vertical, can_focus=True):
         while launcher.watch is not None:
             lines = await asyncio.to_thread(launcher.poll)
             if lines:
-                self._log.write_lines([shown(line) for line in lines])
+                self._log.write_lines([shown(brief(line)) for line in lines])
             was_ready = self._was_ready
             self.draw()
             if launcher.watch.state == ENDED:

@@ -128,8 +128,8 @@ def _rows(rows: list[Row]) -> list[Line]:
     lines: list[Line] = []
     for row in rows:
         digits = 0 if row.unit == "tokens" or row.actual >= 1000 else 2
-        figures = f"{row.predicted:,.{digits}f} / {row.actual:,.{digits}f} {row.unit}"
-        style, word = ("good", "in its band") if row.inside else ("bad", "OUTSIDE its band")
+        figures = f"{row.predicted:,.{digits}f} -> {row.actual:,.{digits}f} {row.unit}"
+        style, word = ("good", "in band") if row.inside else ("bad", "OUTSIDE")
         lines.append(((f"  {row.name}", ""),))
         lines.append(((f"    {figures}  {100 * row.relative:+.1f} %  ", "dim"), (word, style)))
     return lines

@@ -1,0 +1,169 @@
+"""The Launch step under Pilot, with a program that stands in for vLLM."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input, Log
+
+from tests.tui.conftest import opened, settled, text_of, typed, until
+from wizard_tui.launch import ways
+from wizard_tui.launch.records import Records
+from wizard_tui.launch.watch import ENDED
+from wizard_tui.tui.launcher import Launcher
+from wizard_tui.tui.screens.leave import LeaveScreen
+from wizard_tui.tui.screens.wizard import WizardScreen
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A state directory of its own, and no server left behind."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    yield
+    for record in Records().all():
+        ways.stop(record)
+
+
+@asynccontextmanager
+async def at_launch(port: int, size: tuple[int, int] = (120, 36)) -> AsyncIterator[Pilot[str]]:
+    fields = {"policy__port": str(port), "workload__concurrency": "2", "workload__prompt_tokens": "40"}
+    async with opened(size, **fields) as pilot:
+        await pilot.press(*["ctrl+n"] * 6)
+        await until(pilot, lambda: launcher(pilot).checked and not launcher(pilot).busy)
+        yield pilot
+
+
+def launcher(pilot: Pilot[str]) -> Launcher:
+    screen = next(screen for screen in pilot.app.screen_stack if isinstance(screen, WizardScreen))
+    assert screen.launcher is not None
+    return screen.launcher
+
+
+async def started(pilot: Pilot[str]) -> None:
+    """Start although this machine has no GPU: the second press."""
+    await pilot.press("s")
+    await until(pilot, lambda: bool(launcher(pilot).problem))
+    assert "s again" in launcher(pilot).problem
+    assert not launcher(pilot).runs
+    await pilot.press("s")
+    await until(pilot, lambda: launcher(pilot).is_ready and launcher(pilot).answer is not None)
+
+
+async def test_checks_come_first_with_their_cures(stand_in: Callable[..., None], port: int) -> None:
+    stand_in()
+    async with at_launch(port) as pilot:
+        assert "start by process" in text_of(pilot, "#launch-head")
+        assert "BAD" in text_of(pilot, "#launch-lines")
+        assert "->" in text_of(pilot, "#launch-lines")
+        await pilot.press("w")
+        await until(pilot, lambda: launcher(pilot).checked and not launcher(pilot).busy)
+        assert "start by docker" in text_of(pilot, "#launch-head")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+async def test_from_start_to_stop(stand_in: Callable[..., None], port: int, size: tuple[int, int]) -> None:
+    stand_in(log=["Model loading took 14.99 GiB memory and 2.7 seconds"])
+    async with at_launch(port, size) as pilot:
+        await started(pilot)
+        await settled(pilot)
+        assert f"http://127.0.0.1:{port}" in text_of(pilot, "#launch-head")
+        facts = text_of(pilot, "#launch-lines")
+        assert "[x] ready" in facts
+        assert "GPU KV cache size" in facts
+        assert "w0 w1" in facts
+        log = pilot.app.screen.query_one("#launch-log", Log)
+        assert any("Model loading took" in line for line in log.lines)
+        assert not any("pid=" in line for line in log.lines)
+        await pilot.press("l")
+        await until(pilot, lambda: bool(launcher(pilot).result_rows) and not launcher(pilot).busy)
+        await settled(pilot)
+        assert "Output of all users" in text_of(pilot, "#launch-lines")
+        await pilot.press("m")
+        await settled(pilot)
+        assert pilot.app.session.errors == {}  # type: ignore[attr-defined]
+        assert pilot.app.session.request.workload.measured_concurrency == 2  # type: ignore[attr-defined]
+        await pilot.press("x")
+        await until(pilot, lambda: launcher(pilot).watch.state == ENDED and not launcher(pilot).busy)  # type: ignore[union-attr]
+        await settled(pilot)
+        assert "has stopped" in text_of(pilot, "#launch-head")
+        assert Records().all() == []
+
+
+async def test_a_failure_is_cured_by_one_key(stand_in: Callable[..., None], port: int) -> None:
+    stand_in(fail=["ValueError: the model's max seq len (131072) is larger than the maximum number of tokens that can "
+                   "be stored in KV cache (20640). Try increasing"])  # fmt: skip
+    async with at_launch(port) as pilot:
+        await pilot.press("s")
+        await until(pilot, lambda: bool(launcher(pilot).problem))
+        await pilot.press("s")
+        await until(pilot, lambda: launcher(pilot).watch is not None and launcher(pilot).watch.state == ENDED)
+        await settled(pilot)
+        facts = text_of(pilot, "#launch-lines")
+        assert "20640 tokens at most" in " ".join(facts.split())
+        assert "max_model_len -> 20640" in facts
+        assert "Fits" in facts
+        assert "p cure" in text_of(pilot, "#launch-head")
+        await pilot.press("p")
+        await settled(pilot)
+        session = pilot.app.session  # type: ignore[attr-defined]
+        assert session.texts["model.max_model_len"] == "20640"
+        assert session.response.config.max_model_len == 20640
+        await pilot.press("ctrl+z")
+        await settled(pilot)
+        assert session.texts["model.max_model_len"] == ""
+
+
+async def test_quitting_asks_and_the_next_wizard_finds_it_again(stand_in: Callable[..., None], port: int) -> None:
+    stand_in()
+    async with at_launch(port) as pilot:
+        await started(pilot)
+        await pilot.press("f10")
+        await until(pilot, lambda: isinstance(pilot.app.screen, LeaveScreen))
+        await pilot.press("escape")
+        assert isinstance(pilot.app.screen, WizardScreen)
+        await pilot.press("f10", "k")
+        await until(pilot, lambda: pilot.app._exit)
+    (record,) = Records().all()
+    assert ways.is_running(record)
+    async with at_launch(port) as pilot:
+        await until(pilot, lambda: launcher(pilot).is_ready)
+        assert launcher(pilot).watch.record == record  # type: ignore[union-attr]
+        await pilot.press("f10", "x")
+        await until(pilot, lambda: pilot.app._exit)
+    assert not ways.is_running(record)
+    assert Records().all() == []
+
+
+async def test_the_log_is_searched(stand_in: Callable[..., None], port: int) -> None:
+    stand_in(log=[f"line {number}" for number in range(200)] + ["a needle", "more", "needle two"])
+    async with at_launch(port) as pilot:
+        await started(pilot)
+        await pilot.press("slash")
+        await settled(pilot)
+        assert isinstance(pilot.app.focused, Input)
+        await typed(pilot, "needle")
+        await pilot.press("enter")
+        await settled(pilot)
+        assert launcher(pilot).problem == "hit 1 of 2"
+        await pilot.press("n")
+        assert launcher(pilot).problem == "hit 2 of 2"
+        # the search changed no field of the request
+        assert pilot.app.session.errors == {}  # type: ignore[attr-defined]
+        await pilot.press("f")
+        assert pilot.app.screen.query_one("#launch-log", Log).auto_scroll
+
+
+async def test_what_a_server_prints_cannot_reach_the_terminal(stand_in: Callable[..., None], port: int) -> None:
+    stand_in(log=["[bold red]markup[/] \x1b]0;title\x07 \u202eright-to-left", "\x1b[2Jcleared"])
+    async with at_launch(port) as pilot:
+        await started(pilot)
+        log = pilot.app.screen.query_one("#launch-log", Log)
+        text = "\n".join(log.lines)
+        assert "[bold red]markup[/]" in text
+        assert "cleared" in text
+        assert "\x1b" not in text
+        assert "\u202e" not in text
