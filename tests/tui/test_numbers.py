@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.tui.conftest import opened, settled, text_of
+from wizard_tui.tui.screens.page import Page
 from wizard_tui.tui.screens.plots import PlotsScreen
-from wizard_tui.tui.screens.why import WhyScreen
 from wizard_tui.tui.screens.wizard import WizardScreen
 
 
@@ -14,8 +14,8 @@ async def test_one_key_explains_every_number() -> None:
     async with opened() as pilot:
         await pilot.press("ctrl+n", "ctrl+p")
         await settled(pilot)
-        assert isinstance(pilot.app.screen, WhyScreen)
-        said = text_of(pilot, "#why-lines")
+        assert isinstance(pilot.app.screen, Page)
+        said = text_of(pilot, "#page-lines")
         response = pilot.app.session.response  # type: ignore[attr-defined]
         assert f"{response.kv_cache.tokens:,} tokens" in said
         assert "Model loading took" in said
@@ -48,7 +48,7 @@ async def test_what_does_not_fit_has_its_pages_too() -> None:
     async with opened(model__model="llama-70b", hardware__gpu="RTX 4090") as pilot:
         await pilot.press("ctrl+p")
         await settled(pilot)
-        assert isinstance(pilot.app.screen, WhyScreen)
+        assert isinstance(pilot.app.screen, Page)
         await pilot.press("escape", "ctrl+g")
         await settled(pilot)
         assert isinstance(pilot.app.screen, PlotsScreen)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from tests.tui.conftest import load_model
 from wizard_tui.schemas.profile import parse_profile
-from wizard_tui.tui.fields import all_fields
-from wizard_tui.tui.session import MODEL, START, Session
+from wizard_tui.tui.fields import MODEL, all_fields
+from wizard_tui.tui.session import START, Session
 
 
 def planned(**fields: str) -> Session:

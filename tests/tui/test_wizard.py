@@ -306,9 +306,9 @@ async def test_copying_sends_what_the_preview_shows() -> None:
 async def test_the_page_of_keys_opens_and_closes() -> None:
     async with opened() as pilot:
         await pilot.press("f1")
-        assert "write files to a directory" in text_of(pilot, "#help-lines")
+        assert "write files to a directory" in text_of(pilot, "#page-lines")
         await pilot.press("escape")
-        assert not pilot.app.screen.query("#help-lines")
+        assert not pilot.app.screen.query("#page-lines")
 
 
 async def test_every_field_of_a_request_is_on_a_form_with_its_help() -> None:

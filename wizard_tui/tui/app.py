@@ -9,24 +9,26 @@ import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App, SystemCommand
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.screen import Screen
 
 from wizard_tui.tui.clipboard import copy_through_tmux
 from wizard_tui.tui.facts import Sources
 from wizard_tui.tui.fields import all_fields
+from wizard_tui.tui.keys import APP_KEYS, WIZARD_KEYS
 from wizard_tui.tui.screens.too_small import MIN_COLUMNS, MIN_ROWS
 from wizard_tui.tui.screens.wizard import ORDER, WizardScreen
-from wizard_tui.tui.session import Session
-from wizard_tui.tui.state_file import StateFile
 from wizard_tui.tui.style_files import style_path
 from wizard_tui.tui.theme import DEFAULT_VARIABLES, THEMES
 
 if TYPE_CHECKING:
     from wizard_tui.schemas.profile import Profile
+    from wizard_tui.tui.session import Session
+    from wizard_tui.tui.state_file import StateFile
 
 COLUMNS = [(0, "-tiny"), (MIN_COLUMNS, "-narrow"), (100, "-wide"), (160, "-huge")]
 ROWS = [(0, "-flat"), (MIN_ROWS, "-short"), (32, "-tall")]
@@ -43,16 +45,7 @@ class WizardApp(App[str]):
     HORIZONTAL_BREAKPOINTS = COLUMNS
     VERTICAL_BREAKPOINTS = ROWS
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f1", "help", "Keys", key_display="F1", id="help", tooltip="this page"),
-        Binding("f8", "copy", "Copy", key_display="F8", id="copy", tooltip="copy what the preview shows"),
-        Binding(
-            "f9,ctrl+w", "write_files", "Write", key_display="F9", id="write", tooltip="write files to a directory"
-        ),
-        Binding("f10", "leave", "Quit", key_display="F10", id="quit", tooltip="leave; the command is printed"),
-        Binding("ctrl+q", "leave", "Quit", show=False, system=True),
-        Binding("ctrl+c", "leave_twice", "Quit", show=False, priority=True, system=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*APP_KEYS]
 
     def __init__(
         self,
@@ -65,26 +58,41 @@ class WizardApp(App[str]):
         """`session`: what to start with; `state_file`: where it is kept and, unless `fresh`, where one that was left is
         looked for."""
         super().__init__(ansi_color=bool(os.environ.get("NO_COLOR")))
-        self.session = session or Session()
+        for theme in THEMES:
+            self.register_theme(theme)
+        if not os.environ.get("TEXTUAL_THEME") and not os.environ.get("NO_COLOR"):
+            # before anything is styled: set later, all of it would be styled and painted twice
+            self.set_reactive(App.theme, THEMES[0].name)
+            self.stylesheet.set_variables(self.get_css_variables())
+        self._given, self._fresh = session, fresh
         self._sources = sources or Sources()
         self._state_file = state_file
-        if state_file is not None and session is None and not fresh and (left := state_file.newest_left()):
-            with suppress(ValueError):
-                self.session.offer(left.state, datetime.fromtimestamp(left.saved_at).astimezone())
         self._asked_to_leave = False
         if os.environ.get("SSH_CONNECTION") and not os.environ.get("TEXTUAL_ANIMATIONS"):
             self.animation_level = "none"
 
+    @cached_property
+    def session(self) -> Session:
+        """What was given, or a new one that offers to go on with the one that was left."""
+        if self._given is not None:
+            return self._given
+        from wizard_tui.tui.session import Session
+
+        session = Session()
+        if self._state_file is not None and not self._fresh and (left := self._state_file.newest_left()):
+            with suppress(ValueError):
+                session.offer(left.state, datetime.fromtimestamp(left.saved_at).astimezone())
+        return session
+
+    def get_default_screen(self) -> Screen[None]:
+        """Ours is the first: a screen beneath it would be styled, and painted through it, once for nothing."""
+        return WizardScreen(lambda: self.session, self._sources, self._save)
+
     def on_mount(self) -> None:
-        """Our themes, our screen, and an orderly end for the signals that a lost line sends."""
-        for theme in THEMES:
-            self.register_theme(theme)
-        if not os.environ.get("TEXTUAL_THEME") and not os.environ.get("NO_COLOR"):
-            self.theme = THEMES[0].name
+        """An orderly end for the signals that a lost line sends."""
         for number in (signal.SIGHUP, signal.SIGTERM):
             with suppress(NotImplementedError, ValueError, RuntimeError):
                 asyncio.get_running_loop().add_signal_handler(number, self._line_lost)
-        self.push_screen(WizardScreen(self.session, self._sources, self._save))
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """What our style sheets use beside Textual's own variables."""
@@ -101,6 +109,7 @@ class WizardApp(App[str]):
         yield SystemCommand("Write files", "write the artifacts to a directory", self.action_write_files)
         yield SystemCommand("Why these numbers", "where every number comes from", wizard.action_why)
         yield SystemCommand("Plots", "users against waiting, context against users", wizard.action_plots)
+        yield SystemCommand("Words", "what the words on screen mean", self.action_words)
         yield SystemCommand("Rescan GPUs", "ask the driver again", wizard.action_rescan)
         for theme in THEMES:
             yield SystemCommand(
@@ -136,11 +145,20 @@ class WizardApp(App[str]):
             self.notify(sentence, markup=False)
 
     def action_help(self) -> None:
-        """Show or hide the keys."""
-        from wizard_tui.tui.screens.help import HelpScreen
+        """Show the keys."""
+        from wizard_tui.tui.screens.pages import keys_page
 
-        if not isinstance(self.screen, HelpScreen):
-            self.push_screen(HelpScreen((*WizardScreen.BINDINGS, *WizardApp.BINDINGS)))
+        self._open(keys_page((*WIZARD_KEYS, *APP_KEYS)))
+
+    def action_words(self) -> None:
+        """Show the glossary."""
+        from wizard_tui.tui.screens.pages import words_page
+
+        self._open(words_page())
+
+    def _open(self, page: Screen[None]) -> None:
+        if self.screen is self._wizard():
+            self.push_screen(page)
 
     def action_leave(self) -> None:
         """Save and go; the command is what remains. A server that runs is asked about first."""
@@ -198,8 +216,12 @@ class WizardApp(App[str]):
 
 def run(*, profile: Profile | None = None, fresh: bool = False, mouse: bool = True) -> None:
     """Open the wizard, where the last session ended or with a profile, and print the command when it is left."""
+    from wizard_tui.tui.state_file import StateFile
+
     session = None
     if profile is not None:
+        from wizard_tui.tui.session import Session
+
         session = Session()
         session.open_profile(profile)
     command = WizardApp(session, state_file=StateFile(), fresh=fresh).run(mouse=mouse)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
-from pydantic.fields import FieldInfo
-
-from wizard_tui.schemas.inputs import PlanRequest
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
 
 Kind = Literal["text", "choice"]
 AUTO = "auto"
+MODEL = "model.model"
 
 STEPS: dict[str, tuple[str, tuple[str, ...]]] = {
     "model": (
@@ -166,8 +166,15 @@ class Field:
 
 @lru_cache(maxsize=1)
 def all_fields() -> dict[str, Field]:
-    """Every field by its path, in the order of the steps."""
-    return {path: _field(path) for _, (_, paths) in STEPS.items() for path in paths}
+    """Every field by its path, in the order of the steps. The schema is loaded here, when the first screen is drawn."""
+    from wizard_tui.schemas.inputs import PlanRequest
+
+    sections = PlanRequest.model_fields
+    return {
+        path: _field(path, sections[path.partition(".")[0]].annotation)
+        for _, (_, paths) in STEPS.items()
+        for path in paths
+    }
 
 
 def path_of(widget_id: str) -> str:
@@ -180,10 +187,9 @@ def step_of(path: str) -> str:
     return next(step for step, (_, paths) in STEPS.items() if path in paths)
 
 
-def _field(path: str) -> Field:
-    section, name = path.split(".")
-    annotation: Any = PlanRequest.model_fields[section].annotation
-    info: FieldInfo = annotation.model_fields[name]
+def _field(path: str, section: Any) -> Field:
+    name = path.partition(".")[2]
+    info: FieldInfo = section.model_fields[name]
     choices = _choices(info.annotation)
     default = "" if info.is_required() else text_of(info.default)
     return Field(

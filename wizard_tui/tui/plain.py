@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from wizard_tui.tui.facts import Sources
-from wizard_tui.tui.fields import STEPS, Field, all_fields
-from wizard_tui.tui.session import MODEL, Session
+from wizard_tui.tui.fields import MODEL, STEPS, Field, all_fields
+from wizard_tui.tui.session import Session
 
 # what nearly everybody has an answer to; the rest is asked for on demand
 ESSENTIAL = (

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from wizard_tui.schemas.errors import field_errors
 from wizard_tui.schemas.inputs import PlanRequest
-from wizard_tui.tui.fields import all_fields, text_of
+from wizard_tui.tui.fields import MODEL, all_fields, text_of
 
 # the planner is loaded when the first plan is made, which is after the first screen is on its way
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from wizard_tui.schemas.profile import Profile
 
 Origin = Literal["default", "detected", "suggested", "yours"]
-MODEL = "model.model"
 GPU_NAME = "hardware.gpu"
 GPU_COUNT = "hardware.gpus"
 # where nothing is known yet: a model that is served a lot, and a GPU on which it fits
@@ -69,6 +68,7 @@ class Session:
     model_state: str = ""
     detected: tuple[GPU, ...] | None = None
     installed_vllm: str | None = None
+    proposals: tuple[str, ...] = ()
     observed: tuple[Observation, ...] = ()
     problems: tuple[str, ...] = ()
     step: str = "welcome"
@@ -295,6 +295,17 @@ class Session:
         )
         self._apply(filled)
         return list(filled)
+
+    def propose(self, fitting: Sequence[str]) -> list[str]:
+        """Take which models fit, the largest first.
+
+        Gives the paths that change: where the model to start with does not fit, and nobody chose it, another one does.
+        """
+        self.proposals = tuple(fitting)
+        if self.origins[MODEL] != "suggested" or self.texts[MODEL] in fitting or not fitting:
+            return []
+        self._apply({MODEL: (fitting[0], "suggested")})
+        return [MODEL]
 
     def saved(self) -> dict[str, Any]:
         """What a later start needs to go on; plain data without secrets."""

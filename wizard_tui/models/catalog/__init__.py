@@ -19,6 +19,7 @@ from wizard_tui.models.catalog.packing import unpacked
 # a part of a name this long is worth a hint
 _SHORTEST = 4
 PATH = Path(__file__).with_name("models.jsonl")
+STARTERS = Path(__file__).with_name("starters.txt")
 
 _ID = re.compile(r'^\{"id": "([^"]+)"(?:, "aliases": \[([^\]]*)\])?', re.MULTILINE)
 
@@ -58,6 +59,13 @@ def ids() -> tuple[str, ...]:
 def entries() -> tuple[Entry, ...]:
     """Every entry. Reading one needs `find` only."""
     return tuple(_entry_at(match.start()) for match in _ID.finditer(_text()))
+
+
+@cache
+def starters() -> tuple[str, ...]:
+    """Model ids to begin with, the largest first."""
+    lines = STARTERS.read_text(encoding="utf-8").splitlines()
+    return tuple(line for line in lines if line and not line.startswith("#"))
 
 
 def near_names(name: str, others: tuple[str, ...] = ()) -> tuple[str, ...]:

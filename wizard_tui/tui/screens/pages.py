@@ -1,24 +1,56 @@
-"""The pages behind the numbers, loaded when they are opened: why, and plots."""
+"""The pages that one key opens, loaded then: keys, words, why, and plots."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wizard_tui.tui.session import Session
+from textual.binding import Binding
+
+from wizard_tui.tui.screens.page import COLUMNS, Page
+from wizard_tui.tui.widgets.line_view import Line, wrapped
 
 if TYPE_CHECKING:
     from wizard_tui.tui.screens.plots import PlotsScreen
-    from wizard_tui.tui.screens.why import WhyScreen
+    from wizard_tui.tui.session import Session
+
+WORDS = Path(__file__).parents[1] / "words.toml"
+# what Textual and its widgets bind by themselves
+FURTHER = (
+    ("tab, shift+tab", "next and previous field"),
+    ("left, right, space", "change a field that shows ‹ word ›, or the tab of the preview"),
+    ("ctrl+k", "command palette: every action and every field by its name"),
+    ("shift + mouse", "select text with your terminal's own selection"),
+)
 
 
-def why_page(session: Session) -> WhyScreen | None:
+def keys_page(bindings: Iterable[Binding]) -> Page:
+    """All keys, read from the bindings themselves."""
+    keys = [
+        (", ".join(binding.key.split(",")), binding.tooltip or binding.description)
+        for binding in bindings
+        if not binding.system
+    ]
+    lines: list[Line] = [(("Keys", "accent"),), (("", ""),)]
+    lines.extend(((f"  {key:<20}", "key"), (what, "")) for key, what in (*keys, *FURTHER))
+    return Page(lines, "f1")
+
+
+def words_page() -> Page:
+    """The words that the screens use, explained."""
+    return Page(_explained("Words", ((word, "", meaning) for word, meaning in words().items())), "f12")
+
+
+def why_page(session: Session) -> Page | None:
     """Where every number comes from; None before there is a plan."""
     if (decision := session.decided()) is None:
         return None
     from wizard_tui.planning.explain import explanations
-    from wizard_tui.tui.screens.why import WhyScreen
 
-    return WhyScreen(explanations(decision))
+    reasons = ((one.name, one.value, one.reason) for one in explanations(decision))
+    return Page(_explained("Where the numbers come from", reasons), "ctrl+p")
 
 
 def plots_page(session: Session) -> PlotsScreen | None:
@@ -29,3 +61,22 @@ def plots_page(session: Session) -> PlotsScreen | None:
     from wizard_tui.tui.screens.plots import PlotsScreen
 
     return PlotsScreen(curves(decision), decision.request.workload.concurrency)
+
+
+def words() -> Mapping[str, str]:
+    """The glossary: a word and its meaning."""
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    read: dict[str, str] = tomllib.loads(WORDS.read_text(encoding="utf-8"))
+    return read
+
+
+def _explained(title: str, rows: Iterable[tuple[str, str, str]]) -> list[Line]:
+    lines: list[Line] = [((title, "accent"),)]
+    for name, value, meaning in rows:
+        lines.append((("", ""),))
+        lines.append(((name, "strong"), (f"  {value}" if value else "", "value")))
+        lines.extend(wrapped(meaning, COLUMNS, style="dim", mark=("  ", ""), indent="  "))
+    return lines

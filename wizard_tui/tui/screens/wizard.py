@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.events import Resize
 from textual.timer import Timer
 from textual.widgets import ContentSwitcher, Input
 
 from wizard_tui.tui.facts import Sources
-from wizard_tui.tui.fields import STEPS, all_fields, path_of, step_of
+from wizard_tui.tui.fields import MODEL, STEPS, all_fields, path_of, step_of
+from wizard_tui.tui.keys import APP_KEYS, WIZARD_KEYS
 from wizard_tui.tui.messages import GpusFound, ModelRead, Replan
 from wizard_tui.tui.screens.base import QuietScreen
-from wizard_tui.tui.screens.pages import plots_page, why_page
 from wizard_tui.tui.screens.too_small import SENTENCE
-from wizard_tui.tui.session import MODEL, Session
 from wizard_tui.tui.widgets.artifact_preview import ArtifactPreview
 from wizard_tui.tui.widgets.choice import Choice
 from wizard_tui.tui.widgets.feasibility import FeasibilityPanel
@@ -37,6 +37,7 @@ from wizard_tui.tui.widgets.welcome import Welcome
 
 if TYPE_CHECKING:
     from wizard_tui.tui.launcher import Launcher
+    from wizard_tui.tui.session import Session
 
 ORDER = ("welcome", *STEPS, "review", "launch")
 TITLES = [
@@ -50,56 +51,21 @@ SAVE_PAUSE_S = 0.5
 
 
 class WizardScreen(QuietScreen):
-    """Owns no state: it shows the session, and turns edits into a new plan."""
+    """Owns no state: it shows the session, and turns edits into a new plan.
 
-    HELP = """
-    Every change is planned at once. Enter goes to the next step; all steps can be visited in any order.
-    A value marked `yours` is never changed; an empty field lets the planner choose.
+    The session is asked for after the first screen is drawn: the schema behind it takes as long to load as Textual.
     """
 
-    # Tab has priority: else keys that come at once with it still go to the field that is left
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "ctrl+n,f3",
-            "step(1)",
-            "Next",
-            key_display="^n",
-            id="next",
-            tooltip="next step; so does Enter",
-        ),
-        Binding("ctrl+o,f2", "step(-1)", "Back", key_display="^o", id="back", tooltip="previous step"),
-        Binding("enter", "step(1)", "Next", show=False, system=True),
-        Binding("tab", "app.focus_next", show=False, system=True, priority=True),
-        Binding("shift+tab", "app.focus_previous", show=False, system=True, priority=True),
-        Binding("f4", "take(0)", "take the first suggestion", show=False, id="take-1"),
-        Binding("f5", "take(1)", "take the second suggestion", show=False, id="take-2"),
-        Binding("f6", "take(2)", "take the third suggestion", show=False, id="take-3"),
-        Binding(
-            "f7,ctrl+t",
-            "toggle_panels",
-            "Plan",
-            key_display="F7",
-            id="panels",
-            tooltip="form or plan, on a narrow screen",
-        ),
-        Binding("ctrl+z", "undo", "take back the last edit", show=False, id="undo"),
-        Binding("ctrl+y", "redo", "make it again", show=False, id="redo"),
-        Binding(
-            "ctrl+f", "find_model", "Find", key_display="^f", id="find", tooltip="find a model by a part of its name"
-        ),
-        Binding("ctrl+p", "why", "where every number comes from", show=False, id="why"),
-        Binding("ctrl+g", "plots", "plots: users against waiting, context against users", show=False, id="plots"),
-        Binding("ctrl+r", "rescan", "ask the driver again for GPUs", show=False, id="rescan"),
-        Binding("ctrl+l", "start_anew", "do not go on with the last session", show=False, id="anew"),
-        Binding("escape", "leave_field", "leave the field; nothing is lost", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*WIZARD_KEYS]
 
-    def __init__(self, session: Session, sources: Sources, on_save: Callable[[], None]) -> None:
+    def __init__(self, session: Callable[[], Session], sources: Sources, on_save: Callable[[], None]) -> None:
         super().__init__()
-        self.session = session
+        self._session = session
         self.sources = sources
         self._save = on_save
         self.launcher: Launcher | None = None
+        self._begun = False
+        self._undrawn = ExitStack()
         self._model_timer: Timer | None = None
         self._save_timer: Timer | None = None
 
@@ -111,7 +77,7 @@ class WizardScreen(QuietScreen):
                 yield Welcome(id="welcome")
                 for step, (_, paths) in STEPS.items():
                     foot = ModelFacts(id="facts") if step == "model" else None
-                    yield Form([all_fields()[path] for path in paths], self.session, id=step, foot=foot)
+                    yield Form(paths, id=step, foot=foot)
                 yield Review(id="review")
                 yield Vertical(id="launch")
             with Vertical(id="panels"):
@@ -121,17 +87,31 @@ class WizardScreen(QuietScreen):
         yield LineView(id="too-small")
         yield LineView(id="help")
         yield StatusStrip(id="strip")
-        yield KeyBar((*self.BINDINGS, *self.app.BINDINGS), id="keys")
+        yield KeyBar((*WIZARD_KEYS, *APP_KEYS), id="keys")
 
-    async def on_mount(self) -> None:
-        """Ask for the facts, and show what is there already."""
+    @property
+    def session(self) -> Session:
+        """What the user has typed, and its plan."""
+        return self._session()
+
+    def on_mount(self) -> None:
+        """The first screen first: the session, finding facts and planning load modules, also in threads."""
         self.query_one("#too-small", LineView).show([((piece, ""),) for piece in wrap(SENTENCE, 38)])
-        self.query_one(Welcome).show(self.session)
-        await self.go(self.session.step if self.session.step in ORDER else "welcome")
-        # the first screen first: finding facts and planning load modules, also in threads
+        self.query_one(Stepper).show_steps(ORDER[0], set())
+        self.set_focus(self.query_one(Welcome))
+        # drawn when the app has started and the messages about the size are through: else it is drawn four times
+        self._undrawn.enter_context(self.app.batch_update())
+        self.app.call_later(self.call_later, self._draw)
+
+    def _draw(self) -> None:
+        self._undrawn.close()
         self.call_after_refresh(self._begin)
 
-    def _begin(self) -> None:
+    async def _begin(self) -> None:
+        self._begun = True
+        self.query_one(Welcome).show(self.session)
+        if self.session.step in ORDER[1:]:
+            await self.go(self.session.step)
         self._ask_gpus()
         self._ask_model()
         self.post_message(Replan())
@@ -145,7 +125,7 @@ class WizardScreen(QuietScreen):
         self.set_class(step == "launch", "-launch")
         switcher = self.query_one("#steps", ContentSwitcher)
         if step in STEPS:
-            await self.query_one(f"#{step}", Form).build()
+            await self.query_one(f"#{step}", Form).build(self.session)
         if step == "launch":
             await self._build_launch()
         # as one update: else the step is painted again when its first field gets the focus
@@ -208,7 +188,8 @@ class WizardScreen(QuietScreen):
     @on(Resize)
     def _resized(self) -> None:
         # the panels draw for the width that they have
-        self.call_after_refresh(self._show_plan)
+        if self._begun:
+            self.call_after_refresh(self._show_plan)
 
     # edits
 
@@ -236,11 +217,15 @@ class WizardScreen(QuietScreen):
 
     def action_why(self) -> None:
         """Explain every number on screen."""
+        from wizard_tui.tui.screens.pages import why_page
+
         if (page := why_page(self.session)) is not None:
             self.app.push_screen(page)
 
     def action_plots(self) -> None:
         """Draw the plan as curves."""
+        from wizard_tui.tui.screens.pages import plots_page
+
         if (page := plots_page(self.session)) is not None:
             self.app.push_screen(page)
 
@@ -273,7 +258,7 @@ class WizardScreen(QuietScreen):
     def _replaced(self, paths: set[str]) -> None:
         """Fields got another text, and not by typing."""
         for form in self.query(Form):
-            form.set_texts(paths)
+            form.set_texts(self.session, paths)
         self._changed(paths)
 
     def _changed(self, paths: set[str]) -> None:
@@ -292,7 +277,7 @@ class WizardScreen(QuietScreen):
     def _show_plan(self) -> None:
         session = self.session
         for form in self.query(Form):
-            form.show()
+            form.show(session)
         self._show_steps()
         self.query_one(ModelFacts).show_model(session.metadata)
         feasibility = self.query_one(FeasibilityPanel)
@@ -311,7 +296,9 @@ class WizardScreen(QuietScreen):
         self.query_one(ArtifactPreview).show_artifacts(session.artifact_names(), session.artifact_text)
         if session.step == "review":
             self._show_review()
-        self.query_one(Welcome).show(session)
+        welcome = self.query_one(Welcome)
+        welcome.show(session)
+        welcome.propose(session)
 
     def _show_review(self) -> None:
         """The last step alone compares with other ways: that takes a hundred plans."""
@@ -323,6 +310,14 @@ class WizardScreen(QuietScreen):
     def patch(self, patch: Mapping[str, Mapping[str, Any]]) -> None:
         """Apply a change of the request."""
         self._replaced(set(self.session.apply_patch(patch)))
+
+    @on(Welcome.Proposed)
+    def _proposed(self) -> None:
+        self._replaced(set(self.session.propose(self.query_one(Welcome).fitting)))
+
+    @on(Welcome.Taken)
+    def _model_taken(self, event: Welcome.Taken) -> None:
+        self.take_model(event.model_id)
 
     @on(Review.Taken)
     def _taken(self, event: Review.Taken) -> None:
@@ -358,8 +353,9 @@ class WizardScreen(QuietScreen):
 
     @on(GpusFound)
     def _gpus_found(self, event: GpusFound) -> None:
+        changed = self.session.gpus_found(event.gpus, event.installed_vllm)
         for form in self.query(Form):
-            form.set_texts(self.session.gpus_found(event.gpus, event.installed_vllm))
+            form.set_texts(self.session, changed)
         self.session.problems = tuple(event.problems)
         self.query_one(Welcome).show(self.session)
         self.post_message(Replan())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
@@ -11,10 +12,12 @@ from textual.message import Message
 from textual.widgets import Input
 
 from wizard_tui.tui.fields import Field
-from wizard_tui.tui.session import Origin
 from wizard_tui.tui.widgets.choice import Choice
 from wizard_tui.tui.widgets.entry import Entry
 from wizard_tui.tui.widgets.line_view import Line, LineView, wrapped
+
+if TYPE_CHECKING:
+    from wizard_tui.tui.session import Origin
 
 ERROR_COLUMNS = 44
 

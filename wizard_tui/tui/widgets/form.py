@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widget import Widget
 
-from wizard_tui.tui.fields import Field
-from wizard_tui.tui.session import MODEL, Session
+from wizard_tui.tui.fields import MODEL, Field, all_fields
 from wizard_tui.tui.widgets.field_row import FieldRow
+
+if TYPE_CHECKING:
+    from wizard_tui.tui.session import Session
 
 
 class Form(VerticalScroll, can_focus=False):
     """A column of field rows that shows the session's texts."""
 
-    def __init__(
-        self,
-        fields: Sequence[Field],
-        session: Session,
-        *,
-        id: str,  # noqa: A002
-        foot: Widget | None = None,
-    ) -> None:
+    def __init__(self, paths: Sequence[str], *, id: str, foot: Widget | None = None) -> None:  # noqa: A002
         """`foot` stands beneath the last row."""
         super().__init__(id=id, classes="form")
         self._foot = foot
-        self._fields = list(fields)
-        self._session = session
+        self._paths = paths
         self._rows: dict[str, FieldRow] = {}
 
     def compose(self) -> ComposeResult:
@@ -36,27 +31,24 @@ class Form(VerticalScroll, can_focus=False):
         if self._foot is not None:
             yield self._foot
 
-    async def build(self) -> None:
+    async def build(self, session: Session) -> None:
         """Mount the rows, once."""
         if self._rows:
             return
-        texts = self._session.texts
-        self._rows = {
-            field.path: FieldRow(field, texts[field.path], self._suggestions(field)) for field in self._fields
-        }
+        fields = [all_fields()[path] for path in self._paths]
+        self._rows = {field.path: FieldRow(field, session.texts[field.path], _suggestions(field)) for field in fields}
         await self.mount_all(self._rows.values(), before=self._foot)
-        self.show()
+        self.show(session)
 
-    def show(self) -> None:
-        """Bring all rows up to date with the session; nothing before the first visit."""
-        session = self._session
+    def show(self, session: Session) -> None:
+        """Bring all rows up to date; nothing before the first visit."""
         for path, row in self._rows.items():
             row.show(session.origins[path], session.errors.get(path))
 
-    def set_texts(self, paths: Collection[str]) -> None:
+    def set_texts(self, session: Session, paths: Collection[str]) -> None:
         """Take over texts that were not typed here."""
         for path in self._rows.keys() & set(paths):
-            self._rows[path].set_text(self._session.texts[path])
+            self._rows[path].set_text(session.texts[path])
 
     def focus_field(self, path: str | None) -> None:
         """Put the focus on a field, the first when none is named."""
@@ -64,13 +56,14 @@ class Form(VerticalScroll, can_focus=False):
         if row is not None:
             row.editor.focus()
 
-    def _suggestions(self, field: Field) -> tuple[str, ...]:
-        if field.path == MODEL:
-            from wizard_tui.models import catalog
 
-            return catalog.ids()
-        if field.path == "hardware.gpu":
-            from wizard_tui.hardware.catalog import all_gpus
+def _suggestions(field: Field) -> tuple[str, ...]:
+    if field.path == MODEL:
+        from wizard_tui.models import catalog
 
-            return tuple(gpu.name for gpu in all_gpus())
-        return ()
+        return catalog.ids()
+    if field.path == "hardware.gpu":
+        from wizard_tui.hardware.catalog import all_gpus
+
+        return tuple(gpu.name for gpu in all_gpus())
+    return ()

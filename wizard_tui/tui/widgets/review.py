@@ -11,7 +11,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.message import Message
 
-from wizard_tui.engine.flags import flag_arguments
 from wizard_tui.schemas.numbers import gib
 from wizard_tui.tui.widgets.line_view import Line, LineView, wrapped
 
@@ -117,6 +116,8 @@ def _figures(other: Alternative) -> str:
 
 
 def _flag(response: PlanResponse, field: str) -> str:
+    from wizard_tui.engine.flags import flag_arguments
+
     value = getattr(response.config, field)
     if field == "model":
         return str(value)

@@ -1,0 +1,32 @@
+"""A page of lines over the wizard, which scrolls and is closed by the key that opened it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.screen import ModalScreen
+
+from wizard_tui.tui.widgets.line_view import Line, LineView
+
+COLUMNS = 68
+_END: tuple[Line, ...] = ((("", ""),), (("Escape closes this page.", "dim"),))
+
+
+class Page(ModalScreen[None]):
+    """Closed by Escape, Enter or `key`."""
+
+    def __init__(self, lines: Sequence[Line], key: str) -> None:
+        super().__init__()
+        self._lines = lines
+        self._bindings.bind(f"escape,enter,{key}", "dismiss", "Close")
+
+    def compose(self) -> ComposeResult:
+        """One block of lines."""
+        with VerticalScroll(id="dialog"):
+            yield LineView(id="page-lines")
+
+    def on_mount(self) -> None:
+        """Draw the page."""
+        self.query_one("#page-lines", LineView).show([*self._lines, *_END])
