@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from textual.pilot import Pilot
+
 from wizard_tui.engine.versions import NEWEST
 from wizard_tui.hardware.catalog import get_gpu_by_name
 from wizard_tui.hardware.gpu import GPU, Detection
@@ -91,14 +93,19 @@ async def draw(shot: Shot) -> str:
     async with app.run_test(size=shot.size) as pilot:
         if shot.theme:
             app.theme = shot.theme
-        await app.workers.wait_for_complete()
-        await pilot.pause()
+        await settled(pilot)
         for key in shot.keys:
             await pilot.press(key)
             await pilot.pause()
-        await app.workers.wait_for_complete()
-        await pilot.pause()
+        await settled(pilot)
         return app.export_screenshot(title="vllm-wizard-tui", simplify=True)
+
+
+async def settled(pilot: Pilot[str]) -> None:
+    """Wait until what was found out led to nothing more to find out."""
+    for _ in range(3):
+        await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
 
 
 def draw_png(svg: Path) -> None:

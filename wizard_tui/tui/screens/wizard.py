@@ -312,8 +312,9 @@ class WizardScreen(QuietScreen):
         self._replaced(set(self.session.apply_patch(patch)))
 
     @on(Welcome.Proposed)
-    def _proposed(self) -> None:
-        self._replaced(set(self.session.propose(self.query_one(Welcome).fitting)))
+    def _proposed(self, event: Welcome.Proposed) -> None:
+        self._replaced(set(self.session.propose(event.fitting)))
+        self.query_one(Welcome).show(self.session)
 
     @on(Welcome.Taken)
     def _model_taken(self, event: Welcome.Taken) -> None:

@@ -28,14 +28,14 @@ _EMPTY: Line = (("", ""),)
 _MACHINE: Line = (("This machine", "accent"),)
 _ASKING: Line = (("  asking the driver …", "dim"),)
 _START: Line = (("Start", "accent"),)
-_GO_ON: Line = (("Enter", "key"), (" goes on; the command is ready at any time.", ""))
+_GO_ON: Line = (("Enter", "key"), (" goes on; the command is always ready.", ""))
 _KEYS: Line = (
     ("F8", "key"),
     (" copies, ", ""),
-    ("F9", "key"),
-    (" writes files, ", ""),
     ("F1", "key"),
-    (" all keys.", ""),
+    (" lists the keys, ", ""),
+    ("F12", "key"),
+    (" the words.", ""),
 )
 
 
@@ -47,8 +47,11 @@ class Welcome(VerticalScroll, can_focus=True):
         for number in range(1, PROPOSALS + 1)
     ]
 
+    @dataclass
     class Proposed(Message):
-        """`fitting` is complete."""
+        """Which models fit, the largest first."""
+
+        fitting: list[str]
 
     @dataclass
     class Taken(Message):
@@ -58,7 +61,6 @@ class Welcome(VerticalScroll, can_focus=True):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
-        self.fitting: list[str] = []
         self._asked_for: object = None
         self._shown: tuple[str, ...] = ()
 
@@ -86,9 +88,7 @@ class Welcome(VerticalScroll, can_focus=True):
             if session.would_fit(model_id):
                 fitting.append(model_id)
             await asyncio.sleep(0)
-        self.fitting = fitting
-        self.post_message(self.Proposed())
-        self.show(session)
+        self.post_message(self.Proposed(fitting))
 
     def action_take(self, index: int) -> None:
         """Take one of the models on screen."""
