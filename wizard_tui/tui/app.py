@@ -18,10 +18,10 @@ from textual.screen import Screen
 
 from wizard_tui.tui.clipboard import copy_through_tmux
 from wizard_tui.tui.facts import Sources
-from wizard_tui.tui.fields import all_fields
+from wizard_tui.tui.fields import ORDER, all_fields
 from wizard_tui.tui.keys import APP_KEYS, WIZARD_KEYS
 from wizard_tui.tui.screens.too_small import MIN_COLUMNS, MIN_ROWS
-from wizard_tui.tui.screens.wizard import ORDER, WizardScreen
+from wizard_tui.tui.screens.wizard import WizardScreen
 from wizard_tui.tui.style_files import style_path
 from wizard_tui.tui.theme import DEFAULT_VARIABLES, THEMES
 

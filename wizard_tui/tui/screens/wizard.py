@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from textwrap import wrap
@@ -16,7 +17,7 @@ from textual.timer import Timer
 from textual.widgets import ContentSwitcher, Input
 
 from wizard_tui.tui.facts import Sources
-from wizard_tui.tui.fields import MODEL, STEPS, all_fields, path_of, step_of
+from wizard_tui.tui.fields import MODEL, ORDER, STEPS, TITLES, all_fields, path_of, step_of
 from wizard_tui.tui.keys import APP_KEYS, WIZARD_KEYS
 from wizard_tui.tui.messages import GpusFound, ModelRead, Replan
 from wizard_tui.tui.screens.base import QuietScreen
@@ -39,13 +40,7 @@ if TYPE_CHECKING:
     from wizard_tui.tui.launcher import Launcher
     from wizard_tui.tui.session import Session
 
-ORDER = ("welcome", *STEPS, "review", "launch")
-TITLES = [
-    ("welcome", "Welcome"),
-    *((step, title) for step, (title, _) in STEPS.items()),
-    ("review", "Review"),
-    ("launch", "Launch"),
-]
+PLAN_PAUSE_S = 0.005
 MODEL_PAUSE_S = 0.3
 SAVE_PAUSE_S = 0.5
 
@@ -270,7 +265,9 @@ class WizardScreen(QuietScreen):
         self.post_message(Replan())
 
     @on(Replan)
-    def _replan(self) -> None:
+    async def _replan(self) -> None:
+        # what was typed goes out first: it is written by a thread of Textual's, which waits for this one
+        await asyncio.sleep(PLAN_PAUSE_S)
         self.session.replan()
         self._show_plan()
 

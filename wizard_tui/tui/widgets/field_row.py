@@ -6,22 +6,25 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
 from textual.events import DescendantBlur, DescendantFocus
+from textual.geometry import Region
 from textual.message import Message
+from textual.strip import Strip
 from textual.widgets import Input
 
 from wizard_tui.tui.fields import Field
 from wizard_tui.tui.widgets.choice import Choice
 from wizard_tui.tui.widgets.entry import Entry
-from wizard_tui.tui.widgets.line_view import Line, LineView, wrapped
+from wizard_tui.tui.widgets.line_view import Line, LineView, Span, wrapped
 
 if TYPE_CHECKING:
     from wizard_tui.tui.session import Origin
 
 ERROR_COLUMNS = 44
+# the editor's margins in forms.tcss leave as much
+MARK_COLUMNS = 6
 
-_MARKS: dict[Origin, tuple[str, str]] = {
+_MARKS: dict[Origin, Span] = {
     "default": ("", ""),
     "detected": ("found", "dim"),
     "suggested": ("taken", "accent"),
@@ -29,8 +32,12 @@ _MARKS: dict[Origin, tuple[str, str]] = {
 }
 
 
-class FieldRow(Vertical):
-    """Shows the text of a field as it was typed, whatever it is."""
+class FieldRow(LineView):
+    """Shows the text of a field as it was typed, whatever it is.
+
+    Draws label, mark and error itself, around its one child: every widget of a form is visited for every key typed in
+    it, and five for each row were too many.
+    """
 
     @dataclass
     class Entered(Message):
@@ -42,18 +49,14 @@ class FieldRow(Vertical):
         super().__init__(id=f"row-{field.widget_id}", classes="field")
         self.field = field
         self.editor = _editor(field, text, suggestions)
-        self._label = LineView(classes="label")
-        self._mark = LineView(classes="mark")
-        self._error = LineView(classes="error")
-        self._label.show([((field.label, ""),)])
+        self._mark: Span = ("", "")
+        self._error: str | None = None
+        self._has_focus = False
+        self._draw()
 
     def compose(self) -> ComposeResult:
-        """Label, editor and mark on one row, the error on the next when there is one."""
-        with Horizontal():
-            yield self._label
-            yield self.editor
-            yield self._mark
-        yield self._error
+        """The editor; all else is drawn."""
+        yield self.editor
 
     def set_text(self, text: str) -> None:
         """Put another text into the editor without saying that it changed."""
@@ -61,21 +64,37 @@ class FieldRow(Vertical):
             with self.prevent(Input.Changed, Choice.Changed):
                 self.editor.value = text
 
-    def show(self, origin: Origin, error: str | None) -> None:
+    def show_state(self, origin: Origin, error: str | None) -> None:
         """Bring mark and error up to date. The text is left alone: keys that are still on their way are ahead of what
         the session knows."""
-        self._mark.show([(_MARKS[origin],)])
-        self.set_class(error is not None, "-invalid")
-        self._error.show(_error_lines(error) if error else [])
+        if self._mark != _MARKS[origin]:
+            self._mark = _MARKS[origin]
+            self.refresh(Region(self.size.width - MARK_COLUMNS, 0, MARK_COLUMNS, 1))
+        if self._error != error:
+            self._error = error
+            self._draw()
 
     def on_descendant_focus(self, event: DescendantFocus) -> None:
         """Mark the row and tell the screen whose help to show."""
-        self.add_class("-focused")
+        self._has_focus = True
+        self._draw()
         self.post_message(self.Entered(self.field.path))
 
     def on_descendant_blur(self, event: DescendantBlur) -> None:
         """Unmark the row."""
-        self.remove_class("-focused")
+        self._has_focus = False
+        self._draw()
+
+    def render_line(self, y: int) -> Strip:
+        """The mark stands at the end of the first row."""
+        strip = super().render_line(y)
+        if y > 0 or not self._mark[0]:
+            return strip
+        return Strip.join([strip.crop(0, strip.cell_length - MARK_COLUMNS), self.strip_of([self._mark], MARK_COLUMNS)])
+
+    def _draw(self) -> None:
+        style = "bad" if self._error else "changed" if self._has_focus else "dim"
+        self.show([((self.field.label, style),), *(_error_lines(self._error) if self._error else ())])
 
 
 def _editor(field: Field, text: str, suggestions: tuple[str, ...]) -> Entry | Choice:
@@ -85,4 +104,4 @@ def _editor(field: Field, text: str, suggestions: tuple[str, ...]) -> Entry | Ch
 
 
 def _error_lines(error: str) -> list[Line]:
-    return wrapped(error, ERROR_COLUMNS, style="bad", mark=("! ", "bad"), indent="  ", rows=3)
+    return wrapped(error, ERROR_COLUMNS, style="bad", mark=("  ! ", "bad"), indent="    ", rows=3)

@@ -43,7 +43,7 @@ class Form(VerticalScroll, can_focus=False):
     def show(self, session: Session) -> None:
         """Bring all rows up to date; nothing before the first visit."""
         for path, row in self._rows.items():
-            row.show(session.origins[path], session.errors.get(path))
+            row.show_state(session.origins[path], session.errors.get(path))
 
     def set_texts(self, session: Session, paths: Collection[str]) -> None:
         """Take over texts that were not typed here."""

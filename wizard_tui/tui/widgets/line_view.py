@@ -98,16 +98,18 @@ class LineView(Widget):
 
     def render_line(self, y: int) -> Strip:
         """One row of cells."""
+        return self.strip_of(self._lines[y] if y < len(self._lines) else (), self.size.width)
+
+    def strip_of(self, line: Sequence[Span], columns: int) -> Strip:
+        """Styled cells, cut or filled up to `columns`."""
         base = self.rich_style
-        line = self._lines[y] if y < len(self._lines) else ()
         segments = [Segment(text, base + self._named(style) if style else base) for text, style in line]
-        width = self.size.width
-        return Strip(segments, _width(line)).adjust_cell_length(width, base)
+        return Strip(segments, _width(line)).adjust_cell_length(columns, base)
 
     def _named(self, name: str) -> Style:
         variable, bold = STYLES[name]
         return _style(self.app.theme_variables[variable] if variable else "", bold)
 
 
-def _width(line: Line) -> int:
+def _width(line: Sequence[Span]) -> int:
     return sum(cell_len(text) for text, _ in line)

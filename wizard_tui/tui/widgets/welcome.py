@@ -142,9 +142,9 @@ def _how_to_go_on(session: Session) -> list[Line]:
     if session.left is None:
         return [_GO_ON]
     at = f"{session.left.saved_at:%d %b %H:%M}"
-    model = session.left.model
     return [
-        ((f"Left on {at} at step {session.left.step}{f', {model}' if model else ''}.", "strong"),),
+        ((f"Left on {at} at step {session.left.step}:", "strong"),),
+        ((f"  {session.left.model or 'no model yet'}", "strong"),),
         (("Enter", "key"), (" continues there, ", ""), ("^l", "key"), (" starts anew.", "")),
     ]
 
