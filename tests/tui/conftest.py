@@ -33,6 +33,7 @@ async def opened(
     gpus: tuple[GPU, ...] = (),
     state: Path | None = None,
     resume: bool = False,
+    toasts: bool = False,
     **fields: str,
 ) -> AsyncIterator[Pilot[str]]:
     """The running wizard, settled: facts are read and the plan is made."""
@@ -45,7 +46,7 @@ async def opened(
         look=lambda response, way: Machine(Detection(gpus=gpus)),
     )
     app = WizardApp(session, state_file=StateFile(state) if state else None, sources=sources)
-    async with app.run_test(size=size) as pilot:
+    async with app.run_test(size=size, notifications=toasts) as pilot:
         await settled(pilot)
         yield pilot
 

@@ -40,7 +40,7 @@ APP_KEYS = (
     Binding("f1", "help", "Keys", key_display="F1", id="help", tooltip="this page"),
     Binding("f12", "words", "Words", key_display="F12", id="words", tooltip="what the words on screen mean"),
     Binding("f8", "copy", "Copy", key_display="F8", id="copy", tooltip="copy what the preview shows"),
-    Binding("f9,ctrl+w", "write_files", "Write", key_display="F9", id="write", tooltip="write files to a directory"),
+    Binding("f9", "write_files", "Write", key_display="F9", id="write", tooltip="write files to a directory"),
     Binding("f10", "leave", "Quit", key_display="F10", id="quit", tooltip="leave; the command is printed"),
     Binding("ctrl+q", "leave", "Quit", show=False, system=True),
     Binding("ctrl+c", "leave_twice", "Quit", show=False, priority=True, system=True),

@@ -6,6 +6,8 @@ from textual.events import Key
 from textual.suggester import SuggestFromList
 from textual.widgets import Input
 
+from wizard_tui.tui.widgets.line_view import shown
+
 
 class Entry(Input):
     """Textual's input, quiet and in order.
@@ -24,6 +26,10 @@ class Entry(Input):
             id=id,
         )
         self.cursor_blink = False
+
+    def validate_value(self, value: str) -> str:
+        """What a terminal would obey becomes text that can be seen: a profile or a paste may hold anything."""
+        return shown(value)
 
     async def _on_key(self, event: Key) -> None:
         for binding in self._bindings.key_to_bindings.get(event.key, ()):
