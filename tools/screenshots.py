@@ -14,25 +14,39 @@ import re
 import shutil
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Event
 
+from huggingface_hub import errors
 from textual.pilot import Pilot
+from textual.widgets import Log
 
 from wizard_tui.engine.versions import NEWEST
 from wizard_tui.hardware.catalog import get_gpu_by_name
 from wizard_tui.hardware.gpu import GPU, Detection
 from wizard_tui.launch.machine import Machine
+from wizard_tui.launch.records import Record
+from wizard_tui.launch.startup_log import brief
+from wizard_tui.launch.verify import compare
+from wizard_tui.launch.watch import READY, Watch
+from wizard_tui.models.hub import asked
+from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.tui.app import WizardApp
 from wizard_tui.tui.facts import Sources
 from wizard_tui.tui.session import Session
+from wizard_tui.tui.widgets.launch import LaunchView
 
 WIDE, NARROW, HUGE = (120, 36), (80, 24), (200, 60)
 
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture: what is in the fields, which keys are pressed, and the size of the terminal."""
+    """One picture: what is in the fields, which keys are pressed, and the size of the terminal.
+
+    `hub` is what happens to a model that is asked for: `loading`, `gated` or `offline`; `served` shows a server with a
+    public log of vLLM 0.31.
+    """
 
     name: str
     keys: Sequence[str] = ()
@@ -40,6 +54,8 @@ class Shot:
     fields: dict[str, str] = field(default_factory=dict)
     gpus: tuple[GPU, ...] = ()
     theme: str | None = None
+    hub: str = ""
+    served: bool = False
 
 
 _PAIR = (get_gpu_by_name("RTX 4090"),) * 2
@@ -47,7 +63,15 @@ _NEXT = "ctrl+n"
 _TOO_LARGE = {"model.model": "Qwen/Qwen3-32B", "hardware.gpu": "RTX 4090"}
 _FITS = {"model.model": "Qwen/Qwen3-32B", "hardware.gpu": "H100 80GB", "workload.concurrency": "8"}
 
+_TIGHT = {"model.model": "Qwen/Qwen3-32B", "hardware.gpu": "H100 80GB", "model.max_model_len": "20K"}
 _LAUNCHING = (get_gpu_by_name("H100 80GB"),)
+_SERVED = {
+    "model.model": "meta-llama/Llama-3.1-8B-Instruct",
+    "model.max_model_len": "131072",
+    "policy.vllm_version": "0.31.0",
+}
+SERVED_LOG = Path(__file__).with_name("served.log")
+_ASKED = {"model.model": "some-lab/a-new-model", "hardware.gpu": "H100 80GB"}
 
 SHOTS = (
     Shot("1-welcome", gpus=_PAIR),
@@ -57,6 +81,14 @@ SHOTS = (
     Shot("5-policy", [_NEXT] * 4, fields=_FITS),
     Shot("6-review", [_NEXT] * 5, fields=_FITS),
     Shot("7-launch", [_NEXT] * 6, fields=_FITS, gpus=_LAUNCHING),
+    Shot("served", [_NEXT] * 6, fields=_SERVED, gpus=(get_gpu_by_name("A100-SXM4-80GB"),), served=True),
+    Shot("tight", [_NEXT], fields=_TIGHT),
+    Shot("loading", [_NEXT], fields=_ASKED, hub="loading"),
+    Shot("gated", [_NEXT], fields=_ASKED, hub="gated"),
+    Shot("offline", [_NEXT], fields=_ASKED, hub="offline"),
+    Shot("words", ["f12"], fields=_FITS),
+    Shot("launch-80x24", [_NEXT] * 6, size=NARROW, fields=_FITS, gpus=_LAUNCHING),
+    Shot("welcome-80x24", size=NARROW, gpus=_PAIR),
     Shot("write", [_NEXT] * 5 + ["f9"], fields=_FITS),
     Shot("does-not-fit", [_NEXT], fields=_TOO_LARGE),
     Shot("field-error", [_NEXT] * 2 + ["tab", "ctrl+u", "0"], fields=_FITS),
@@ -88,23 +120,62 @@ async def draw(shot: Shot) -> str:
         open_files=1 << 20,
         clock_ahead_s=0.2,
     )
+    picture_taken = Event()
     sources = Sources(detect=lambda: Detection(gpus=shot.gpus), look=lambda response, way: machine)
+    if shot.hub:
+        sources = replace(sources, load_model=lambda model, *_: answer_of_the_hub(shot.hub, model, picture_taken))
     app = WizardApp(session, sources=sources)
     async with app.run_test(size=shot.size) as pilot:
         if shot.theme:
             app.theme = shot.theme
-        await settled(pilot)
+        await settled(pilot, loading=shot.hub == "loading")
         for key in shot.keys:
             await pilot.press(key)
             await pilot.pause()
-        await settled(pilot)
-        return app.export_screenshot(title="vllm-wizard-tui", simplify=True)
+        await settled(pilot, loading=shot.hub == "loading")
+        if shot.served:
+            show_server(app)
+            await pilot.pause()
+        picture = app.export_screenshot(title="vllm-wizard-tui", simplify=True)
+        picture_taken.set()
+        return picture
 
 
-async def settled(pilot: Pilot[str]) -> None:
-    """Wait until what was found out led to nothing more to find out."""
+def answer_of_the_hub(state: str, model: str, picture_taken: Event) -> ModelMetadata:
+    """No facts, in one of the ways in which there are none."""
+    if state == "loading":
+        picture_taken.wait()
+        raise ValueError("too late for the picture")
+
+    def question() -> ModelMetadata:
+        if state == "gated":
+            # without the answer that it would hold: which library makes that depends on the client's version
+            raise errors.GatedRepoError.__new__(errors.GatedRepoError)
+        raise errors.OfflineModeIsEnabled(state)
+
+    return asked(model, question)
+
+
+def show_server(app: WizardApp) -> None:
+    """A server that is ready, as its log tells."""
+    view = app.screen.query_one(LaunchView)
+    launcher, response = view.launcher, app.session.response
+    assert response is not None
+    record = Record("vllm-llama-3.1-8b-instruct", "process", "", "", "http://127.0.0.1:8000", 0.0, {})
+    launcher.watch = watch = Watch(record, response, clock=lambda: 92.0)
+    for line in SERVED_LOG.read_text(encoding="utf-8").splitlines():
+        watch.log.feed(line)
+        view.query_one("#launch-log", Log).write_line(brief(line))
+    watch.state = READY
+    launcher.rows = compare(response, watch.log)
+    view.draw()
+
+
+async def settled(pilot: Pilot[str], *, loading: bool) -> None:
+    """Wait until what was found out led to nothing more to find out; a model that is `loading` is not waited for."""
     for _ in range(3):
-        await pilot.app.workers.wait_for_complete()
+        if workers := [one for one in pilot.app.workers if not (loading and one.group == "model")]:
+            await pilot.app.workers.wait_for_complete(workers)
         await pilot.pause()
 
 

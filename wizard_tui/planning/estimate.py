@@ -60,8 +60,13 @@ class Estimate:
     @property
     def tight(self) -> bool:
         """It fits by the expected numbers, but not by the pessimistic end of the band."""
-        spare = self.kv_low - self.cache.bytes_per_block
-        return self.fits and (spare < self.cache.bytes_per_request or self.kv_low < self.kv_needed)
+        return self.fits and self.spare_at_worst < 0
+
+    @property
+    def spare_at_worst(self) -> int:
+        """KV cache left at the pessimistic end of the band, in bytes, beside the workload or one request of full
+        length, whichever is more: vLLM refuses to start without the latter and its one reserved block."""
+        return self.kv_low - max(self.kv_needed, self.cache.bytes_per_request + self.cache.bytes_per_block)
 
 
 def estimate(

@@ -53,7 +53,7 @@ def _feasibility(decision: Decision) -> FeasibilityReport:
     share = -(-request.workload.concurrency // settings.layout.dp)
     return FeasibilityReport(
         fits=decision.fits,
-        oom_risk=oom_risk(result.headroom, result.kv_low - result.kv_needed) if decision.fits else "high",
+        oom_risk=oom_risk(result.headroom, result.spare_at_worst) if decision.fits else "high",
         verdict=verdict(decision),
         vram_total_gib=gib(result.gpu.total_bytes),
         vram_target_alloc_gib=gib(result.budget),

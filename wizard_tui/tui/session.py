@@ -66,6 +66,7 @@ class Session:
     planned: PlanRequest | None = None
     metadata: ModelMetadata | None = None
     model_state: str = ""
+    model_problem: str | None = None
     detected: tuple[GPU, ...] | None = None
     installed_vllm: str | None = None
     proposals: tuple[str, ...] = ()
@@ -272,14 +273,14 @@ class Session:
         """Take the facts of what was typed as `model`; False when the field has meanwhile another one."""
         if model != self.texts[MODEL].strip():
             return False
-        self.metadata, self.model_state, self._read_for = metadata, "", model
+        self.metadata, self.model_state, self.model_problem, self._read_for = metadata, "", None, model
         return True
 
     def model_failed(self, model: str, sentence: str) -> bool:
         """Note why a model's facts cannot be had; False when the field has meanwhile another model."""
         if model != self.texts[MODEL].strip():
             return False
-        self.metadata, self.model_state = None, sentence
+        self.metadata, self.model_state, self.model_problem = None, sentence, sentence
         return True
 
     def gpus_found(self, gpus: Sequence[GPU], installed_vllm: str | None = None) -> list[str]:

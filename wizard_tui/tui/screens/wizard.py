@@ -324,6 +324,7 @@ class WizardScreen(QuietScreen):
     # facts
 
     def _model_changed(self) -> None:
+        self.session.model_problem = None
         self.session.model_state = f"reading {self.session.texts[MODEL].strip() or 'nothing'}"
         if self._model_timer is not None:
             self._model_timer.stop()

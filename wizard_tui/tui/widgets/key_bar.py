@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from textual.binding import Binding, BindingType
-from textual.events import Click
+from textual.events import Click, Resize
 
 from wizard_tui.tui.widgets.line_view import LineView, Span
 
@@ -18,15 +18,25 @@ class KeyBar(LineView):
 
     def __init__(self, bindings: Iterable[BindingType], *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
-        spans: list[Span] = []
+        self._keys = [one for one in bindings if isinstance(one, Binding) and one.show]
         self._ends: list[tuple[int, str]] = []
+        self._lay_out("  ")
+
+    def on_resize(self, event: Resize) -> None:
+        """Less room between the keys where they would not all be seen."""
+        self._lay_out("  ")
+        if self._ends and self._ends[-1][0] > event.size.width:
+            self._lay_out(" ")
+
+    def _lay_out(self, gap: str) -> None:
+        spans: list[Span] = []
+        self._ends = []
         at = 0
-        for binding in bindings:
-            if isinstance(binding, Binding) and binding.show:
-                key, words = binding.key_display or binding.key, f" {binding.description}  "
-                spans += [(key, "key"), (words, "")]
-                at += len(key) + len(words)
-                self._ends.append((at, binding.action))
+        for binding in self._keys:
+            key, words = binding.key_display or binding.key, f" {binding.description}{gap}"
+            spans += [(key, "key"), (words, "")]
+            at += len(key) + len(words)
+            self._ends.append((at, binding.action))
         self.show([tuple(spans)])
 
     async def on_click(self, event: Click) -> None:

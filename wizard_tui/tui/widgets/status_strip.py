@@ -25,7 +25,8 @@ class StatusStrip(LineView):
         if stale is not None:
             second = (f"! not applied: {stale}", "warn")
         elif report.fits:
-            second = (f"{'OK' if report.oom_risk == 'low' else 'TIGHT'} {report.verdict}", "good")
+            mark, style = ("OK", "good") if report.oom_risk == "low" else ("TIGHT", "warn")
+            second = (f"{mark} {report.verdict}", style)
         else:
             second = (f"NO {report.verdict}", "bad")
         self.show([bar(parts_of(response.memory), width), (second,)])
