@@ -25,6 +25,7 @@ check: lint types contracts test
 
 shots: $(VENV)/.dev
 	$(BIN)/python -m tools.screenshots screenshots
+	$(BIN)/python -m tools.tour screenshots/tour.svg
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m tools.bench

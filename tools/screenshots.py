@@ -13,7 +13,8 @@ import asyncio
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event
@@ -105,6 +106,25 @@ SHOTS = (
 
 async def draw(shot: Shot) -> str:
     """The SVG of one shot."""
+    async with opened(shot) as pilot:
+        for key in shot.keys:
+            await pilot.press(key)
+            await pilot.pause()
+        await settled(pilot, loading=shot.hub == "loading")
+        if shot.served:
+            show_server(pilot)
+            await pilot.pause()
+        return picture(pilot)
+
+
+def picture(pilot: Pilot[str]) -> str:
+    """The SVG of what is on screen."""
+    return pilot.app.export_screenshot(title="vllm-wizard-tui", simplify=True)
+
+
+@asynccontextmanager
+async def opened(shot: Shot) -> AsyncIterator[Pilot[str]]:
+    """The wizard before the first key, in a world that never changes."""
     session = Session()
     session.set(shot.fields)
     detected = Detection(gpus=shot.gpus, driver_version="580.95.05", cuda_version="13.0")
@@ -129,16 +149,10 @@ async def draw(shot: Shot) -> str:
         if shot.theme:
             app.theme = shot.theme
         await settled(pilot, loading=shot.hub == "loading")
-        for key in shot.keys:
-            await pilot.press(key)
-            await pilot.pause()
-        await settled(pilot, loading=shot.hub == "loading")
-        if shot.served:
-            show_server(app)
-            await pilot.pause()
-        picture = app.export_screenshot(title="vllm-wizard-tui", simplify=True)
-        picture_taken.set()
-        return picture
+        try:
+            yield pilot
+        finally:
+            picture_taken.set()
 
 
 def answer_of_the_hub(state: str, model: str, picture_taken: Event) -> ModelMetadata:
@@ -156,10 +170,10 @@ def answer_of_the_hub(state: str, model: str, picture_taken: Event) -> ModelMeta
     return asked(model, question)
 
 
-def show_server(app: WizardApp) -> None:
+def show_server(pilot: Pilot[str]) -> None:
     """A server that is ready, as its log tells."""
-    view = app.screen.query_one(LaunchView)
-    launcher, response = view.launcher, app.session.response
+    view = pilot.app.screen.query_one(LaunchView)
+    launcher, response = view.launcher, view.session.response
     assert response is not None
     record = Record("vllm-llama-3.1-8b-instruct", "process", "", "", "http://127.0.0.1:8000", 0.0, {})
     launcher.watch = watch = Watch(record, response, clock=lambda: 92.0)
@@ -171,7 +185,7 @@ def show_server(app: WizardApp) -> None:
     view.draw()
 
 
-async def settled(pilot: Pilot[str], *, loading: bool) -> None:
+async def settled(pilot: Pilot[str], *, loading: bool = False) -> None:
     """Wait until what was found out led to nothing more to find out; a model that is `loading` is not waited for."""
     for _ in range(3):
         if workers := [one for one in pilot.app.workers if not (loading and one.group == "model")]:

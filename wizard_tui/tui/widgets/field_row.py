@@ -104,4 +104,4 @@ def _editor(field: Field, text: str, suggestions: tuple[str, ...]) -> Entry | Ch
 
 
 def _error_lines(error: str) -> list[Line]:
-    return wrapped(error, ERROR_COLUMNS, style="bad", mark=("  ! ", "bad"), indent="    ", rows=3)
+    return wrapped(error, ERROR_COLUMNS, style="bad", mark=("  ! ", "bad"), indent="    ", rows=6)

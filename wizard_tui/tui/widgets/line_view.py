@@ -52,7 +52,7 @@ def wrapped(
     """A sentence over as many lines as it needs, `rows` at most; `mark` stands before the first, `indent` before the
     others."""
     room = max(10, columns - max(len(mark[0]), len(indent)))
-    pieces = textwrap.wrap(text, room, max_lines=rows, placeholder=" …") or [""]
+    pieces = textwrap.wrap(text, room, max_lines=rows, placeholder=" …", break_on_hyphens=False) or [""]
     return [(mark, (pieces[0], style)), *(((indent + piece, style),) for piece in pieces[1:])]
 
 
