@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from wizard_tui.cli.inputs import opened_text
+from wizard_tui.cli.inputs import opened_lines
 from wizard_tui.planning.planner import run_plan
 from wizard_tui.schemas.errors import one_sentence
 from wizard_tui.schemas.inputs import PlanRequest
@@ -22,7 +22,7 @@ def plan_lines(source: Path) -> int:
     A wrong request is answered by `{"error": sentence}`, so that answers stay beside their questions.
     """
     code = 0
-    with opened_text(source) as lines:
+    with opened_lines(source, LINE_LIMIT) as lines:
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue

@@ -153,8 +153,11 @@ def generate(
     except Conflict as error:
         sys.stderr.write(error.diff)
         raise UsageError(f"{error}; add --force to replace it") from None
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         raise UsageError(str(error)) from None
+    except OSError as error:
+        problem = error.strerror or error
+        raise UsageError(f"{folder} cannot be written: {problem}; make room there, or give another directory") from None
     sys.stdout.write("".join(f"{path}\n" for path in written))
     sys.stdout.write(f"{response.feasibility.verdict}\n")
     for warning in response.feasibility.warnings:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from wizard_tui.cli.inputs import opened_text
+from wizard_tui.cli.inputs import opened_lines
 from wizard_tui.cli.options import Asked, UsageError
 from wizard_tui.launch.failures import FailureReader
-from wizard_tui.launch.startup_log import StartupLog
+from wizard_tui.launch.startup_log import LINE_LIMIT, StartupLog
 from wizard_tui.launch.verify import Row, compare, request_from_log
 from wizard_tui.planning.planner import run_plan
 from wizard_tui.schemas.errors import one_sentence
@@ -20,7 +20,7 @@ from wizard_tui.schemas.errors import one_sentence
 def verify_log(path: Path, asked: Asked, *, as_json: bool) -> int:
     """Print predicted and printed figures; the exit code, 1 when one lies outside its band."""
     log, endings = StartupLog(), FailureReader()
-    with opened_text(path) as lines:
+    with opened_lines(path, LINE_LIMIT) as lines:
         for line in lines:
             log.feed(line)
             endings.feed(line, log.stage)

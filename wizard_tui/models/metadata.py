@@ -102,6 +102,9 @@ def metadata_from_config(
     where = f"config.json of {model_id}"
     layers = keys.num_hidden_layers(text, where)
     hidden = keys.needed(text, "hidden_size", where)
+    for part in (text, config):
+        if not isinstance(part.get("model_type", ""), (str, type(None))):
+            raise ValueError(f"model_type in {where} must be a word, not {part['model_type']!r}")
     model_type = str(text.get("model_type") or config.get("model_type") or "")
     heads = 1 if model_type in _ATTENTION_FREE else keys.needed(text, "num_attention_heads", where)
     experts = keys.num_experts(text, where)
