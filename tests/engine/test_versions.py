@@ -33,6 +33,24 @@ def test_each_change_holds_from_its_version_on() -> None:
     assert "newer than" in rules_for("0.99.0").note
 
 
+@pytest.mark.parametrize(
+    ("version", "cuda"),
+    [
+        ("0.6.3", (12, 1)),
+        ("0.8.5", (12, 4)),
+        ("0.11.0", (12, 8)),
+        ("0.19.1", (12, 9)),
+        ("0.33.0", (13, 0)),
+        ("0.33.0+cu129", (12, 9)),
+        ("0.29.0-cu130", (13, 0)),
+        ("0.20.1rc1.dev16+g7a1eb8ac2.cu129", (12, 9)),
+        ("0.20.1rc1.dev16+g7a1eb8ac2", (13, 0)),
+    ],
+)
+def test_the_cuda_of_a_build(version: str, cuda: tuple[int, int]) -> None:
+    assert rules_for(version).built_with_cuda == cuda
+
+
 @pytest.mark.parametrize("text", ["", "latest", "0", "v", "zero.one"])
 def test_what_is_no_version(text: str) -> None:
     if text:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.planning.conftest import facts, request
+from wizard_tui.hardware.gpu import GPU
 from wizard_tui.launch.records import Records
 from wizard_tui.launch.ways import Launch
 from wizard_tui.planning.planner import plan
@@ -27,9 +29,9 @@ def records(tmp_path: Path) -> Iterator[Records]:
         ways.stop(record)
 
 
-def planned(port: int, **sections: Any) -> tuple[PlanResponse, Launch]:
-    """A plan of a small server and what starts it."""
+def planned(port: int, gpus: tuple[GPU, ...] | None = None, **sections: Any) -> tuple[PlanResponse, Launch]:
+    """A plan of a small server, on an H100 or on given GPUs, and what starts it."""
     policy = {"port": port, **sections.pop("policy", {})}
     asked = request(policy=policy, **sections)
-    response = plan(asked, facts())
+    response = plan(asked, facts() if gpus is None else replace(facts(), gpus=gpus))
     return response, Launch(response.config, asked, os.environ)

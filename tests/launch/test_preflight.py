@@ -32,6 +32,7 @@ GOOD = Machine(
     clock_ahead_s=1.0,
     ram_available_bytes=100 * GIB,
     open_files=1 << 20,
+    processes=1 << 17,
 )
 
 
@@ -59,8 +60,11 @@ def detection(**changes: Any) -> dict[str, Any]:
     ("changes", "way", "name", "state", "said"),
     [
         (detection(gpus=(), problems=("no driver is installed here",)), "process", "GPU", "bad", "no driver"),
-        (detection(driver_version="470.1"), "process", "driver", "bad", "too old"),
-        (detection(driver_version="535.2"), "process", "driver", "warn", "within limits"),
+        (detection(driver_version="470.1"), "process", "driver", "bad", "built with 13.0"),
+        (detection(driver_version="575.57"), "process", "driver", "bad", "0.33.0 is built with 13.0"),
+        (detection(driver_version="575.57"), "docker", "driver", "bad", "0.33.0 is built with 13.0"),
+        ({**detection(driver_version="535.2"), "vllm_version": "0.19.1"}, "process", "driver", "warn", "with 12.9"),
+        ({**detection(driver_version="470.1"), "vllm_version": "0.6.6"}, "process", "driver", "bad", "with 12.1"),
         (detection(gpus=(replace(H100, persistence_mode=False),)), "process", "persistence", "warn", "off"),
         (
             detection(gpus=(replace(H100, used_bytes=60 * GIB, holders=("python (pid 7)",)),)),
@@ -76,6 +80,7 @@ def detection(**changes: Any) -> dict[str, Any]:
         ({"hub_problem": "test/llama-8b is gated; accept its licence"}, "process", "Hub", "bad", "gated"),
         ({"ram_available_bytes": 1 * GIB}, "process", "RAM", "warn", "1.0 GiB"),
         ({"open_files": 1024}, "process", "open files", "warn", "1024"),
+        ({"processes": 512}, "process", "processes", "warn", "512"),
         ({"clock_ahead_s": -900.0}, "process", "clock", "warn", "15 min behind"),
     ],
 )  # fmt: skip
@@ -86,6 +91,44 @@ def test_what_is_wrong_is_named_with_its_cure(
     assert check.state == state
     assert said in check.found
     assert check.cure or name == "Hub"
+
+
+def test_an_older_driver_runs_the_build_for_its_cuda(response: PlanResponse) -> None:
+    assert "suffix cu129" in checked(response, **detection(driver_version="550.54"))["driver"].cure
+    assert "suffix" not in checked(response, **detection(driver_version="470.1"))["driver"].cure
+    older = checked(response, vllm_version="0.33.0+cu129", **detection(driver_version="575.57"))["driver"]
+    assert (older.state, older.cure) == ("ok", "")
+    # the build that is installed is none of the image's
+    assert (
+        checked(response, "docker", vllm_version="0.33.0+cu129", **detection(driver_version="575.57"))["driver"].state
+        == "bad"
+    )
+
+
+def test_the_memory_of_the_chosen_gpus_counts() -> None:
+    full = replace(H100, index=0, used_bytes=70 * GIB, holders=("python (pid 7)",))
+    both = detection(gpus=(full, replace(H100, index=1)))
+    first, second = (
+        planned(8000, gpus=(replace(H100, index=index),), hardware={"gpu": "auto", "indices": [index]})[0]
+        for index in (0, 1)
+    )
+    check = checked(first, **both)["GPU memory"]
+    assert check.state == "bad"
+    assert "held by python (pid 7)" in check.found
+    assert checked(second, **both)["GPU memory"].state == "ok"
+    assert checked(second, **detection(gpus=(full,)))["GPU"].state == "bad"
+    # without a plan it is said all the same
+    assert "held by python (pid 7)" in checked(None, **both)["GPU memory"].found
+
+
+def test_a_hub_out_of_reach_matters_less_for_a_model_that_is_here() -> None:
+    response, _ = planned(8000)
+    deployment = response.config.deployment.model_copy(update={"download_bytes": 16 * GIB})
+    response = response.model_copy(update={"config": response.config.model_copy(update={"deployment": deployment})})
+    assert checked(response, hub_problem="the Hub cannot be reached")["Hub"].state == "bad"
+    there = checked(response, hub_problem="the Hub cannot be reached", downloaded_bytes=16 * GIB)["Hub"]
+    assert there.state == "warn"
+    assert "HF_HUB_OFFLINE=1" in there.cure
 
 
 def test_a_full_disk_stops_a_download() -> None:

@@ -25,7 +25,7 @@ class VersionRules:
     `default_state_prefix_caching`. `counts_in_flight_batches`: windows reserve for every batch in
     flight, not for one. `gdn_prefill_checkpoints`: gated DeltaNet keeps one more state for prefix caching where its
     FlashInfer kernel runs. `pads_mxfp4_hidden_on_hopper`: MXFP4 experts have a hidden size that 256 divides there too.
-    `note` is not empty when the version is newer than what is known here.
+    `cuda`: what its wheels and images without a suffix are built with. `note` is not empty when the version is newer than what is known here.
     """
 
     version: str
@@ -39,7 +39,15 @@ class VersionRules:
     model_runner_v2: bool
     gdn_prefill_checkpoints: bool
     pads_mxfp4_hidden_on_hopper: bool
+    cuda: str
     note: str = ""
+
+    @property
+    def built_with_cuda(self) -> tuple[int, int]:
+        """CUDA of this build: a suffix such as `+cu129` or `-cu129` wins over what the release has by default."""
+        suffix = _CUDA_SUFFIX.search(self.version)
+        major, minor = suffix.groups() if suffix else self.cuda.split(".")
+        return int(major), int(minor)
 
     def max_concurrent_batches(self, pipeline_parallel_size: int) -> int:
         """Batches in flight at once (config/vllm.py:max_concurrent_batches); async scheduling is on by default."""
@@ -59,6 +67,7 @@ def _history() -> dict[str, Any]:
 NEWEST: str = _history()["newest"]
 """The newest vLLM version whose rules are known here."""
 
+_CUDA_SUFFIX = re.compile(r"[+.-]cu(\d\d)(\d)")
 _VERSION = re.compile(r"v?(\d+)\.(\d+)(?:\.(\d+))?(?:[^\d].*)?")
 
 

@@ -44,6 +44,7 @@ class Machine:
     clock_ahead_s: float | None = None
     ram_available_bytes: int | None = None
     open_files: int | None = None
+    processes: int | None = None
 
 
 def look(response: PlanResponse | None, way: str = "process", environ: Mapping[str, str] | None = None) -> Machine:
@@ -83,6 +84,7 @@ def look(response: PlanResponse | None, way: str = "process", environ: Mapping[s
             clock_ahead_s=clock.result() if clock is not None else None,
             ram_available_bytes=min(available, limit) if available and limit else available,
             open_files=resource.getrlimit(resource.RLIMIT_NOFILE)[1],
+            processes=resource.getrlimit(resource.RLIMIT_NPROC)[1],
         )
 
 

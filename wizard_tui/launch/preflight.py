@@ -6,20 +6,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from wizard_tui.engine.versions import release_of
+from wizard_tui.engine.versions import release_of, rules_for, version_of_image
+from wizard_tui.hardware.gpu import GPU
 from wizard_tui.launch.machine import Machine
 from wizard_tui.schemas.numbers import GIB, gib
 from wizard_tui.schemas.outputs import PlanResponse
 
+CONTAINERS = ("docker", "compose")
 State = Literal["ok", "warn", "bad"]
 
-# oldest driver for each major version of CUDA: https://docs.nvidia.com/deploy/cuda-compatibility/
+# https://docs.nvidia.com/deploy/cuda-compatibility/ and the release notes of each toolkit: the driver that comes with a
+# CUDA, and the oldest of that major version, which runs it but compiles none of its kernels
+OWN_DRIVER = {(12, 1): 530, (12, 4): 550, (12, 8): 570, (12, 9): 575, (13, 0): 580}
 OLDEST_DRIVER = {12: 525, 13: 580}
-# vLLM's wheels are built with CUDA 12.9 (docs/getting_started/installation/gpu.cuda.inc.md), whose own driver is 575;
-# older ones of the same major version run it, but compile no kernels of it
-WHEEL_CUDA, WHEEL_DRIVER = 12, 575
+# since vLLM 0.20 there is a second build for CUDA 12, by this suffix
+OLDER_CUDA, OLDER_SUFFIX, OLDER_SINCE = 12, "cu129", (0, 20, 0)
 LEAST_SHM = 1 * GIB
 LEAST_OPEN_FILES = 4096
+LEAST_PROCESSES = 4096
 MOST_CLOCK_S = 300.0
 DISK_SLACK = 2 * GIB
 LEAST_RAM = 4 * GIB
@@ -42,47 +46,81 @@ def would_stop(checks: list[Check]) -> bool:
 
 def preflight(machine: Machine, response: PlanResponse | None = None, way: str = "process") -> list[Check]:
     """Every check that applies, in the order in which a start would meet them."""
-    checks = [*_driver(machine, response), *_engine(machine, response, way)]
+    checks: list[Check] = []
+    if _is_cpu_build(machine, way):
+        checks.append(Check("GPU", "ok", f"not needed: vLLM {machine.vllm_version} is a build for the CPU"))
+    else:
+        checks += [*_gpus(machine, response), *_driver(machine, response, way), *_memory(machine, response)]
+    checks += _engine(machine, response, way)
     if response is not None:
-        checks += [*_memory(machine, response), *_plan(response), *_disk(machine, response), *_hub(machine)]
+        checks += [*_plan(response), *_disk(machine, response), *_hub(machine, response)]
         checks += [*_ports(machine, response), *_host_memory(machine), *_shared_memory(machine, response, way)]
     return [*checks, *_limits(machine), *_clock(machine), *_persistence(machine)]
 
 
-def _driver(machine: Machine, response: PlanResponse | None) -> Iterator[Check]:
+def _gpus(machine: Machine, response: PlanResponse | None) -> Iterator[Check]:
     found = machine.detection
-    if _is_cpu_build(machine):
-        yield Check("GPU", "ok", f"not needed: vLLM {machine.vllm_version} is a build for the CPU")
-        return
     if not found.gpus:
         problem = found.problems[0] if found.problems else "no GPU was found"
         yield Check("GPU", "bad", problem, "start the server on a machine with a GPU that vLLM runs on")
         return
-    wanted = response.config.deployment.gpu_count if response is not None else 1
     names = ", ".join(sorted({gpu.name for gpu in found.gpus}))
-    if len(found.gpus) < wanted:
+    wanted = response.config.deployment.gpu_count if response is not None else 1
+    if len(_planned(machine, response)) < wanted:
         said = f"{len(found.gpus)} x {names}, and the plan takes {wanted}"
         yield Check("GPU", "bad", said, "plan for those there are")
     else:
         yield Check("GPU", "ok", f"{len(found.gpus)} x {names}")
-    driver = found.driver_version
-    if driver is None or found.gpus[0].vendor != "nvidia":
+
+
+def _planned(machine: Machine, response: PlanResponse | None) -> tuple[GPU, ...]:
+    """The GPUs that the server would get: those chosen by index, else the first ones; all without a plan."""
+    gpus = machine.detection.gpus
+    if response is None:
+        return gpus
+    deployment = response.config.deployment
+    if deployment.gpu_indices is not None:
+        return tuple(gpu for gpu in gpus if gpu.index in deployment.gpu_indices)
+    return gpus[: deployment.gpu_count]
+
+
+def _driver(machine: Machine, response: PlanResponse | None, way: str) -> Iterator[Check]:
+    gpus, driver = machine.detection.gpus, machine.detection.driver_version
+    if driver is None or not gpus or gpus[0].vendor != "nvidia":
         return
-    major = int(driver.partition(".")[0]) if driver.partition(".")[0].isdigit() else 0
-    said = f"driver {driver}, CUDA {found.cuda_version or 'unknown'}"
-    if major < OLDEST_DRIVER[WHEEL_CUDA]:
-        cure = f"update the NVIDIA driver to {WHEEL_DRIVER} or newer"
-        yield Check("driver", "bad", f"{said}: too old for CUDA {WHEEL_CUDA}, which vLLM is built with", cure)
-    elif major < WHEEL_DRIVER:
-        cure = f"if kernels fail to compile, update it to {WHEEL_DRIVER} or newer"
-        yield Check("driver", "warn", f"{said}: older than vLLM's CUDA, which it runs within limits", cure)
+    version = _version_to_run(machine, response, way)
+    cuda = rules_for(version).built_with_cuda
+    there = int(driver.partition(".")[0]) if driver.partition(".")[0].isdigit() else 0
+    said = f"driver {driver} runs CUDA {machine.detection.cuda_version or '?'}, "
+    said += f"vLLM {release_text(version)} is built with {cuda[0]}.{cuda[1]}"
+    own = OWN_DRIVER[cuda] if cuda in OWN_DRIVER else OLDEST_DRIVER[cuda[0]]
+    if there < OLDEST_DRIVER[cuda[0]]:
+        cure = f"update the NVIDIA driver to {own} or newer"
+        if cuda[0] > OLDER_CUDA and there >= OLDEST_DRIVER[OLDER_CUDA]:
+            cure += f", or take vLLM's build for CUDA {OLDER_CUDA} (suffix {OLDER_SUFFIX})"
+        yield Check("driver", "bad", said, cure)
+    elif there < own:
+        yield Check("driver", "warn", said, f"if kernels fail to compile, update the NVIDIA driver to {own} or newer")
     else:
         yield Check("driver", "ok", said)
 
 
+def _version_to_run(machine: Machine, response: PlanResponse | None, way: str) -> str | None:
+    """The vLLM that would be started: that in the image, or the installed one, else the planned."""
+    planned = response.config.deployment.vllm_version if response is not None else None
+    if way in CONTAINERS:
+        return version_of_image(response.config.deployment.image if response is not None else None) or planned
+    return machine.vllm_version or planned
+
+
+def release_text(version: str | None) -> str:
+    """A version as its release alone, the newest known for None."""
+    return ".".join(map(str, release_of(rules_for(version).version)))
+
+
 def _engine(machine: Machine, response: PlanResponse | None, way: str) -> Iterator[Check]:
     planned = response.config.deployment.vllm_version if response is not None else None
-    if way in ("docker", "compose"):
+    if way in CONTAINERS:
         yield from _docker(machine, response)
         return
     if machine.vllm_path is None:
@@ -116,20 +154,22 @@ def _docker(machine: Machine, response: PlanResponse | None) -> Iterator[Check]:
         yield Check("image", "ok", f"{image} {here}")
 
 
-def _memory(machine: Machine, response: PlanResponse) -> Iterator[Check]:
-    if _is_cpu_build(machine):
+def _memory(machine: Machine, response: PlanResponse | None) -> Iterator[Check]:
+    gpus = _planned(machine, response)
+    if not gpus:
         return
-    for gpu in machine.detection.gpus[: response.config.deployment.gpu_count]:
-        free = gpu.total_bytes - gpu.used_bytes
-        if free < response.memory.budget:
-            held = f" by {', '.join(gpu.holders)}" if gpu.holders else ""
-            share = max(0.05, int(100 * free / gpu.total_bytes - 1) / 100)
-            cure = f"end what holds it{held}, or set gpu_memory_utilization to {share:.2f}"
-            said = f"GPU {gpu.index}: {gib(free):.1f} GiB are free, the budget is {gib(response.memory.budget):.1f}"
-            yield Check("GPU memory", "bad", said, cure)
-            return
-    if machine.detection.gpus:
-        yield Check("GPU memory", "ok", f"room for the budget of {gib(response.memory.budget):.1f} GiB on each GPU")
+    fullest = min(gpus, key=lambda gpu: gpu.total_bytes - gpu.used_bytes)
+    free, total = fullest.total_bytes - fullest.used_bytes, fullest.total_bytes
+    held = f"; held by {', '.join(fullest.holders)}" if fullest.holders else ""
+    said = f"GPU {fullest.index}: {gib(free):.1f} of {gib(total):.1f} GiB are free"
+    if response is None:
+        yield Check("GPU memory", "ok", f"{said}{held}")
+    elif free < response.memory.budget:
+        share = max(0.05, int(100 * free / total - 1) / 100)
+        cure = f"end what holds it, or set gpu_memory_utilization to {share:.2f}"
+        yield Check("GPU memory", "bad", f"{said}, the budget is {gib(response.memory.budget):.1f}{held}", cure)
+    else:
+        yield Check("GPU memory", "ok", f"{said}, the budget is {gib(response.memory.budget):.1f}")
 
 
 def _plan(response: PlanResponse) -> Iterator[Check]:
@@ -162,11 +202,18 @@ def _disk(machine: Machine, response: PlanResponse) -> Iterator[Check]:
         yield Check("disk", "ok", f"{gib(missing):,.1f} GiB to download, {gib(free):,.0f} GiB free for {machine.cache}")
 
 
-def _hub(machine: Machine) -> Iterator[Check]:
-    if machine.hub_problem:
-        yield Check("Hub", "bad", machine.hub_problem, "")
-    elif machine.hub_problem is not None:
+def _hub(machine: Machine, response: PlanResponse) -> Iterator[Check]:
+    if machine.hub_problem is None:
+        return
+    total = response.config.deployment.download_bytes
+    if not machine.hub_problem:
         yield Check("Hub", "ok", "the repository can be downloaded with this machine's token or without one")
+    elif total and machine.downloaded_bytes >= total:
+        cure = "it is on this disk: set HF_HUB_OFFLINE=1, so that vLLM does not ask"
+        yield Check("Hub", "warn", machine.hub_problem, cure)
+    else:
+        # the sentence tells the cure itself
+        yield Check("Hub", "bad", machine.hub_problem)
 
 
 def _ports(machine: Machine, response: PlanResponse) -> Iterator[Check]:
@@ -191,7 +238,7 @@ def _host_memory(machine: Machine) -> Iterator[Check]:
 
 def _shared_memory(machine: Machine, response: PlanResponse, way: str) -> Iterator[Check]:
     several = response.config.deployment.gpu_count > 1
-    if way in ("docker", "compose") or not several or machine.shm_bytes is None:
+    if way in CONTAINERS or not several or machine.shm_bytes is None:
         return
     if machine.shm_bytes < LEAST_SHM:
         cure = "start this container with --ipc host or --shm-size 16g"
@@ -201,13 +248,14 @@ def _shared_memory(machine: Machine, response: PlanResponse, way: str) -> Iterat
 
 
 def _limits(machine: Machine) -> Iterator[Check]:
-    if machine.open_files is None:
-        return
-    if 0 <= machine.open_files < LEAST_OPEN_FILES:
-        cure = "ulimit -n 65536, or LimitNOFILE of its unit"
-        yield Check("open files", "warn", f"{machine.open_files} at most", cure)
-    else:
-        yield Check("open files", "ok", "no limit" if machine.open_files < 0 else f"{machine.open_files:,} at most")
+    for name, most, least, cure in (
+        ("open files", machine.open_files, LEAST_OPEN_FILES, "ulimit -n 65536, or LimitNOFILE of its unit"),
+        ("processes", machine.processes, LEAST_PROCESSES, "ulimit -u 65536: each GPU's worker starts many threads"),
+    ):
+        if most is not None and 0 <= most < least:
+            yield Check(name, "warn", f"{most} at most", cure)
+        elif most is not None:
+            yield Check(name, "ok", "no limit" if most < 0 else f"{most:,} at most")
 
 
 def _clock(machine: Machine) -> Iterator[Check]:
@@ -228,5 +276,5 @@ def _persistence(machine: Machine) -> Iterator[Check]:
         yield Check("persistence", "warn", "the driver's persistence mode is off", cure)
 
 
-def _is_cpu_build(machine: Machine) -> bool:
-    return "cpu" in (machine.vllm_version or "").partition("+")[2]
+def _is_cpu_build(machine: Machine, way: str) -> bool:
+    return way not in CONTAINERS and "cpu" in (machine.vllm_version or "").partition("+")[2]

@@ -217,7 +217,7 @@ def asked(model_id: str, question: Callable[[], Answer]) -> Answer:
     raise ValueError(sentence) from None
 
 
-CURE_OFFLINE = "give a local directory or params_b, or log in where there is a network"
+CURE_OFFLINE = "check the network and HTTPS_PROXY, or give a local directory or params_b"
 
 
 def _http_sentence(model_id: str, status: int) -> str:
