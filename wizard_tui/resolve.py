@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from wizard_tui.hardware.gpu import GPU
@@ -26,14 +26,15 @@ class Facts:
     observed: tuple[Observation, ...] = ()
 
 
-def resolve(request: PlanRequest) -> Facts:
+def resolve(request: PlanRequest, load: Callable[..., ModelMetadata] | None = None) -> Facts:
     """Fetch the facts of a request: from disk, the built-in catalogue, the Hub and the driver.
 
+    `load` reads the model in place of `load_model_metadata`: one that keeps what it read serves many requests.
     Raises ValueError (no GPU, unknown GPU, bad repository, missing field) or FileNotFoundError (a local directory
     without config.json), each with one plain sentence.
     """
     gpus = resolve_gpus(request.hardware)
-    metadata = resolve_model(request.model)
+    metadata = resolve_model(request.model, load)
     if not are_of_this_box(gpus):
         return Facts(metadata, gpus)
     return Facts(metadata, gpus, _installed_vllm(), Observations().all())
@@ -50,11 +51,11 @@ def _installed_vllm() -> str | None:
     return installed_vllm()
 
 
-def resolve_model(model: ModelInput) -> ModelMetadata:
-    """The metadata of the model that a request names."""
+def resolve_model(model: ModelInput, load: Callable[..., ModelMetadata] | None = None) -> ModelMetadata:
+    """The metadata of the model that a request names; `load` as in `resolve`."""
     from wizard_tui.models.metadata import load_model_metadata
 
-    return load_model_metadata(model.model, model.revision, model.trust_remote_code, model.params_b)
+    return (load or load_model_metadata)(model.model, model.revision, model.trust_remote_code, model.params_b)
 
 
 def resolve_gpus(hardware: HardwareInput, detected: Sequence[GPU] | None = None) -> tuple[GPU, ...]:

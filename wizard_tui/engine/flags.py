@@ -88,6 +88,7 @@ def checked_text(text: str, what: str) -> str:
     return text
 
 
+@lru_cache(maxsize=256)
 def release(version: str) -> tuple[int, ...]:
     """A version's release numbers, to compare by: `0.33.0`, `v0.33.0`, `0.33.0rc1`, `0.33.0+cu129` all give (0, 33, 0).
 

@@ -122,6 +122,11 @@ def _content(model_id: str, name: str, revision: str | None, *, first: int, last
 
 def cached(model_id: str, revision: str | None = None) -> ModelMetadata | None:
     """The facts of a repository whose config.json is in the local Hugging Face cache; None when it is not there."""
+    from huggingface_hub import constants
+
+    # the client itself takes as long to load as everything else together
+    if not Path(constants.HF_HUB_CACHE, f"models--{model_id.replace('/', '--')}").is_dir():
+        return None
     from huggingface_hub import try_to_load_from_cache
 
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +43,7 @@ class ModelMetadata:
     """What the planner knows of a model; config-derived, immutable, hashable by identity.
 
     `config` is the checkpoint's config.json as plain data, `text_config` the part of it that describes the language
-    model (the same object where nothing is nested). `num_params` counts what the checkpoint's architecture holds,
-    `active_params` what one token passes through. `dtype` is what vLLM's `--dtype auto` makes of the checkpoint.
+    model (the same object where nothing is nested). `dtype` is what vLLM's `--dtype auto` makes of the checkpoint.
     `headers` has every tensor of the checkpoint by name, where its safetensors headers were read. `path` is set for a
     local directory. `source` is `tensor headers`, `config`, `catalogue` or `parameter count`, best first.
     """
@@ -67,8 +66,6 @@ class ModelMetadata:
     tie_word_embeddings: bool = False
     dtype: str = "bfloat16"
     quantization: str | None = None
-    num_params: int = 0
-    active_params: int = 0
     revision: str | None = None
     path: str | None = None
     config: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -76,6 +73,16 @@ class ModelMetadata:
     headers: Mapping[str, Header] = field(default_factory=dict, repr=False)
     repository: Repository = Repository()
     warnings: tuple[str, ...] = ()
+
+    @property
+    def num_params(self) -> int:
+        """All parameters of the architecture."""
+        return count_parameters(self)[0]
+
+    @property
+    def active_params(self) -> int:
+        """The parameters that one token passes through."""
+        return count_parameters(self)[1]
 
     @property
     def params_billions(self) -> float:
@@ -139,8 +146,8 @@ def metadata_from_config(
         repository=repository or Repository(),
         warnings=warnings,
     )
-    total, active = count_parameters(made)
-    return replace(made, num_params=total, active_params=active)
+    count_parameters(made)  # reads all layers once, and says what the config lacks for them
+    return made
 
 
 def load_model_metadata(

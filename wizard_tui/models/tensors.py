@@ -79,6 +79,7 @@ def inventory(metadata: ModelMetadata) -> Inventory:
     return Inventory(tuple(first), layers, tuple(last), beside, tied)
 
 
+@lru_cache(maxsize=256)
 def count_parameters(metadata: ModelMetadata) -> tuple[int, int]:
     """All parameters of a model, and those that one token passes through: of the experts only the chosen ones."""
     total = active = 0

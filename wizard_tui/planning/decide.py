@@ -15,7 +15,7 @@ from wizard_tui.engine.versions import VersionRules, release_of, rules_for, vers
 from wizard_tui.hardware.gpu import GPU
 from wizard_tui.hardware.observed import correction
 from wizard_tui.models.metadata import ModelMetadata
-from wizard_tui.planning.estimate import Estimate, estimate
+from wizard_tui.planning.estimate import NOTHING_OBSERVED, Estimate, estimate
 from wizard_tui.planning.memory.weights import weights_for
 from wizard_tui.planning.parallel import legal_tensor_parallel_sizes, why_not
 from wizard_tui.planning.settings import Layout, Settings
@@ -61,7 +61,7 @@ def decide(request: PlanRequest, facts: Facts) -> Decision:
     in_node = len(facts.gpus)
     best: Estimate | None = None
     missed: tuple[str, ...] = ()
-    for layout in _worth_settling(list(layouts(hardware, facts.metadata, in_node)), request, facts.metadata, gpu):
+    for layout in _worth_settling(layouts(hardware, facts.metadata, in_node), request, facts.metadata, gpu):
         candidate = settle(request, facts, gpu, layout, rules)
         misses = missed_goals(request, facts.metadata, candidate)
         if best is None or _better(candidate, misses, best, missed):
@@ -82,7 +82,8 @@ def smallest(gpus: Sequence[GPU]) -> GPU:
     return min(gpus, key=lambda gpu: gpu.total_bytes - gpu.used_bytes)
 
 
-def layouts(hardware: HardwareInput, metadata: ModelMetadata, in_node: int) -> Iterator[Layout]:
+@lru_cache(maxsize=256)
+def layouts(hardware: HardwareInput, metadata: ModelMetadata, in_node: int) -> tuple[Layout, ...]:
     """Layouts worth trying, fewest GPUs first; tensor parallel stays within a node, pipeline stages may span nodes."""
     dp = hardware.data_parallel_size or 1
     expert = bool(hardware.enable_expert_parallel)
@@ -98,7 +99,7 @@ def layouts(hardware: HardwareInput, metadata: ModelMetadata, in_node: int) -> I
     if not options:
         options = [Layout(sizes[0], stages[0], dp, expert)]
     # more stages than nodes only pay when no tensor parallel size is legal for the GPUs there are
-    yield from sorted(options, key=lambda layout: (layout.pp > hardware.nodes, layout.gpus, layout.pp))
+    return tuple(sorted(options, key=lambda layout: (layout.pp > hardware.nodes, layout.gpus, layout.pp)))
 
 
 def _worth_settling(
@@ -126,10 +127,17 @@ def _worth_settling(
         yield least[1]
 
 
+@lru_cache(maxsize=2048)
 def settle(request: PlanRequest, facts: Facts, gpu: GPU, layout: Layout, rules: VersionRules) -> Estimate:
-    """The best memory plan on one layout, with the open settings chosen for it."""
+    """The best memory plan on one layout, with the open settings chosen for it.
+
+    Kept, because what is suggested to one request is the question of another: in a sweep, in the table of alternatives,
+    and when an offer is taken.
+    """
     metadata = facts.metadata
-    seen = correction(facts.observed, gpu.name, rules.version, metadata.model_id, str(layout))
+    seen = NOTHING_OBSERVED
+    if facts.observed:
+        seen = correction(facts.observed, gpu.name, rules.version, metadata.model_id, str(layout))
     model, policy, workload = request.model, request.policy, request.workload
     length = model.max_model_len or metadata.max_position_embeddings
     mode = performance_mode(request, rules)

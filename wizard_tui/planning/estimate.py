@@ -167,7 +167,6 @@ def _overhead(settings: Settings, metadata: ModelMetadata, gpu: GPU, policy: Pol
         max_num_batched_tokens=settings.max_num_batched_tokens,
         enforce_eager=settings.enforce_eager,
         vllm_version=settings.vllm_version,
-        max_model_len=settings.max_model_len,
         performance_mode=settings.performance_mode,
         max_cudagraph_capture_size=settings.max_cudagraph_capture_size,
         num_speculative_tokens=settings.speculative_tokens,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from wizard_tui.hardware.gpu import GPU
-from wizard_tui.planning.roofline import Load, Point, Roofline, Traffic, constants
+from wizard_tui.planning.roofline import Load, Point, Roofline, Traffic, constants, roofline_of
 from wizard_tui.schemas.outputs import PerfEstimate, Range
 
 MAX_CONCURRENCY = 4096
@@ -140,7 +140,7 @@ def predict(
 
     `concurrency_at_slo` is the most requests in flight that keep the targets on the median, 0 when none does.
     """
-    forecast = Forecast(Roofline(load, gpu, interconnect, vllm_version), traffic, measured)
+    forecast = Forecast(roofline_of(load, gpu, interconnect, vllm_version), traffic, measured)
     now, alone = forecast.at(traffic.concurrency), forecast.at(1, replicas=1)
     saturated = forecast.at(forecast.capacity)
     prefill = traffic.replicas * traffic.prompt_tokens / forecast.roofline.prefill_s(traffic.prompt_tokens)

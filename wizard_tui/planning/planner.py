@@ -88,8 +88,8 @@ def _memory(decision: Decision) -> MemoryBreakdown:
 def _kv_cache(decision: Decision) -> KVCachePlan:
     result = decision.estimate
     cache, layout, length = result.cache, result.layout, result.settings.max_model_len
-    low = layout.capacity(max(0, result.kv_low), length).tokens
-    high = layout.capacity(max(0, result.kv_high), length).tokens
+    low = layout.tokens(max(0, result.kv_low), length)
+    high = layout.tokens(max(0, result.kv_high), length)
     return KVCachePlan(
         block_size=cache.block_size,
         bytes_per_block=cache.bytes_per_block,

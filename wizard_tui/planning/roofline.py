@@ -210,6 +210,12 @@ class Roofline:
         return Point(busy * running * answer / cycle, ttft * 1e3, tpot * 1e3, clients > running)
 
 
+@lru_cache(maxsize=256)
+def roofline_of(load: Load, gpu: GPU, interconnect: str, vllm_version: str | None) -> Roofline:
+    """The roofline with the shipped constants, kept: users and lengths change more often than what serves them."""
+    return Roofline(load, gpu, interconnect, vllm_version)
+
+
 def chip_class(gpu: GPU) -> str:
     """The generation of a GPU as far as measured compute efficiencies differ."""
     if gpu.vendor == "amd":

@@ -9,7 +9,7 @@ from wizard_tui.models.layers import attention_layers
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.planning.estimate import Estimate
 from wizard_tui.planning.perf import Forecast, Measured, predict
-from wizard_tui.planning.roofline import Load, Point, Roofline, Traffic
+from wizard_tui.planning.roofline import Load, Point, Traffic, roofline_of
 from wizard_tui.schemas.inputs import PlanRequest, WorkloadInput
 from wizard_tui.schemas.outputs import PerfEstimate
 
@@ -36,7 +36,7 @@ def performance(request: PlanRequest, metadata: ModelMetadata, result: Estimate)
 def forecast(request: PlanRequest, metadata: ModelMetadata, result: Estimate) -> Forecast:
     """The speed of a plan at any number of clients."""
     load = load_of(result, metadata)
-    roofline = Roofline(load, result.gpu, request.hardware.interconnect, result.settings.vllm_version)
+    roofline = roofline_of(load, result.gpu, request.hardware.interconnect, result.settings.vllm_version)
     return Forecast(roofline, traffic_of(request, result), measured_of(request.workload))
 
 

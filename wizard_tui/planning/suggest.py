@@ -45,10 +45,11 @@ def _adds_gpus(patch: Patch) -> bool:
 
 def patched(request: PlanRequest, patch: Mapping[str, Mapping[str, Any]]) -> PlanRequest:
     """The request with a patch merged in, validated again; what the user set and the patch leaves alone stays set."""
-    merged = request.model_dump(exclude_unset=True)
-    for section, fields in patch.items():
-        merged.setdefault(section, {}).update(fields)
-    return PlanRequest.model_validate(merged)
+    changed = {}
+    for name, fields in patch.items():
+        section = getattr(request, name)
+        changed[name] = section.model_validate(section.model_dump(exclude_unset=True) | dict(fields))
+    return request.model_copy(update=changed)
 
 
 def _candidates(decision: Decision) -> Iterator[Patch]:

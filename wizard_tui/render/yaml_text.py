@@ -26,11 +26,12 @@ _WORDS_WITH_MEANING = frozenset({"y", "n", "yes", "no", "on", "off", "true", "fa
 _CONSTANTS = {None: "null", True: "true", False: "false"}
 
 _MAPPING = events.MappingStartEvent(None, None, True, flow_style=False)
+_MAPPING_END, _SEQUENCE_END = events.MappingEndEvent(), events.SequenceEndEvent()
 _SEQUENCE = events.SequenceStartEvent(None, None, True, flow_style=False)
 
 
 def to_yaml(document: Any) -> str:
-    """One document of dicts, lists, text, numbers and None; keys in the given order, long lines unbroken."""
+    """One document of dicts, lists, text, numbers and None. Keys are text and keep their order; lines are unbroken."""
     return _emit([document], explicit=False)
 
 
@@ -55,19 +56,19 @@ def _emit(documents: Iterable[Any], *, explicit: bool) -> str:
 
 
 def _emit_node(emit: Callable[[Any], None], value: Any) -> None:
-    if isinstance(value, dict):
+    if isinstance(value, str):
+        emit(_text(value))
+    elif isinstance(value, dict):
         emit(_MAPPING)
         for key, item in value.items():
-            _emit_node(emit, key)
+            emit(_text(key))
             _emit_node(emit, item)
-        emit(events.MappingEndEvent())
+        emit(_MAPPING_END)
     elif isinstance(value, (list, tuple)):
         emit(_SEQUENCE)
         for item in value:
             _emit_node(emit, item)
-        emit(events.SequenceEndEvent())
-    elif isinstance(value, str):
-        emit(_text(value))
+        emit(_SEQUENCE_END)
     elif value is None or isinstance(value, bool):
         emit(_scalar(_CONSTANTS[value], quoted=False))
     else:

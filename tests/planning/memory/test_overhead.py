@@ -22,7 +22,6 @@ def overhead(model: ModelMetadata, gpu: str, version: str, tokens: int, sequence
         max_num_seqs=sequences,
         max_num_batched_tokens=tokens,
         vllm_version=version,
-        max_model_len=8192,
         **more,
     )
 

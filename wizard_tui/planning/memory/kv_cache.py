@@ -6,6 +6,7 @@ get_kv_cache_capacity` (tokens, concurrency). `plan_kv_cache` is the whole of it
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -92,7 +93,7 @@ class BlockPool:
     def of(cls, groups: Sequence[Group], limits: Limits, bytes_per_block: int | None = None) -> BlockPool:
         """The pool of these groups; groups overlay one another, so a block is as wide as the widest."""
         demands = Counter(
-            tuple(sorted({demand_of(spec, limits) for spec in group.specs}, key=repr)) for group in groups
+            tuple(sorted({demand_of(spec, limits) for spec in set(group.specs)}, key=repr)) for group in groups
         )
         widest = max((group.bytes_per_block for group in groups), default=0)
         return cls(widest if bytes_per_block is None else bytes_per_block, tuple((n, d) for d, n in demands.items()))
@@ -113,14 +114,7 @@ class BlockPool:
         share = blocks // requests if requests else blocks
         if self.blocks_per_request(limit) <= share:
             return limit
-        low, high = 0, limit - 1
-        while low < high:
-            middle = (low + high + 1) // 2
-            if self.blocks_per_request(middle) <= share:
-                low = middle
-            else:
-                high = middle - 1
-        return low
+        return bisect_right(range(1, limit), share, key=self.blocks_per_request)
 
 
 _DTYPES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32", "fp8": "fp8", "u8": "uint8"}

@@ -76,20 +76,25 @@ class KVLayout:
         per_request = self.pool.blocks_per_request(length)
         return self.pool.num_blocks(available_bytes) / per_request if per_request else math.inf
 
+    def tokens(self, available_bytes: int, length: int) -> int:
+        """The cache in tokens at a max_model_len of `length`, as vLLM logs it."""
+        blocks = self.pool.num_blocks(available_bytes)
+        if self.groups and not self.group_aware_tokens:
+            return blocks // len(self.groups) * self._block_size(length) * self.context_shards
+        per_request = self.pool.blocks_per_request(length)
+        return int(blocks / per_request * length) if per_request else 0
+
     def capacity(self, available_bytes: int, length: int) -> KVCache:
         """Every figure for `available_bytes` at a max_model_len of `length`. A model without cache has no limit."""
         pool = self.pool
         blocks, per_request = pool.num_blocks(available_bytes), pool.blocks_per_request(length)
         concurrency = blocks / per_request if per_request else 0.0
-        tokens = int(concurrency * length)
-        if not self.group_aware_tokens and self.groups:
-            tokens = blocks // len(self.groups) * self._block_size(length) * self.context_shards
         admitted = not self.groups or 0 < per_request < blocks
         return KVCache(
             block_size=self._block_size(length),
             bytes_per_block=pool.bytes_per_block,
             num_blocks=blocks,
-            tokens=tokens,
+            tokens=self.tokens(available_bytes, length),
             max_concurrency=concurrency,
             bytes_per_request=pool.bytes_per_block * per_request,
             blocks_per_request=per_request,

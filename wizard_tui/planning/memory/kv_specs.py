@@ -107,11 +107,13 @@ def padded_to(spec: _Spec, page_size_bytes: int) -> _Spec:
 
 def mergeable(specs: Sequence[LayerSpec]) -> bool:
     """Whether these specs are one: equal, or full attention that differs in a window recorded on some of them."""
-    first = specs[0]
-    if first.kind is not SpecKind.FULL:
-        return all(spec == first for spec in specs)
-    windows = {spec.window for spec in specs} - {None}
-    plain = {replace(spec, window=None) if isinstance(spec, AttentionSpec) else spec for spec in specs}
+    different = set(specs)
+    if len(different) == 1:
+        return True
+    if specs[0].kind is not SpecKind.FULL:
+        return False
+    windows = {spec.window for spec in different} - {None}
+    plain = {replace(spec, window=None) if isinstance(spec, AttentionSpec) else spec for spec in different}
     return len(plain) == 1 and len(windows) <= 1
 
 

@@ -83,6 +83,7 @@ class _Run:
     experts_over: int
 
 
+@lru_cache(maxsize=1024)
 def overhead_for(
     metadata: ModelMetadata,
     gpu: GPU,
@@ -96,7 +97,6 @@ def overhead_for(
     max_num_batched_tokens: int,
     enforce_eager: bool = False,
     vllm_version: str,
-    max_model_len: int,
     performance_mode: str = "balanced",
     max_cudagraph_capture_size: int | None = None,
     num_speculative_tokens: int = 0,

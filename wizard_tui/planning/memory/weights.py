@@ -68,6 +68,15 @@ class _Split:
     mxfp4_layout_share: float
 
 
+@dataclass(frozen=True)
+class _Alike:
+    """Layers of the same tensors in the same formats."""
+
+    numbers: tuple[int, ...]
+    tensors: tuple[Tensor, ...]
+    formats: tuple[Format | None, ...]
+
+
 @lru_cache(maxsize=2048)
 def weights_for(
     metadata: ModelMetadata,
@@ -115,7 +124,7 @@ def _weights(
 ) -> Weights:
     found = inventory(metadata)
     quantized = quantization_of(metadata, quantization)
-    layers = _layer_parts(found.layers, split, quantized)
+    layers = _layer_parts(metadata, quantization, split)
     adapters = _adapters(found.layers, split, lora_ranks)
     stages = []
     for stage, numbers in enumerate(_stages(metadata.num_hidden_layers, pp)):
@@ -179,7 +188,7 @@ def _implied_bytes(metadata: ModelMetadata, bytes_each: int) -> float:
     found, quantized = inventory(metadata), quantization_of(metadata, None)
     whole = _Split(1, 1, False, bytes_each, 1, 1, 0.0)
     around = sum(_stored(tensor, tensor.name, whole, quantized) for tensor in _around(found, 0, 1))
-    layers = _layer_parts(found.layers, whole, quantized).values()
+    layers = _layer_parts(metadata, None, whole).values()
     return around + sum(size for parts in layers for part, size in parts.items() if part != _AFTER_LOADING)
 
 
@@ -190,28 +199,40 @@ def _unknown(metadata: ModelMetadata) -> str:
     )
 
 
-def _layer_parts(layers: Sequence[Layer], split: _Split, quantized: Quantization) -> dict[int, dict[str, float]]:
-    """Bytes of every decoder layer by part. Layers that are alike differ in what stays unquantised."""
+def _layer_parts(metadata: ModelMetadata, quantization: str | None, split: _Split) -> dict[int, dict[str, float]]:
+    """Bytes of every decoder layer by part."""
     by_number: dict[int, dict[str, float]] = {}
-    for layer in layers:
-        seen: dict[tuple[Format | None, ...], dict[str, float]] = {}
+    for alike in _stored_alike(metadata, quantization):
+        parts: dict[str, float] = {}
+        for tensor, form in zip(alike.tensors, alike.formats, strict=True):
+            size = _size(tensor, form, split)
+            _add(parts, tensor.part, size)
+            if form is MXFP4 and tensor.part == "experts":
+                _add(parts, _AFTER_LOADING, size * split.mxfp4_layout_share)
+            elif form is not None and tensor.absorbed:
+                _add(parts, _AFTER_LOADING, _size(tensor, None, split))
+        by_number |= dict.fromkeys(alike.numbers, parts)
+    return by_number
+
+
+@lru_cache(maxsize=128)
+def _stored_alike(metadata: ModelMetadata, quantization: str | None) -> tuple[_Alike, ...]:
+    """The layers, grouped by tensors and formats: layers that are alike differ in what stays unquantised.
+
+    Hundreds of module names are held against a checkpoint's own patterns here, however the model is split: so once.
+    """
+    quantized = quantization_of(metadata, quantization)
+    found = []
+    for layer in inventory(metadata).layers:
+        numbers_of: dict[tuple[Format | None, ...], list[int]] = {}
         for number in layer.numbers:
             formats = tuple(
                 quantized.format_of(f"layers.{number}.{tensor.name}", tensor.part) if tensor.linear else None
                 for tensor in layer.tensors
             )
-            if formats not in seen:
-                parts: dict[str, float] = {}
-                for tensor, form in zip(layer.tensors, formats, strict=True):
-                    size = _size(tensor, form, split)
-                    _add(parts, tensor.part, size)
-                    if form is MXFP4 and tensor.part == "experts":
-                        _add(parts, _AFTER_LOADING, size * split.mxfp4_layout_share)
-                    elif form is not None and tensor.absorbed:
-                        _add(parts, _AFTER_LOADING, _size(tensor, None, split))
-                seen[formats] = parts
-            by_number[number] = seen[formats]
-    return by_number
+            numbers_of.setdefault(formats, []).append(number)
+        found += [_Alike(tuple(numbers), layer.tensors, formats) for formats, numbers in numbers_of.items()]
+    return tuple(found)
 
 
 def _drafting(metadata: ModelMetadata, last: Mapping[str, float], split: _Split) -> float:
