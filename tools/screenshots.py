@@ -141,7 +141,7 @@ async def opened(shot: Shot) -> AsyncIterator[Pilot[str]]:
         clock_ahead_s=0.2,
     )
     picture_taken = Event()
-    sources = Sources(detect=lambda: Detection(gpus=shot.gpus), look=lambda response, way: machine)
+    sources = Sources(detect=lambda: Detection(gpus=shot.gpus), observed=tuple, look=lambda response, way: machine)
     if shot.hub:
         sources = replace(sources, load_model=lambda model, *_: answer_of_the_hub(shot.hub, model, picture_taken))
     app = WizardApp(session, sources=sources)

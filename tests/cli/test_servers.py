@@ -68,7 +68,8 @@ def test_launch_detach_servers_and_stop(run: Run, models: Path, stand_in: Callab
     assert "GPU KV cache size" in ran.out
     assert "answered: w0 w1" in ran.out
     assert "Output of all users" in ran.out
-    assert "--measured-tpot-ms" in ran.out
+    assert "to plan with this: --measured-toks-per-s" in ran.out
+    assert "Output of one user" in ran.out or "TTFT" in ran.out
     (server,) = json.loads(run("servers", "--json").out)
     assert server["base_url"] == f"http://127.0.0.1:{port}"
     assert "llama-8b" in run("servers").out

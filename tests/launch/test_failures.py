@@ -11,11 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.launch.conftest import planned
-from tests.planning.conftest import facts
+from tests.planning.conftest import facts, request
+from wizard_tui.launch.calibrate import corrected
 from wizard_tui.launch.failures import FailureReader, _rules, read_failure
+from wizard_tui.launch.startup_log import read_startup_log
+from wizard_tui.planning.decide import Decision, decide
 from wizard_tui.planning.planner import plan
-from wizard_tui.planning.suggest import patched
+from wizard_tui.planning.suggest import patched, suggestions
 
 READY_TO_CAPTURE = "Model loading took 14.99 GiB\nAvailable KV cache memory: 5.2 GiB\nGPU KV cache size: 5,000 tokens"
 
@@ -56,7 +58,28 @@ ENDINGS: list[tuple[str, str, str, dict[str, Any]]] = [
     ),
     (
         "Model loading took 14.99 GiB\ntorch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB",
-        "out of memory: profile", "profiling run", {"policy": {"max_num_batched_tokens": "2048"}},
+        "out of memory: profile", "profiling run", {"policy": {"max_num_batched_tokens": "4096"}},
+    ),
+    (
+        "RuntimeError: CUDA out of memory occurred when warming up sampler with 1024 dummy requests. Please try lowering",
+        "out of memory: sampler", "tried with 1024 requests", {"policy": {"max_num_seqs": "512"}},
+    ),
+    (
+        "ValueError: max_num_seqs (1024) exceeds available Mamba cache blocks (291). Each decode sequence requires one",
+        "state blocks", "memory holds 291 of them, not 1024", {"policy": {"max_num_seqs": "291"}},
+    ),
+    (
+        "ValueError: max_num_batched_tokens (2048) is smaller than max_model_len (8192). This effectively limits",
+        "batched tokens", "cannot hold 8192", {"policy": {"max_num_batched_tokens": "8192"}},
+    ),
+    (
+        "ValueError: Chunked MM input disabled but max_tokens_per_mm_item (16384) is larger than max_num_batched_tokens "
+        "(8192). Please increase max_num_batched_tokens.",
+        "batched tokens", "a step of 8192 tokens cannot hold 16384", {"policy": {"max_num_batched_tokens": "16384"}},
+    ),
+    (
+        "ValueError: max_num_batched_tokens (64) must be greater than or equal to max_num_seqs (128).",
+        "batched sequences", "64 tokens", {"policy": {"max_num_seqs": "64"}},
     ),
     (
         f"{READY_TO_CAPTURE}\nRuntimeError: CUDA error: out of memory",
@@ -68,9 +91,30 @@ ENDINGS: list[tuple[str, str, str, dict[str, Any]]] = [
         "huggingface_hub.errors.GatedRepoError: 401 Client Error. Cannot access gated repo for url https://x",
         "gated", "hf auth login", {},
     ),
+    ("HfHubHTTPError: 401 Client Error: Unauthorized for url: https://x. Invalid credentials", "token", "new one", {}),
+    ("HfHubHTTPError: 429 Client Error: Too Many Requests for url: https://x", "rate limit", "too many requests", {}),
     ("RepositoryNotFoundError: 404 Client Error. Repository Not Found for url: https://x", "not found", "does not exist", {}),
     ("LocalEntryNotFoundError: An error happened while trying to locate the file on the Hub", "offline", "network", {}),
     ("OSError: [Errno 98] Address already in use", "port", "port 8000", {"policy": {"port": "*"}}),
+    (
+        'docker: Error response from daemon: could not select device driver "" with capabilities: [[gpu]]',
+        "container runtime", "Container Toolkit", {},
+    ),
+    (
+        'docker: Error response from daemon: Conflict. The container name "/vllm-x" is already in use by container "12"',
+        "container name", "docker rm --force vllm-x", {},
+    ),
+    ("docker: Error response from daemon: manifest for vllm/vllm-openai:v9 not found", "image", "name and tag", {}),
+    ("docker: Cannot connect to the Docker daemon at unix:///var/run/docker.sock.", "docker", "start it", {}),
+    ("RuntimeError: Failed to infer device type, please set the environment variable", "no GPU", "sees no GPU", {}),
+    (
+        "ValueError: type fp8e4nv not supported in this architecture. The supported fp8 dtypes are ('fp8e4b15',",
+        "KV cache dtype", "fp8", {"model": {"kv_cache_dtype": "auto"}},
+    ),
+    (
+        "ValueError: No valid attention backend found for cuda with AttentionSelectorConfig(head_size=80). Reasons: {",
+        "attention backend", "(cuda)", {"model": {"kv_cache_dtype": "auto"}, "policy": {"block_size": None}},
+    ),
     ("RuntimeError: CUDA error: no kernel image is available for execution on the device", "kernel image", "kernels", {}),
     ("RuntimeError: The NVIDIA driver on your system is too old (found version 12020)", "driver", "too old", {}),
     ("nvidia-container-cli: requirement error: unsatisfied condition: cuda>=12.9, please update", "driver", "update", {}),
@@ -105,7 +149,7 @@ ENDINGS: list[tuple[str, str, str, dict[str, Any]]] = [
     ),
     (
         "Please pass the argument `trust_remote_code=True` to allow custom code to be run.",
-        "remote code", "only if you trust it", {"model": {"trust_remote_code": "yes"}},
+        "remote code", "only if you trust it", {"model": {"trust_remote_code": True}},
     ),
     (
         "ValueError: Model architectures ['NewForCausalLM'] are not supported for now. Supported architectures:",
@@ -119,19 +163,32 @@ ENDINGS: list[tuple[str, str, str, dict[str, Any]]] = [
 ]  # fmt: skip
 
 
+# what the server was asked for, where its cure is to ask for something else
+ASKED: dict[str, dict[str, Any]] = {
+    "tensor parallel": {"hardware": {"tensor_parallel_size": 3}},
+    "world size": {"hardware": {"tensor_parallel_size": 4}},
+    "KV cache dtype": {"model": {"kv_cache_dtype": "fp8"}},
+    "attention backend": {"model": {"kv_cache_dtype": "fp8"}},
+}
+
+
+def decided(**sections: Any) -> Decision:
+    return decide(request(**sections), facts())
+
+
 @pytest.mark.parametrize(
     ("text", "name", "words", "patch"), ENDINGS, ids=[row[1] + str(i) for i, row in enumerate(ENDINGS)]
 )
 @pytest.mark.parametrize("header", ["", "(EngineCore pid=12) ERROR 11-24 02:21:00 [core.py:1510] "])
 def test_an_ending_is_named_with_its_cure(text: str, name: str, words: str, patch: dict[str, Any], header: str) -> None:
-    response, launch = planned(8000)
+    decision = decided(**ASKED.get(name, {}))
     version = ["vLLM API server version 0.12.0"] if name == "unknown flag" else []
     lines = [
         *version,
         *(f"{header}{line}" for line in text.splitlines()),
         "RuntimeError: Engine core initialization failed.",
     ]
-    failure = read_failure(lines, response)
+    failure = read_failure(lines, decision)
     assert failure is not None
     assert failure.name == name
     assert words in failure.cause
@@ -143,7 +200,7 @@ def test_an_ending_is_named_with_its_cure(text: str, name: str, words: str, patc
     else:
         assert failure.patch == patch
     # every cure can be planned
-    plan(patched(launch.request, failure.patch), facts())
+    plan(patched(decision.request, failure.patch), facts())
 
 
 def test_every_rule_is_tried_above() -> None:
@@ -151,11 +208,39 @@ def test_every_rule_is_tried_above() -> None:
 
 
 def test_what_makes_it_fit_is_the_first_suggestion() -> None:
-    response, _ = planned(8000, model={"max_model_len": 131072}, policy={"gpu_memory_utilization": 0.3})
-    assert response.feasibility.suggestions
-    failure = read_failure(["torch.OutOfMemoryError: CUDA out of memory."], response)
+    decision = decided(model={"max_model_len": 131072}, policy={"gpu_memory_utilization": 0.3})
+    failure = read_failure(["torch.OutOfMemoryError: CUDA out of memory."], decision)
     assert failure is not None
-    assert failure.patch == response.feasibility.suggestions[0].patch
+    assert failure.patch == suggestions(decision)[0].patch
+
+
+def test_a_plan_that_was_wrong_is_cured_by_what_the_log_showed() -> None:
+    decision = decided(model={"max_model_len": 8192}, policy={"gpu_memory_utilization": 0.3})
+    assert decision.fits
+    lines = ["Available KV cache memory: -1.50 GiB", "ValueError: No available memory for the cache blocks."]
+    failure = read_failure(lines, decision)
+    assert failure is not None
+    seen = corrected(decision, read_startup_log(lines))
+    assert not seen.fits
+    assert decide(patched(decision.request, failure.patch), seen.facts).fits
+
+
+def test_a_change_that_changes_nothing_is_no_cure() -> None:
+    failure = read_failure(["ValueError: 40 is not divisible by 3"], decided())
+    assert failure is not None
+    assert failure.patch == {}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "(EngineCore pid=1) INFO 11-24 02:21:00 [core.py:1] Initializing a V1 LLM engine, trust_remote_code=True, NCCL error",
+        "WARNING 11-24 02:21:00 [parallel.py:746] Address already in use. Retrying with a new port.",
+        "config: trust_remote_code=True",
+    ],
+)
+def test_what_is_told_in_passing_is_no_ending(line: str) -> None:
+    assert read_failure([line]) is None
 
 
 def test_the_cause_wins_over_what_follows_from_it() -> None:

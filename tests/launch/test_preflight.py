@@ -68,7 +68,7 @@ def detection(**changes: Any) -> dict[str, Any]:
         (detection(gpus=(replace(H100, persistence_mode=False),)), "process", "persistence", "warn", "off"),
         (
             detection(gpus=(replace(H100, used_bytes=60 * GIB, holders=("python (pid 7)",)),)),
-            "process", "GPU memory", "bad", "are free, the budget is",
+            "process", "GPU memory", "bad", "19.2 of 79.2 GiB are free on GPU 0, the budget is",
         ),
         ({"vllm_path": None}, "process", "vLLM", "bad", "not on the PATH"),
         ({"vllm_version": "0.20.0"}, "process", "vLLM", "warn", "plan is for 0.33.0"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,10 +12,12 @@ import pytest
 
 from tests.conftest import wait_for
 from tests.launch.conftest import planned
+from tests.planning.conftest import facts
 from wizard_tui.launch import ways
 from wizard_tui.launch.downloads import downloaded_bytes, hub_cache
 from wizard_tui.launch.records import Record, Records
 from wizard_tui.launch.watch import ENDED, READY, STARTING, Watch
+from wizard_tui.planning.decide import decide
 
 
 def polled(watch: Watch, state: str) -> list[str]:
@@ -50,13 +54,13 @@ def test_a_start_comes_to_ready_with_its_figures(stand_in: Callable[..., None], 
 def test_an_ending_is_read_from_the_log(stand_in: Callable[..., None], records: Records, port: int) -> None:
     stand_in(fail=["OSError: [Errno 98] Address already in use"])
     response, launch = planned(port)
-    watch = Watch(ways.start(launch, "process", records), response)
+    watch = Watch(ways.start(launch, "process", records), response, decide(launch.request, facts()))
     polled(watch, ENDED)
     failure = watch.failure
     assert failure is not None
     assert failure.name == "port"
     assert failure.cause == f"another program listens on port {port} already"
-    assert failure.patch["policy"]["port"] == str(port + 1) or int(failure.patch["policy"]["port"]) > port
+    assert int(failure.patch["policy"]["port"]) > port
     watch.close()
 
 
@@ -65,9 +69,47 @@ def test_a_death_after_ready_is_noticed(stand_in: Callable[..., None], records: 
     response, launch = planned(port)
     watch = Watch(ways.start(launch, "process", records), response)
     polled(watch, READY)
-    polled(watch, ENDED)
+    assert "the process ended with exit code 1" in polled(watch, ENDED)
     assert watch.failure is None
     watch.close()
+
+
+def test_a_server_that_the_system_kills_leaves_no_word_but_its_signal(
+    stand_in: Callable[..., None], records: Records, port: int
+) -> None:
+    stand_in()
+    response, launch = planned(port)
+    watch = Watch(ways.start(launch, "process", records), response)
+    polled(watch, READY)
+    os.kill(int(watch.record.handle.partition(":")[0]), signal.SIGKILL)
+    polled(watch, ENDED)
+    assert watch.failure is not None
+    assert watch.failure.name == "host memory"
+    assert "signal 9 (SIGKILL)" in watch.failure.evidence
+    watch.close()
+
+
+def test_another_server_on_the_port_is_not_taken_for_this_one(
+    stand_in: Callable[..., None], records: Records, port: int
+) -> None:
+    stand_in()
+    response, launch = planned(port)
+    first = Watch(ways.start(launch, "process", records), response)
+    polled(first, READY)
+    second = Watch(ways.start(launch, "process", records), response, decide(launch.request, facts()))
+    states = set()
+
+    def ended() -> bool:
+        second.poll()
+        states.add(second.state)
+        return second.state == ENDED
+
+    wait_for(ended)
+    assert READY not in states
+    assert second.failure is not None
+    assert second.failure.name == "port"
+    first.close()
+    second.close()
 
 
 def written(tmp_path: Path, text: str) -> Watch:

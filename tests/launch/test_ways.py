@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,19 +14,28 @@ import pytest
 
 from tests.conftest import PROGRAMS, wait_for
 from tests.launch.conftest import planned
-from wizard_tui.launch import ways
+from wizard_tui.launch import process, ways
 from wizard_tui.launch.client import Client
 from wizard_tui.launch.records import Records
+from wizard_tui.launch.watch import ENDED, Watch
 
-# says what it was called with, and answers what the test says
+# says what it was called with, or refuses in the words of RECORDER_SAYS; docker stays in the foreground as `docker run`
+# and `docker compose up` do, until a signal takes it and its container away
 RECORDER = """#!/bin/sh
-printf '%s\\n' "$0" "$@" '--end--' >> "$CALLS"
+{ printf '%s\\n' "$0" "$@" '--end--'; } >> "$CALLS"
+[ -n "$RECORDER_SAYS" ] && { echo "$RECORDER_SAYS" >&2; exit 125; }
 case "$*" in
-  *State.Running*) echo true ;;
+  *inspect*) [ -e "$CALLS.up" ] && echo true ;;
+  *"ps --quiet"*) [ -e "$CALLS.up" ] && echo 0123 ;;
+  "stop "* | "rm --force"* | *" down "*) rm -f "$CALLS.up" ;;
+  "run "* | *" up "*)
+    touch "$CALLS.up"
+    echo "Pulling image: 43 %"
+    trap 'echo INT; rm -f "$CALLS.up"; exit 130' INT
+    while [ -e "$CALLS.up" ]; do sleep 0.05; done ;;
   *is-active*) echo active ;;
-  "rm --force"*) rm -f "$CALLS.up" ;;
 esac
-exit ${RECORDER_EXIT:-0}
+exit 0
 """
 
 
@@ -39,6 +49,7 @@ def recorder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], li
         (programs / name).chmod(0o755)
     calls = tmp_path / "calls"
     monkeypatch.setenv("CALLS", str(calls))
+    monkeypatch.delenv("RECORDER_SAYS", raising=False)
     monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{PROGRAMS}{os.pathsep}{os.environ['PATH']}")
 
     def so_far() -> list[list[str]]:
@@ -98,27 +109,49 @@ def test_a_container_is_started_by_arguments(
     monkeypatch.setenv("KEY", "sk-planted")
     _, launch = planned(port, policy={"api_key_env": "KEY"})
     record = ways.start(replace(launch, environ=os.environ), "docker", records)
-    wait_for(lambda: len(recorder()) >= 2)
+    wait_for(lambda: "Pulling image" in record.log_path.read_text())
     run = next(call for call in recorder() if call[1] == "run")
     assert run[run.index("--name") + 1] == record.handle == "vllm-llama-8b"
     # one argument, whatever is in it
     assert "/data/my cache; rm -rf /:/root/.cache/huggingface" in run
     assert run[run.index("--publish") + 1] == f"127.0.0.1:{port}:{port}" or f"127.0.0.1:{port}" in " ".join(run)
+    # one that fails is not started again, and its name is free for the next
+    assert "--rm" in run
+    assert not {"--restart", "--detach"} & set(run)
     assert not any("planted" in word for call in recorder() for word in call)
-    assert ["docker", "logs", "--follow", "vllm-llama-8b"] in recorder()
     assert ways.is_running(record)
-    ways.stop(record)
-    assert ["docker", "rm", "--force", "vllm-llama-8b"] in recorder()
+    assert ways.stop(record)
+    assert "INT" in record.log_path.read_text()
+    assert not ways.is_running(record)
+    assert not any(call[1] in ("stop", "rm") for call in recorder())
 
 
 def test_compose_gets_a_file(recorder: Callable[[], list[list[str]]], records: Records, port: int) -> None:
     _, launch = planned(port)
     record = ways.start(replace(launch, environ=os.environ), "compose", records)
-    wait_for(lambda: len(recorder()) >= 2)
-    assert ["docker", "compose", "--file", record.handle, "up", "--detach"] in recorder()
-    assert "vllm" in Path(record.handle).read_text()
-    ways.stop(record)
-    assert ["docker", "compose", "--file", record.handle, "down", "--timeout", "30"] in recorder()
+    wait_for(lambda: "Pulling image" in record.log_path.read_text())
+    (call,) = recorder()
+    assert call[:5] == ["docker", "compose", "--file", record.handle, "up"]
+    assert 'restart: "no"' in Path(record.handle).read_text()
+    assert ways.stop(record)
+    assert "INT" in record.log_path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("way", "end"), [("docker", ["stop", "--time", "30"]), ("compose", ["down", "--timeout", "30"])]
+)
+def test_a_container_whose_client_is_gone_is_found_and_ended(
+    recorder: Callable[[], list[list[str]]], records: Records, port: int, way: str, end: list[str]
+) -> None:
+    _, launch = planned(port)
+    record = ways.start(replace(launch, environ=os.environ), way, records)
+    wait_for(lambda: "Pulling image" in record.log_path.read_text())
+    os.kill(int(record.client.partition(":")[0]), signal.SIGKILL)
+    wait_for(lambda: not process.is_running(record.client))
+    assert ways.is_running(record)
+    assert ways.stop(record)
+    assert any(end == [word for word in call if word in end] for call in recorder())
+    assert not ways.is_running(record)
 
 
 def test_a_user_unit_logs_to_our_file(
@@ -142,11 +175,36 @@ def test_a_user_unit_logs_to_our_file(
 def test_a_refusal_is_said_in_its_own_words(
     recorder: Callable[[], list[list[str]]], records: Records, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("RECORDER_EXIT", "125")
+    monkeypatch.setenv("RECORDER_SAYS", "Failed to connect to bus: No medium found")
     _, launch = planned(port)
-    with pytest.raises(ways.LaunchError, match="docker refused: exit code 125"):
-        ways.start(replace(launch, environ=os.environ), "docker", records)
+    with pytest.raises(ways.LaunchError, match="systemd-run refused: Failed to connect to bus"):
+        ways.start(replace(launch, environ=os.environ), "systemd", records)
     assert records.all() == []
+
+
+@pytest.mark.parametrize(
+    ("said", "cause"),
+    [
+        ('could not select device driver "" with capabilities: [[gpu]].', "Container Toolkit"),
+        ("Cannot connect to the Docker daemon at unix:///var/run/docker.sock.", "the docker daemon does not answer"),
+    ],
+)
+def test_what_docker_refuses_is_read_like_any_other_ending(
+    recorder: Callable[[], list[list[str]]], records: Records, port: int, monkeypatch: pytest.MonkeyPatch,
+    said: str, cause: str,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("RECORDER_SAYS", f"docker: Error response from daemon: {said}")
+    response, launch = planned(port)
+    watch = Watch(ways.start(replace(launch, environ=os.environ), "docker", records), response)
+
+    def ended() -> bool:
+        watch.poll()
+        return watch.state == ENDED
+
+    wait_for(ended)
+    assert watch.failure is not None
+    assert cause in watch.failure.cause
+    watch.close()
 
 
 @pytest.mark.parametrize("way", ["docker", "compose", "systemd"])

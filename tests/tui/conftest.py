@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 
 from tests.planning.conftest import CONFIGS
 from wizard_tui.hardware.gpu import GPU, Detection
+from wizard_tui.hardware.observed import Observation
 from wizard_tui.launch.machine import Machine
 from wizard_tui.models.metadata import ModelMetadata, metadata_from_config
 from wizard_tui.tui.app import WizardApp
@@ -34,6 +35,7 @@ async def opened(
     state: Path | None = None,
     resume: bool = False,
     toasts: bool = False,
+    observed: Callable[[], Sequence[Observation]] = tuple,
     **fields: str,
 ) -> AsyncIterator[Pilot[str]]:
     """The running wizard, settled: facts are read and the plan is made."""
@@ -43,6 +45,7 @@ async def opened(
     sources = Sources(
         load_model=load_model,
         detect=lambda: Detection(gpus=gpus),
+        observed=observed,
         look=lambda response, way: Machine(Detection(gpus=gpus)),
     )
     app = WizardApp(session, state_file=StateFile(state) if state else None, sources=sources)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,13 @@ from textual.pilot import Pilot
 from textual.widgets import Input, Log
 
 from tests.tui.conftest import opened, settled, text_of, typed, until
+from wizard_tui.hardware.catalog import get_gpu_by_name
+from wizard_tui.hardware.gpu import GPU
+from wizard_tui.hardware.observed import Observations
 from wizard_tui.launch import ways
+from wizard_tui.launch.launcher import Launcher
 from wizard_tui.launch.records import Records
 from wizard_tui.launch.watch import ENDED
-from wizard_tui.tui.launcher import Launcher
 from wizard_tui.tui.screens.leave import LeaveScreen
 from wizard_tui.tui.screens.wizard import WizardScreen
 
@@ -29,9 +33,11 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def at_launch(port: int, size: tuple[int, int] = (120, 36)) -> AsyncIterator[Pilot[str]]:
+async def at_launch(
+    port: int, size: tuple[int, int] = (120, 36), gpus: tuple[GPU, ...] = ()
+) -> AsyncIterator[Pilot[str]]:
     fields = {"policy__port": str(port), "workload__concurrency": "2", "workload__prompt_tokens": "40"}
-    async with opened(size, **fields) as pilot:
+    async with opened(size, gpus, observed=Observations().all, **fields) as pilot:
         await pilot.press(*["ctrl+n"] * 6)
         await until(pilot, lambda: launcher(pilot).checked and not launcher(pilot).busy)
         yield pilot
@@ -75,6 +81,8 @@ async def test_from_start_to_stop(stand_in: Callable[..., None], port: int, size
         assert "[x] ready" in facts
         assert "GPU KV cache size" in facts
         assert "w0 w1" in facts
+        assert [row.name for row in launcher(pilot).answer_rows] == ["TTFT", "Output of one user"]
+        assert "Output of one user" in facts
         log = pilot.app.screen.query_one("#launch-log", Log)
         assert any("Model loading took" in line for line in log.lines)
         assert not any("pid=" in line for line in log.lines)
@@ -115,6 +123,40 @@ async def test_a_failure_is_cured_by_one_key(stand_in: Callable[..., None], port
         await pilot.press("ctrl+z")
         await settled(pilot)
         assert session.texts["model.max_model_len"] == ""
+
+
+H100 = replace(get_gpu_by_name("H100 80GB"), index=0)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_start_corrects_the_next_plan_until_that_is_forgotten(
+    stand_in: Callable[..., None], port: int, fails: bool
+) -> None:
+    log = ["Available KV cache memory: 50.00 GiB"]
+    stand_in(log=log, **({"fail": ["RuntimeError: NCCL error in: x.cpp"]} if fails else {}))
+    async with at_launch(port, gpus=(H100,)) as pilot:
+        session = pilot.app.session  # type: ignore[attr-defined]
+        before = session.response.memory.kv_available
+        assert abs(before / 2**30 - 50) > 1
+        await pilot.press("s")
+        await until(pilot, lambda: bool(launcher(pilot).problem))
+        await pilot.press("s")
+        await until(pilot, lambda: session.observed and session.response.memory.kv_available != before)
+        assert session.response.memory.kv_available / 2**30 == pytest.approx(50.0)
+        await until(pilot, lambda: "GiB in this plan by what 1 start(s) here showed" in joined(pilot))
+    # the next wizard knows it too
+    async with at_launch(port, gpus=(H100,)) as pilot:
+        session = pilot.app.session  # type: ignore[attr-defined]
+        assert session.response.memory.kv_available / 2**30 == pytest.approx(50.0)
+        await until(pilot, lambda: not launcher(pilot).busy)
+        await pilot.press("u")
+        await until(pilot, lambda: session.response.memory.kv_available == before)
+        assert "in this plan by what" not in joined(pilot)
+    assert Observations().all() == ()
+
+
+def joined(pilot: Pilot[str]) -> str:
+    return " ".join(text_of(pilot, "#launch-lines").split())
 
 
 async def test_quitting_asks_and_the_next_wizard_finds_it_again(stand_in: Callable[..., None], port: int) -> None:

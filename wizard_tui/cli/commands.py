@@ -171,6 +171,9 @@ def verify(
     log: Annotated[
         Path, typer.Argument(help="what vLLM printed at its start; - reads it from a pipe", metavar="LOGFILE")
     ],
+    keep: Annotated[
+        bool, typer.Option("--keep", help="correct the next plan on this machine by what the log shows")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print the comparison as JSON")] = False,
 ) -> None:
     """Hold the plan against what vLLM printed at its start.
@@ -179,7 +182,7 @@ def verify(
     """
     from wizard_tui.cli.compare import verify_log
 
-    raise typer.Exit(verify_log(log, asked, as_json=as_json))
+    raise typer.Exit(verify_log(log, asked, as_json=as_json, keep=keep))
 
 
 @app.command()

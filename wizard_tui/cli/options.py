@@ -7,6 +7,7 @@ and in the wizard's forms.
 from __future__ import annotations
 
 import inspect
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import wraps
@@ -42,6 +43,19 @@ class UsageError(Exception):
 def option_of(path: str) -> str:
     """The long option of a field, such as `--gpus` of `hardware.gpus`."""
     return "--" + path.partition(".")[2].replace("_", "-")
+
+
+def words_of(patch: Mapping[str, Mapping[str, Any]]) -> str:
+    """A change of a request as it is typed, such as `--max-model-len 4096 --no-enforce-eager`; None is `auto`."""
+    words = []
+    for section, fields in patch.items():
+        for name, value in fields.items():
+            option = option_of(f"{section}.{name}")
+            if isinstance(value, bool):
+                words.append(option if value else f"--no-{option.removeprefix('--')}")
+            else:
+                words += [option, shlex.quote("auto" if value is None else str(value))]
+    return " ".join(words)
 
 
 @dataclass(frozen=True)

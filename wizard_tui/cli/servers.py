@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import sys
 import time
@@ -13,26 +12,22 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from types import FrameType
 
-from wizard_tui.cli.compare import figure_line
-from wizard_tui.cli.options import Asked, UsageError
+from wizard_tui.cli.compare import failure_lines, figure_line
+from wizard_tui.cli.options import Asked, UsageError, words_of
 from wizard_tui.hardware.observed import Observations
 from wizard_tui.launch import ways
-from wizard_tui.launch.calibrate import observation
-from wizard_tui.launch.client import Answer, AnswerError, Asker, LoadResult, load_run
-from wizard_tui.launch.failures import Failure
+from wizard_tui.launch.client import GREETING, LoadPoint
+from wizard_tui.launch.launcher import Launcher
 from wizard_tui.launch.machine import look
 from wizard_tui.launch.preflight import Check, preflight, would_stop
 from wizard_tui.launch.records import Record, Records
-from wizard_tui.launch.verify import compare, compare_speed
 from wizard_tui.launch.watch import ENDED, READY, Watch
 from wizard_tui.planning.decide import Decision, decide
 from wizard_tui.planning.planner import plan
 from wizard_tui.resolve import resolve
-from wizard_tui.schemas.outputs import PerfEstimate, PlanResponse
+from wizard_tui.schemas.outputs import PlanResponse
 
 LOOK_EVERY_S = 0.5
-GREETING = "Say hello in one sentence."
-GREETING_TOKENS = 48
 OK, PROBLEM, INTERRUPTED = 0, 1, 130
 _MARKS = {"ok": "ok  ", "warn": "warn", "bad": "BAD "}
 
@@ -55,36 +50,39 @@ def doctor(asked: Asked, way: str, *, as_json: bool) -> int:
 def launch(asked: Asked, way: str, *, detach: bool, force: bool, load: bool, show_log: bool) -> int:
     """Start a server, follow it until it is ready, hold it against the plan, ask it something, and stay with it."""
     decision, response = _planned(asked)
-    checks = preflight(look(response, _way(way)), response, way)
-    for line in _check_lines([check for check in checks if check.state != "ok"]):
-        sys.stderr.write(line)
-    if would_stop(checks) and not force:
-        raise UsageError("nothing was started, as it would not come up; put the lines above right, or add --force")
+    launcher = Launcher(way=_way(way))
     try:
-        record = ways.start(ways.Launch(response.config, decision.request, os.environ), way, Records())
+        launcher.start(decision, response, force=force)
     except ValueError as error:
-        raise UsageError(str(error)) from None
-    _say(f"{record.name} is starting; its log is {record.log}")
-    watch = Watch(record, response)
+        for line in _check_lines([check for check in launcher.checks if check.state != "ok"]):
+            sys.stderr.write(line)
+        stopped = would_stop(launcher.checks) and not force
+        cure = "nothing was started: put the lines marked BAD right, or add --force" if stopped else str(error)
+        raise UsageError(cure) from None
+    for line in _check_lines([check for check in launcher.checks if check.state != "ok"]):
+        sys.stderr.write(line)
+    watch = launcher.watch
+    assert watch is not None  # noqa: S101 - it has just been started
+    _say(f"{watch.record.name} is starting; its log is {watch.record.log}")
     try:
         with _ended_by_signals():
-            _follow_to_ready(watch, show_log=show_log)
+            _follow_to_ready(launcher, watch, show_log=show_log)
             if watch.state == ENDED:
-                return _ended(watch)
-            _greet(watch, decision, response, load=load)
+                return _ended(launcher, watch)
+            _greet(launcher, watch, load=load)
             if detach:
-                _say(f"it keeps running; `vllm-wizard-tui servers stop {record.name}` stops it")
+                _say(f"it keeps running; `vllm-wizard-tui servers stop {watch.record.name}` stops it")
                 return OK
             _say("ready; ctrl+c stops it")
             while watch.state != ENDED:
                 time.sleep(LOOK_EVERY_S)
-                _show(watch.poll(), show_log=show_log)
-            return _ended(watch)
+                _show(launcher.poll(), show_log=show_log)
+            return _ended(launcher, watch)
     except KeyboardInterrupt:
-        _say(f"stopping {record.name}")
-        return INTERRUPTED if _stopped(record) else PROBLEM
+        _say(f"stopping {watch.record.name}")
+        return INTERRUPTED if launcher.stop() else PROBLEM
     finally:
-        watch.close()
+        launcher.close()
 
 
 def list_servers(*, as_json: bool) -> None:
@@ -147,10 +145,10 @@ def _way(way: str) -> str:
     return way
 
 
-def _follow_to_ready(watch: Watch, *, show_log: bool) -> None:
+def _follow_to_ready(launcher: Launcher, watch: Watch, *, show_log: bool) -> None:
     said = ""
     while watch.state not in (READY, ENDED):
-        _show(watch.poll(), show_log=show_log)
+        _show(launcher.poll(), show_log=show_log)
         now = next((stage for stage in watch.stages() if stage.state == "now"), None)
         # progress in steps of a tenth, so that a log of this stays short
         share = "" if now is None or now.share is None else f" {int(10 * now.share) * 10} %"
@@ -160,82 +158,48 @@ def _follow_to_ready(watch: Watch, *, show_log: bool) -> None:
         time.sleep(LOOK_EVERY_S)
 
 
-def _greet(watch: Watch, decision: Decision, response: PlanResponse, *, load: bool) -> None:
+def _greet(launcher: Launcher, watch: Watch, *, load: bool) -> None:
     """What was predicted and what came, the first answer, and a load run where it is wanted."""
-    watch.measure()
     _say(f"ready after {watch.seconds:.0f} s at {watch.record.base_url}")
-    for row in compare(response, watch.log):
+    for row in launcher.rows:
         sys.stdout.write(figure_line(row))
-    if (seen := observation(decision, watch.log)) is not None:
-        try:
-            Observations().add(seen)
-            _say(f"kept as calibration of this machine: {seen.more_bytes / 2**30:+.2f} GiB")
-        except OSError as error:
-            _say(f"the calibration cannot be kept: {error.strerror or error}")
-    try:
-        answer, result = asyncio.run(_asked(watch.record, decision, load=load))
-    except AnswerError as error:
-        _say(f"the smoke test failed: {error}")
-        return
-    if result is not None:
-        Records().keep_result(watch.record, asdict(result))
-    sys.stdout.write(speed_lines(answer, result, response.performance))
+    _say_what_was_learnt(launcher)
+    launcher.problem = ""
+    asyncio.run(launcher.ask())
+    if launcher.answer is not None:
+        words = "".join(char if char.isprintable() else " " for char in launcher.answer.text).strip()
+        sys.stdout.write(f"asked: {GREETING}  answered: {words[:200]}\n")
+        sys.stdout.write("".join(figure_line(row) for row in launcher.answer_rows))
+    if load and not launcher.problem:
+        asyncio.run(launcher.load(_say_point))
+    if launcher.problem:
+        _say(launcher.problem)
+    if launcher.result is not None:
+        sys.stdout.write("".join(figure_line(row) for row in launcher.result_rows))
+        sys.stdout.write(f"to plan with this: {words_of(launcher.measured())}\n")
     sys.stdout.flush()
 
 
-async def _asked(record: Record, decision: Decision, *, load: bool) -> tuple[Answer, LoadResult | None]:
-    workload = decision.request.workload
-    async with Asker(record.base_url, record.api_key_env) as asker:
-        model = await asker.model()
-        answer = await asker.first(model, GREETING, GREETING_TOKENS)
-        if not load:
-            return answer, None
-        _say(f"load run: {workload.concurrency} in flight, {workload.prompt_tokens} + {workload.gen_tokens} tokens")
-        result = await load_run(
-            asker,
-            concurrency=workload.concurrency,
-            prompt_tokens=workload.prompt_tokens,
-            gen_tokens=workload.gen_tokens,
-            requests=max(8, 3 * workload.concurrency),
-        )
-        return answer, result
+def _say_what_was_learnt(launcher: Launcher) -> None:
+    if launcher.kept is not None:
+        more = launcher.kept.more_bytes / 2**30
+        _say(f"kept as calibration of this machine: {more:+.2f} GiB; `vllm-wizard-tui calibration clear` removes it")
+    elif launcher.problem:
+        _say(launcher.problem)
 
 
-def speed_lines(answer: Answer, result: LoadResult | None, predicted: PerfEstimate) -> str:
-    """The answer and its pace; with a load run its figures beside the predicted ranges."""
-    words = "".join(char if char.isprintable() else " " for char in answer.text).strip()
-    lines = [f"asked: {GREETING}  answered: {words[:200]}"]
-    lines.append(f"first token after {answer.ttft_ms:.0f} ms, {answer.tpot_ms:.1f} ms for each further one")
-    if result is not None:
-        lines += [figure_line(row).rstrip() for row in compare_speed(result, predicted)]
-        lines.append(
-            f"to plan with this: --measured-toks-per-s {result.toks_per_s:.1f} --measured-ttft-ms {result.ttft_ms:.1f} "
-            f"--measured-tpot-ms {result.tpot_ms:.2f} --measured-concurrency {result.concurrency}"
-        )
-    return "".join(f"{line}\n" for line in lines)
+def _say_point(point: LoadPoint) -> None:
+    _say(f"[{point.seconds:4.0f} s] {point.done} answers, {point.toks_per_s:,.0f} tok/s")
 
 
-def _ended(watch: Watch) -> int:
-    Records().forget(watch.record)
+def _ended(launcher: Launcher, watch: Watch) -> int:
     failure = watch.failure
     if failure is None:
         _say(f"{watch.record.name} has ended; the end of its log {watch.record.log} tells more")
     else:
         sys.stderr.write(failure_lines(failure))
+    _say_what_was_learnt(launcher)
     return PROBLEM
-
-
-def failure_lines(failure: Failure) -> str:
-    """Cause, evidence, and the change that cures it."""
-    lines = [f"it ended: {failure.cause}", f"  log: {failure.evidence}"]
-    changes = [
-        f"--{name.replace('_', '-')} {value if value is not None else 'auto'}"
-        for fields in failure.patch.values()
-        for name, value in fields.items()
-    ]
-    if changes:
-        lines.append(f"  to cure it: {' '.join(changes)}")
-    return "".join(f"{line}\n" for line in lines)
 
 
 def _stopped(record: Record) -> bool:

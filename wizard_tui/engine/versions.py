@@ -25,7 +25,8 @@ class VersionRules:
     `default_state_prefix_caching`. `counts_in_flight_batches`: windows reserve for every batch in
     flight, not for one. `gdn_prefill_checkpoints`: gated DeltaNet keeps one more state for prefix caching where its
     FlashInfer kernel runs. `pads_mxfp4_hidden_on_hopper`: MXFP4 experts have a hidden size that 256 divides there too.
-    `cuda`: what its wheels and images without a suffix are built with. `note` is not empty when the version is newer than what is known here.
+    `cuda`: what its wheels and images without a suffix are built with. `note` is not empty when the version is newer
+    than what is known here.
     """
 
     version: str

@@ -17,6 +17,8 @@ import httpx2 as httpx
 
 HEALTH_S = 1.0
 ANSWER_S = 600.0
+GREETING = "Say hello in one sentence."
+GREETING_TOKENS = 48
 LONGEST_METRICS = 4 << 20
 # gauges whose labels are the cache's configuration (v1/metrics/loggers.py)
 _CACHE_INFO = re.compile(r"^vllm:cache_config_info\{(.*)\} ", re.MULTILINE)
@@ -161,6 +163,16 @@ class Asker:
             ttft_ms=1000 * (first - begun),
             total_ms=1000 * (last - begun),
         )
+
+
+async def smoke_test(asker: Asker) -> Answer:
+    """One real request and its answer. Raises AnswerError.
+
+    A single token is asked for before it: the first request of all also pays for what a server does once.
+    """
+    model = await asker.model()
+    await asker.first(model, GREETING, 1)
+    return await asker.first(model, GREETING, GREETING_TOKENS)
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, TypeAlias
 
-from wizard_tui.launch.startup_log import STAGES, brief, clean_line
-from wizard_tui.schemas.outputs import PlanResponse
+from wizard_tui.launch.calibrate import corrected
+from wizard_tui.launch.startup_log import STAGES, StartupLog, brief, clean_line, is_told_in_passing
+from wizard_tui.planning.decide import Decision
+from wizard_tui.planning.suggest import patched, suggestions
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -21,10 +23,13 @@ else:
     import tomli as tomllib
 
 STEP = 0.03
+LEAST_BATCHED_TOKENS = 512
 LONGEST_EVIDENCE = 400
 _PLACEHOLDER = re.compile(r"\{([^}]+)\}")
 
-Patch = Mapping[str, Mapping[str, Any]]
+DEFAULT_PORT = 8000
+
+Patch: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ class _Rule:
     patterns: tuple[re.Pattern[str], ...]
     cause: str
     stages: tuple[str, ...]
-    patch: Mapping[str, str] | str
+    cures: tuple[Mapping[str, str | bool] | str, ...]
 
 
 class FailureReader:
@@ -58,7 +63,10 @@ class FailureReader:
         """Take one line, which the server printed at a stage of its start."""
         if not _any_known().search(line):
             return
-        message = brief(clean_line(line))
+        clean = clean_line(line)
+        if is_told_in_passing(clean):
+            return
+        message = brief(clean)
         for rule in _rules():
             if self._found is not None and rule.place >= self._found[0].place:
                 return
@@ -69,72 +77,88 @@ class FailureReader:
                     self._found = rule, match.groupdict(), message.strip()[:LONGEST_EVIDENCE]
                     return
 
-    def failure(self, response: PlanResponse | None = None, installed_vllm: str | None = None) -> Failure | None:
-        """The ending that was found; with the plan that was started, also the change that cures it."""
+    def failure(self, decision: Decision | None = None, log: StartupLog | None = None) -> Failure | None:
+        """The ending that was found; with the plan that was started, also the change that cures it: the first of the
+        rule's cures that can be worked out from that plan and from what the log told before it ended."""
         if self._found is None:
             return None
         rule, said, evidence = self._found
-        values = _values(said, response, installed_vllm)
-        cause = _PLACEHOLDER.sub(lambda match: str(values(match[1]) or match[1]), rule.cause)
-        return Failure(rule.name, cause, evidence, _patch(rule, values, response))
+        known = _Known(said, decision, log or StartupLog())
+        cause = _PLACEHOLDER.sub(lambda match: known.value(match[1]) or match[1], rule.cause)
+        patches = (known.what_fits() if isinstance(cure, str) else known.patch(cure) for cure in rule.cures)
+        return Failure(rule.name, cause, evidence, next((patch for patch in patches if patch), {}))
 
 
-def read_failure(lines: Iterable[str], response: PlanResponse | None = None) -> Failure | None:
+def read_failure(lines: Iterable[str], decision: Decision | None = None) -> Failure | None:
     """The ending that a whole log tells of; None when it tells of none."""
-    from wizard_tui.launch.startup_log import StartupLog
-
     log, reader = StartupLog(), FailureReader()
     for line in lines:
         log.feed(line)
         reader.feed(line, log.stage)
-    return reader.failure(response, log.values.get("version"))
+    return reader.failure(decision, log)
 
 
-def _patch(rule: _Rule, values: Any, response: PlanResponse | None) -> Patch:
-    if isinstance(rule.patch, str):
-        # what makes it fit: the first suggestion of the plan
-        report = response.feasibility if response is not None else None
-        return report.suggestions[0].patch if report and not report.fits and report.suggestions else {}
-    changes: dict[str, dict[str, Any]] = {}
-    for path, template in rule.patch.items():
-        name = _PLACEHOLDER.fullmatch(template)
-        value = values(name[1]) if name else template
-        if name and value is None:
-            # what the change needs is not known
+@dataclass(frozen=True)
+class _Known:
+    """What a placeholder can stand for: a group of the pattern, or something of the plan or the log."""
+
+    said: Mapping[str, str]
+    decision: Decision | None
+    log: StartupLog
+
+    def what_fits(self) -> Patch:
+        """The first change that makes the plan fit, once it is corrected by what the log showed."""
+        if self.decision is None or (seen := corrected(self.decision, self.log)).fits:
             return {}
-        section, _, key = path.partition(".")
-        changes.setdefault(section, {})[key] = value or None
-    return changes
+        return next((one.patch for one in suggestions(seen)), {})
 
+    def patch(self, cure: Mapping[str, str | bool]) -> Patch:
+        """A change of the request; empty when something that it needs is not known, or when it changes nothing."""
+        changes: dict[str, dict[str, Any]] = {}
+        for path, template in cure.items():
+            name = _PLACEHOLDER.fullmatch(template) if isinstance(template, str) else None
+            value = self.value(name[1]) if name else template
+            if value is None:
+                return {}
+            section, _, key = path.partition(".")
+            changes.setdefault(section, {})[key] = value or None
+        request = self.decision.request if self.decision is not None else None
+        return {} if request is not None and patched(request, changes) == request else changes
 
-def _values(said: Mapping[str, str], response: PlanResponse | None, installed_vllm: str | None) -> Any:
-    """What a placeholder stands for: a group of the pattern, or something worked out."""
-    config = response.config if response is not None else None
-    share = config.gpu_memory_utilization if config is not None else None
-    if share is None and response is not None and response.memory.total:
-        share = response.memory.budget / response.memory.total
-
-    def value(name: str) -> str | None:
-        if said.get(name) is not None:
-            return str(said[name]).rstrip(".")
-        if name == "port":
-            return f"port {config.port or 8000}" if config is not None else "the port that was asked for"
-        if name == "free port":
-            return str(_free_port((config.port or 8000) if config is not None else 8000))
+    def value(self, name: str) -> str | None:
+        """The text for a placeholder; None when it is not known."""
+        if self.said.get(name) is not None:
+            return str(self.said[name]).rstrip(".")
         if name == "half of asked":
-            return str(max(256, int(said["asked"]) // 2)) if "asked" in said else None
+            return str(max(256, int(self.said["asked"]) // 2)) if self.said.get("asked") else None
         if name == "free share":
-            free, total = float(said["free"]), float(said["total"])
+            free, total = float(self.said["free"]), float(self.said["total"])
             return f"{max(0.05, int(100 * free / total - 1) / 100):.2f}" if total else None
-        if name == "higher utilization":
-            return f"{min(0.97, share + STEP):.2f}" if share is not None and share < 0.97 else None
-        if name == "lower utilization":
-            return f"{max(0.1, share - STEP):.2f}" if share is not None else None
         if name == "installed version":
-            return installed_vllm
-        return None
+            return self.log.values.get("version")
+        return self._planned(name)
 
-    return value
+    def _planned(self, name: str) -> str | None:
+        if self.decision is None:
+            return "the port that was asked for" if name == "port" else None
+        settings, port = self.decision.estimate.settings, self.decision.request.policy.port or DEFAULT_PORT
+        share = settings.gpu_memory_utilization
+        if name == "port":
+            return f"port {port}"
+        if name == "free port":
+            return str(_free_port(port))
+        if name == "higher utilization":
+            return f"{min(0.97, share + STEP):.2f}" if share < 0.97 else None
+        if name == "lower utilization":
+            return f"{max(0.1, share - STEP):.2f}"
+        if name == "fewer batched tokens":
+            tokens = settings.max_num_batched_tokens
+            return str(tokens // 2) if tokens >= 2 * LEAST_BATCHED_TOKENS else None
+        if name == "fewer sequences":
+            return str(settings.max_num_seqs // 2) if settings.max_num_seqs > 1 else None
+        if name == "batched sequences":
+            return str(min(settings.max_num_seqs, settings.max_num_batched_tokens))
+        return None
 
 
 def _free_port(taken: int) -> int:
@@ -156,7 +180,7 @@ def _rules() -> tuple[_Rule, ...]:
             tuple(re.compile(pattern) for pattern in row["evidence"]),
             row["cause"],
             tuple(row.get("stage", ())),
-            row.get("patch", {}),
+            tuple(row.get("cures", ())),
         )
         for place, row in enumerate(table["failure"])
     )

@@ -91,8 +91,8 @@ def _driver(machine: Machine, response: PlanResponse | None, way: str) -> Iterat
     version = _version_to_run(machine, response, way)
     cuda = rules_for(version).built_with_cuda
     there = int(driver.partition(".")[0]) if driver.partition(".")[0].isdigit() else 0
-    said = f"driver {driver} runs CUDA {machine.detection.cuda_version or '?'}, "
-    said += f"vLLM {release_text(version)} is built with {cuda[0]}.{cuda[1]}"
+    said = f"{driver} runs CUDA {machine.detection.cuda_version or '?'}, "
+    said += f"vLLM {_release(version)} is built with {cuda[0]}.{cuda[1]}"
     own = OWN_DRIVER[cuda] if cuda in OWN_DRIVER else OLDEST_DRIVER[cuda[0]]
     if there < OLDEST_DRIVER[cuda[0]]:
         cure = f"update the NVIDIA driver to {own} or newer"
@@ -113,7 +113,7 @@ def _version_to_run(machine: Machine, response: PlanResponse | None, way: str) -
     return machine.vllm_version or planned
 
 
-def release_text(version: str | None) -> str:
+def _release(version: str | None) -> str:
     """A version as its release alone, the newest known for None."""
     return ".".join(map(str, release_of(rules_for(version).version)))
 
@@ -161,7 +161,7 @@ def _memory(machine: Machine, response: PlanResponse | None) -> Iterator[Check]:
     fullest = min(gpus, key=lambda gpu: gpu.total_bytes - gpu.used_bytes)
     free, total = fullest.total_bytes - fullest.used_bytes, fullest.total_bytes
     held = f"; held by {', '.join(fullest.holders)}" if fullest.holders else ""
-    said = f"GPU {fullest.index}: {gib(free):.1f} of {gib(total):.1f} GiB are free"
+    said = f"{gib(free):.1f} of {gib(total):.1f} GiB are free on GPU {fullest.index or 0}"
     if response is None:
         yield Check("GPU memory", "ok", f"{said}{held}")
     elif free < response.memory.budget:

@@ -18,6 +18,7 @@ GRACE_S: tuple[tuple[signal.Signals, float], ...] = (
     (signal.SIGKILL, 5.0),
 )
 _POLL_S = 0.1
+LAST_BREATH_S = 2.0
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
@@ -45,6 +46,21 @@ def is_running(handle: str) -> bool:
     pid, started = _parts(handle)
     _reap(pid)
     return started != 0 and _started(pid) == started
+
+
+def exit_text(handle: str) -> str:
+    """How a process that this program started has ended, in words; empty while it runs and for one of others."""
+    child = _children.get(_parts(handle)[0])
+    if child is None or is_running(handle):
+        return ""
+    try:
+        # it may still be busy with ending its threads
+        code = child.wait(LAST_BREATH_S)
+    except subprocess.TimeoutExpired:
+        return ""
+    if code >= 0:
+        return f"the process ended with exit code {code}"
+    return f"the process was ended by signal {-code} ({signal.Signals(-code).name})"
 
 
 def stop(handle: str, grace: Sequence[tuple[signal.Signals, float]] = GRACE_S) -> bool:
@@ -93,8 +109,8 @@ def _stat(pid: int) -> list[str]:
 
 def _reap(pid: int) -> None:
     """Take note of the end of a child of ours, so that it is no zombie."""
-    if (child := _children.get(pid)) is not None and child.poll() is not None:
-        del _children[pid]
+    if (child := _children.get(pid)) is not None:
+        child.poll()
 
 
 def _parts(handle: str) -> tuple[int, int]:

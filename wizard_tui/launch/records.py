@@ -27,7 +27,8 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
 @dataclass(frozen=True)
 class Record:
     """One server. `way` is how it was started, `handle` what stops it there: `pid:start` of a process group, the name
-    of a container, a Compose file, a unit. `request` is the plan request as plain data."""
+    of a container, a Compose file, a unit. `client` is the `pid:start` of the docker that stays with a container.
+    `request` is the plan request as plain data."""
 
     name: str
     way: str
@@ -37,6 +38,7 @@ class Record:
     started_at: float
     request: dict[str, Any]
     api_key_env: str | None = None
+    client: str = ""
 
     @property
     def log_path(self) -> Path:

@@ -118,6 +118,12 @@ def brief(line: str) -> str:
     return f"{level}{process}{line[match.end() :]}"
 
 
+def is_told_in_passing(line: str) -> bool:
+    """Whether a clean line is one that vLLM itself marks as plain information, and so tells of no failure."""
+    match = _HEADER.match(line)
+    return match is not None and match["level"] in ("INFO", "DEBUG")
+
+
 def _number(text: str) -> float | int:
     plain = text.replace(",", "")
     return float(plain) if "." in plain else int(plain)

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wizard_tui.launch.startup_log import StartupLog
+from wizard_tui.planning.memory.overhead import facts
+from wizard_tui.planning.speed import performance
 from wizard_tui.schemas.inputs import PlanRequest
 from wizard_tui.schemas.numbers import gib
 from wizard_tui.schemas.outputs import PerfEstimate, PlanResponse
 
 if TYPE_CHECKING:
-    from wizard_tui.launch.client import LoadResult
+    from wizard_tui.launch.client import Answer, LoadResult
+    from wizard_tui.planning.decide import Decision
 
 ROUNDING_GIB = 0.005
 """vLLM prints GiB to two decimals."""
@@ -92,6 +95,10 @@ def compare(response: PlanResponse, log: StartupLog) -> list[Row]:
     # weights carry no band of their own in the response: half a percent covers padding and buffers
     slack = max(ROUNDING_GIB, 0.005 * weights)
     add("Model loading took", "GiB", weights, weights - slack, weights + slack, values.get("weights_gib"))
+    if memory.cuda_graphs:
+        graphs, spread = gib(memory.cuda_graphs), facts()["band"]["graphs_share"]
+        bounds = graphs * (1 - spread), graphs * (1 + spread)
+        add("CUDA graphs, estimated", "GiB", graphs, *bounds, values.get("graphs_estimated_gib"))
     low, high = (gib(size) for size in memory.kv_available_range)
     add("Available KV cache memory", "GiB", gib(memory.kv_available), low, high, values.get("available_kv_gib"))
     tokens_low, tokens_high = cache.tokens_range
@@ -104,14 +111,36 @@ def compare(response: PlanResponse, log: StartupLog) -> list[Row]:
 
 
 def compare_speed(result: LoadResult, predicted: PerfEstimate) -> list[Row]:
-    """A load run beside the predicted ranges, whose middle stands for the prediction."""
+    """A load run beside the predicted ranges."""
+    return _speed_rows(
+        ("Output of all users", "tok/s", result.toks_per_s, predicted.decode_toks_per_s_range),
+        ("TTFT", "ms", result.ttft_ms, predicted.ttft_ms_range),
+        ("TPOT", "ms", result.tpot_ms, predicted.tpot_ms_range),
+    )
+
+
+def compare_answer(answer: Answer, decision: Decision) -> list[Row]:
+    """One answer beside what the plan says of one request of its size alone; an answer of one token has no rate."""
+    planned = decision.request.workload
+    # a measured run whose size is left open is of the planned size, not of this one request's
+    run = {
+        f"measured_{name}": getattr(planned, f"measured_{name}") or getattr(planned, name)
+        for name in ("concurrency", "prompt_tokens", "gen_tokens")
+    }
+    alone = {"concurrency": 1, "prompt_tokens": max(1, answer.prompt_tokens), "gen_tokens": answer.tokens}
+    workload = planned.model_copy(update={**run, **alone, "shared_prefix_tokens": 0})
+    request = decision.request.model_copy(update={"workload": workload})
+    predicted = performance(request, decision.facts.metadata, decision.estimate)
+    rows = [("TTFT", "ms", answer.ttft_ms, predicted.ttft_ms_range)]
+    if answer.tokens > 1 and answer.tpot_ms > 0:
+        rows.append(("Output of one user", "tok/s", 1000 / answer.tpot_ms, predicted.single_stream_toks_per_s_range))
+    return _speed_rows(*rows)
+
+
+def _speed_rows(*figures: tuple[str, str, float, tuple[float, float]]) -> list[Row]:
+    """Measured figures beside predicted ranges, whose middle stands for the prediction."""
     return [
-        Row(name, unit, math.sqrt(low * high), low, high, measured)
-        for name, unit, measured, (low, high) in (
-            ("Output of all users", "tok/s", result.toks_per_s, predicted.decode_toks_per_s_range),
-            ("TTFT", "ms", result.ttft_ms, predicted.ttft_ms_range),
-            ("TPOT", "ms", result.tpot_ms, predicted.tpot_ms_range),
-        )
+        Row(name, unit, math.sqrt(low * high), low, high, measured) for name, unit, measured, (low, high) in figures
     ]
 
 

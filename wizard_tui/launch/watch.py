@@ -16,10 +16,14 @@ from wizard_tui.launch.downloads import downloaded_bytes
 from wizard_tui.launch.failures import Failure, FailureReader
 from wizard_tui.launch.records import Record
 from wizard_tui.launch.startup_log import LINE_LIMIT, STAGES, StartupLog, clean_line
+from wizard_tui.planning.decide import Decision
 from wizard_tui.schemas.outputs import PlanResponse
 
 STARTING, READY, ENDED = "starting", "ready", "ended"
 DOWNLOAD = "download"
+# the stages of the log in which the server listens
+SERVING = ("warm-up", "ready")
+_SECONDS = {"load": "load_seconds", "compile": "compile_seconds", "graphs": "graph_seconds"}
 READ_AT_ONCE = 1 << 20
 # progress bars end their states with a carriage return alone
 _BREAK = re.compile(rb"[\r\n]+")
@@ -39,18 +43,23 @@ class Stage:
 class Watch:
     """The view of one server. `poll` asks disk, port and system, and belongs in a thread; the rest is what it found.
 
-    `response` is the plan that was started. `clock` counts seconds.
+    `response` is the plan that was started, and `decision` what it was made of. `clock` counts seconds.
     """
 
     def __init__(
-        self, record: Record, response: PlanResponse | None = None, clock: Callable[[], float] = time.time
+        self,
+        record: Record,
+        response: PlanResponse | None = None,
+        decision: Decision | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        self.record, self.response = record, response
+        self.record, self.response, self.decision = record, response, decision
         self.log = StartupLog()
         self.state = STARTING
         self.stopped_by_user = False
         self._clock = clock
         self._failures = FailureReader()
+        self._failure: Failure | None = None
         self._file: BinaryIO | None = None
         self._rest = b""
         self._downloaded: tuple[float, int] | None = None
@@ -68,25 +77,27 @@ class Watch:
         """Why it ended; None while it runs, when it was stopped on purpose, and where the log does not tell."""
         if self.state != ENDED or self.stopped_by_user:
             return None
-        return self._failures.failure(self.response, self.log.values.get("version"))
+        return self._failure
 
     def poll(self) -> list[str]:
         """Look again; the new lines of the log, clean."""
-        lines = self._new_lines()
+        lines = self._read(self._new_lines())
+        self._look_at_disk()
+        # another server may answer on the port that this one does not get
+        if self.state == STARTING and self.log.stage in SERVING and self._client.is_healthy():
+            self.state, self._ready_after_s = READY, self._clock() - self.record.started_at
+        if self.state != ENDED and not ways.is_running(self.record):
+            # its last words may have come in between, and the system's word on it comes last
+            last = [text] if (text := ways.exit_text(self.record)) else []
+            lines += self._read([*self._new_lines(to_the_end=True), *last])
+            self._failure = self._failures.failure(self.decision, self.log)
+            self.state = ENDED
+        return lines
+
+    def _read(self, lines: list[str]) -> list[str]:
         for line in lines:
             self.log.feed(line)
             self._failures.feed(line, self.log.stage)
-        self._look_at_disk()
-        if self.state == STARTING and self._client.is_healthy():
-            self.state, self._ready_after_s = READY, self._clock() - self.record.started_at
-        if self.state != ENDED and not ways.is_running(self.record):
-            # its last words may have come in between
-            rest = self._new_lines(to_the_end=True)
-            for line in rest:
-                self.log.feed(line)
-                self._failures.feed(line, self.log.stage)
-            lines += rest
-            self.state = ENDED
         return lines
 
     def measure(self) -> None:
@@ -103,7 +114,7 @@ class Watch:
             at = -1 if download.state == "now" else at
         for place, name in enumerate(STAGES):
             state = "done" if place < at or self.state == READY else "now" if place == at else "later"
-            share, detail = self._share(name) if state == "now" else (None, "")
+            share, detail = self._share(name) if state == "now" else (None, self._took(name) if state == "done" else "")
             found.append(Stage(name, state, share, detail))
         return found
 
@@ -122,6 +133,11 @@ class Watch:
         if name == "graphs" and "graphs_percent" in values:
             return values["graphs_percent"] / 100, f"{values['graphs_percent']} %"
         return None, ""
+
+    def _took(self, name: str) -> str:
+        """How long a stage took, where the log says so."""
+        seconds = self.log.values.get(_SECONDS.get(name, ""))
+        return f"{seconds:,.0f} s" if seconds is not None else ""
 
     def _download_stage(self, at: int) -> Stage | None:
         total = self.response.config.deployment.download_bytes if self.response is not None else None

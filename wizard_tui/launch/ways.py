@@ -1,7 +1,8 @@
 """The ways to run a server: a process, a container, Compose, a systemd user unit.
 
-Each is started, followed, asked for and stopped by argument lists of programs, never by a shell. Output ends in one log
-file, so that whoever follows it need not know the way.
+Each is started, followed, asked for and stopped by argument lists of programs, never by a shell. All output ends in one
+log file, that of docker itself included, so that whoever follows it need not know the way. Containers are gone when
+they end: a server that fails is to be looked at, not to be started again and again.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -84,7 +85,7 @@ def start(launch: Launch, way: str, records: Records) -> Record:
             request=launch.request.model_dump(mode="json", exclude_unset=True),
             api_key_env=launch.config.deployment.api_key_env,
         )
-        record = replace(record, handle=_STARTERS[way](launch, log, environ))
+        record = _STARTERS[way](launch, record, environ)
         records.keep(record)
     except OSError as error:
         raise LaunchError(f"the server cannot be started: {error.strerror or error}") from None
@@ -95,28 +96,48 @@ def is_running(record: Record) -> bool:
     """Whether the server still runs."""
     if record.way == "process":
         return process.is_running(record.handle)
+    if record.client and process.is_running(record.client):
+        return True
     asked, running = {
         "docker": (["docker", "inspect", "--format", "{{.State.Running}}", record.handle], "true"),
-        "compose": (["docker", "compose", "--file", record.handle, "ps", "--quiet", "--status", "running"], None),
+        "compose": ([*_compose(record.handle), "ps", "--quiet", "--status", "running"], None),
         "systemd": (["systemctl", "--user", "is-active", record.handle], "active"),
     }[record.way]
     answer = _asked(asked)
     return bool(answer) if running is None else answer == running
 
 
+def exit_text(record: Record) -> str:
+    """How a server that was started by this program has ended, in words; empty where nobody knows."""
+    handle = record.handle if record.way == "process" else record.client
+    return process.exit_text(handle) if handle else ""
+
+
 def stop(record: Record) -> bool:
-    """Stop a server; True when it is gone."""
+    """Stop a server: it is asked by SIGINT, then by SIGTERM, then killed, each after a time. True when it is gone."""
     if record.way == "process":
         return process.stop(record.handle)
-    _asked(
-        {
-            "docker": ["docker", "rm", "--force", record.handle],
-            "compose": ["docker", "compose", "--file", record.handle, "down", "--timeout", "30"],
-            "systemd": ["systemctl", "--user", "stop", record.handle],
-        }[record.way],
-        STOP_S,
-    )
+    if record.client:
+        # docker hands the signals on to the container; asked before it is there, it gives up
+        process.stop(record.client)
+    for arguments in _ENDS[record.way](record.handle):
+        if not is_running(record):
+            break
+        _asked(arguments, STOP_S)
     return not is_running(record)
+
+
+def _compose(file: str) -> list[str]:
+    return ["docker", "compose", "--file", file]
+
+
+# what ends a server whose client is gone, one after the other as far as it is needed
+_ENDS: Mapping[str, Callable[[str], list[list[str]]]] = {
+    "docker": lambda name: [["docker", "stop", "--time", "30", name], ["docker", "rm", "--force", name]],
+    "compose": lambda file: [[*_compose(file), "down", "--timeout", "30"]],
+    # the unit is ended by SIGINT, as its properties say
+    "systemd": lambda unit: [["systemctl", "--user", "stop", unit]],
+}
 
 
 def vllm_program(environ: Mapping[str, str]) -> str:
@@ -127,39 +148,45 @@ def vllm_program(environ: Mapping[str, str]) -> str:
     return found
 
 
-def _process(launch: Launch, log: Path, environ: Mapping[str, str]) -> str:
-    return process.start([vllm_program(environ), "serve", *serve_arguments(launch.config)], log, environ)
+def _start_process(launch: Launch, record: Record, environ: Mapping[str, str]) -> Record:
+    arguments = [vllm_program(environ), "serve", *serve_arguments(launch.config)]
+    return replace(record, handle=process.start(arguments, record.log_path, environ))
 
 
-def _docker(launch: Launch, log: Path, environ: Mapping[str, str]) -> str:
+def _start_docker(launch: Launch, record: Record, environ: Mapping[str, str]) -> Record:
     cache = environ.get("HF_HOME") or str(Path.home() / ".cache/huggingface")
-    _run(docker_arguments(launch.config, cache), environ)
-    process.start(["docker", "logs", "--follow", launch.name], log, environ)
-    return launch.name
+    client = _client(docker_arguments(launch.config, cache), record, environ)
+    return replace(record, handle=launch.name, client=client)
 
 
-def _compose(launch: Launch, log: Path, environ: Mapping[str, str]) -> str:
-    file = log.with_suffix(".compose.yaml")
-    file.write_text(render_docker_compose(launch.config), encoding="utf-8")
-    _run(["docker", "compose", "--file", str(file), "up", "--detach"], environ)
-    process.start(["docker", "compose", "--file", str(file), "logs", "--follow", "--no-log-prefix"], log, environ)
-    return str(file)
+def _start_compose(launch: Launch, record: Record, environ: Mapping[str, str]) -> Record:
+    file = record.log_path.with_suffix(".compose.yaml")
+    file.write_text(render_docker_compose(launch.config, restart="no"), encoding="utf-8")
+    client = _client([*_compose(str(file)), "up", "--no-log-prefix", "--exit-code-from", "vllm"], record, environ)
+    return replace(record, handle=str(file), client=client)
 
 
-def _systemd(launch: Launch, log: Path, environ: Mapping[str, str]) -> str:
+def _client(arguments: Sequence[str], record: Record, environ: Mapping[str, str]) -> str:
+    """Start a docker that stays: it pulls what is missing, writes it all to the log, and ends with the container."""
+    _need(arguments[0], environ)
+    return process.start(arguments, record.log_path, environ)
+
+
+def _start_unit(launch: Launch, record: Record, environ: Mapping[str, str]) -> Record:
     # variables are named without their values, which systemd-run takes from its own environment
     passed = [name for name in _SERVICE_VARIABLES if name in environ]
     _run(
         [
             *("systemd-run", "--user", "--collect", "--unit", launch.name),
             *(f"--setenv={name}" for name in passed),
-            *("--property", f"StandardOutput=append:{log}", "--property", f"StandardError=append:{log}"),
+            *("--property", f"StandardOutput=append:{record.log}"),
+            *("--property", f"StandardError=append:{record.log}"),
             *("--property", "KillSignal=SIGINT", "--property", "TimeoutStopSec=45"),
             *("--", vllm_program(environ), "serve", *serve_arguments(launch.config)),
         ],
         environ,
     )
-    return f"{launch.name}.service"
+    return replace(record, handle=f"{launch.name}.service")
 
 
 _SERVICE_VARIABLES = (
@@ -167,18 +194,28 @@ _SERVICE_VARIABLES = (
     "CUDA_DEVICE_ORDER", "HIP_VISIBLE_DEVICES", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "LD_LIBRARY_PATH",
 )  # fmt: skip
 
-_STARTERS = {"process": _process, "docker": _docker, "compose": _compose, "systemd": _systemd}
+_STARTERS = {
+    "process": _start_process,
+    "docker": _start_docker,
+    "compose": _start_compose,
+    "systemd": _start_unit,
+}
+
+
+def _need(program: str, environ: Mapping[str, str]) -> None:
+    if shutil.which(program, path=environ.get("PATH")) is None:
+        raise LaunchError(f"{program} is not installed here; choose another way to start")
 
 
 def _run(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
     """Run a program that starts something and returns. Raises LaunchError with the last line that it said."""
-    if shutil.which(arguments[0], path=environ.get("PATH")) is None:
-        raise LaunchError(f"{arguments[0]} is not installed here; choose another way to start")
+    _need(arguments[0], environ)
     try:
-        # an image may have to be pulled first
-        ran = subprocess.run(arguments, env=environ, capture_output=True, text=True, errors="replace", check=False)
-    except OSError as error:
-        raise LaunchError(f"{arguments[0]} cannot be run: {error.strerror or error}") from None
+        ran = subprocess.run(
+            arguments, env=environ, capture_output=True, text=True, errors="replace", timeout=STOP_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise LaunchError(f"{arguments[0]} did not answer within {STOP_S:g} s; is its service well?") from None
     if ran.returncode:
         said = ran.stderr.strip().splitlines() or [f"exit code {ran.returncode}"]
         raise LaunchError(f"{arguments[0]} refused: {said[-1]}")

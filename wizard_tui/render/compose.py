@@ -24,32 +24,33 @@ from wizard_tui.render.yaml_text import to_yaml
 from wizard_tui.schemas.outputs import VLLMConfig
 
 
-def render_docker_compose(config: VLLMConfig) -> str:
+def render_docker_compose(config: VLLMConfig, *, restart: str = "unless-stopped") -> str:
     """One service, or for several machines the services `head` and `worker`, each behind a profile of that name.
 
+    `restart` is Compose's word for what happens when it ends.
     Raises ValueError for a flag the planned vLLM does not have.
     """
     document = {
         "name": instance_name(config),
-        "services": _services(config),
+        "services": _services(config, restart),
         "volumes": {"vllm-cache": {}},
     }
     return to_yaml(document)
 
 
-def _services(config: VLLMConfig) -> dict[str, Any]:
+def _services(config: VLLMConfig, restart: str) -> dict[str, Any]:
     if config.deployment.nodes == 1:
-        return {"vllm": _service(config, [])}
+        return {"vllm": _service(config, restart, [])}
     address = [address_flag(config), "${MASTER_ADDR:?address of the first machine}"]
     flag, step = rank_flag(config)
     own_rank = f"${{NODE_RANK:?{step} on the second machine, {2 * step} on the third, ...}}"
     return {
-        "head": {"profiles": ["head"], **_service(config, [*address, flag, "0"])},
-        "worker": {"profiles": ["worker"], **_service(config, [*address, flag, own_rank, "--headless"])},
+        "head": {"profiles": ["head"], **_service(config, restart, [*address, flag, "0"])},
+        "worker": {"profiles": ["worker"], **_service(config, restart, [*address, flag, own_rank, "--headless"])},
     }
 
 
-def _service(config: VLLMConfig, node_arguments: list[str]) -> dict[str, Any]:
+def _service(config: VLLMConfig, restart: str, node_arguments: list[str]) -> dict[str, Any]:
     arguments = serve_arguments(inside(config), node_options(config))
     service: dict[str, Any] = {
         "image": image(config),
@@ -60,7 +61,7 @@ def _service(config: VLLMConfig, node_arguments: list[str]) -> dict[str, Any]:
         "ipc": "host",
         "ulimits": {"memlock": -1, "stack": 67108864},
         **_gpus(config),
-        "restart": "unless-stopped",
+        "restart": restart,
         "stop_grace_period": "60s",
     }
     if config.deployment.nodes > 1:

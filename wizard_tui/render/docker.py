@@ -35,20 +35,22 @@ def render_docker_command(config: VLLMConfig) -> str:
     cache = Shell(f'"{HOST_HF_CACHE}:{HF_CACHE}"')
     (model, *flags) = [*serve_lines(inside(config), node_options(config)), *node_lines(config)]
     start = [*api_key_prefix(config), "docker", "run"]
-    return node_comment(config) + command([start, *_lines(config, cache), ("serve", *model), *flags])
+    stays: list[Line] = [("--detach",), ("--restart", "unless-stopped")]
+    return node_comment(config) + command([start, *stays, *_lines(config, cache), ("serve", *model), *flags])
 
 
 def docker_arguments(config: VLLMConfig, hf_cache: str) -> list[str]:
-    """The same for one machine as an argument list, with the directory of the Hub's cache; no shell reads it."""
+    """The same for one machine as an argument list, with the directory of the Hub's cache; no shell reads it.
+
+    The container stays in the foreground and is removed when it ends.
+    """
     lines = _lines(config, f"{hf_cache}:{HF_CACHE}")
-    return ["docker", "run", *flat(lines), "serve", *serve_arguments(inside(config), node_options(config))]
+    return ["docker", "run", "--rm", *flat(lines), "serve", *serve_arguments(inside(config), node_options(config))]
 
 
 def _lines(config: VLLMConfig, cache: str) -> list[Line]:
     return [
-        ("--detach",),
         ("--name", instance_name(config)),
-        ("--restart", "unless-stopped"),
         *_gpus(config),
         ("--ipc", "host"),
         ("--ulimit", "memlock=-1", "--ulimit", "stack=67108864"),

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from textual.message_pump import MessagePump
 
     from wizard_tui.hardware.gpu import Detection
+    from wizard_tui.hardware.observed import Observation
     from wizard_tui.launch.machine import Machine
     from wizard_tui.models.metadata import ModelMetadata
     from wizard_tui.models.search import Found
@@ -29,6 +30,12 @@ def _detect() -> Detection:
     from wizard_tui.hardware.detect import detect
 
     return detect()
+
+
+def _observed() -> Sequence[Observation]:
+    from wizard_tui.hardware.observed import Observations
+
+    return Observations().all()
 
 
 def _search_here(text: str) -> Sequence[Found]:
@@ -59,6 +66,7 @@ class Sources:
 
     load_model: Callable[[str, str | None, float | None], ModelMetadata] = _load_model
     detect: Callable[[], Detection] = _detect
+    observed: Callable[[], Sequence[Observation]] = _observed
     search_here: Callable[[str], Sequence[Found]] = _search_here
     search_hub: Callable[[str], Sequence[Found]] = _search_hub
     look: Callable[[PlanResponse | None, str], Machine] = _look
@@ -75,6 +83,6 @@ class Sources:
         target.post_message(await asyncio.to_thread(load))
 
     async def find_gpus(self, target: MessagePump) -> None:
-        """Ask the driver and post the answer."""
-        found = await asyncio.to_thread(self.detect)
-        target.post_message(GpusFound(found.gpus, found.problems, found.installed_vllm))
+        """Ask the driver and post the answer, with what earlier starts here have shown."""
+        found, observed = await asyncio.to_thread(lambda: (self.detect(), self.observed()))
+        target.post_message(GpusFound(found.gpus, found.problems, found.installed_vllm, observed))

@@ -10,6 +10,7 @@ from textual.message import Message
 
 if TYPE_CHECKING:
     from wizard_tui.hardware.gpu import GPU
+    from wizard_tui.hardware.observed import Observation
     from wizard_tui.models.metadata import ModelMetadata
 
 
@@ -37,3 +38,4 @@ class GpusFound(Message):
     gpus: Sequence[GPU]
     problems: Sequence[str] = ()
     installed_vllm: str | None = None
+    observed: Sequence[Observation] = ()

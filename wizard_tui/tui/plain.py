@@ -72,7 +72,7 @@ def _verdict(session: Session) -> str:
 
 def _find_gpus(session: Session, sources: Sources, say: Say) -> None:
     found = sources.detect()
-    session.gpus_found(found.gpus, found.installed_vllm)
+    session.gpus_found(found.gpus, found.installed_vllm, sources.observed())
     for gpu in found.gpus:
         say(f"Found: {gpu.name}.")
     for problem in found.problems:

@@ -70,7 +70,7 @@ class Session:
     detected: tuple[GPU, ...] | None = None
     installed_vllm: str | None = None
     proposals: tuple[str, ...] = ()
-    observed: tuple[Observation, ...] = ()
+    observed: Sequence[Observation] = ()
     problems: tuple[str, ...] = ()
     step: str = "welcome"
     left: Left | None = None
@@ -155,7 +155,7 @@ class Session:
             return
         try:
             here = are_of_this_box(gpus)
-            facts = Facts(metadata, gpus, self.installed_vllm if here else None, self.observed if here else ())
+            facts = Facts(metadata, gpus, self.installed_vllm if here else None, tuple(self.observed) if here else ())
             response = plan(self.request, facts)
         except ValueError as error:
             self.errors = {MODEL: str(error)}
@@ -283,12 +283,14 @@ class Session:
         self.metadata, self.model_state, self.model_problem = None, sentence, sentence
         return True
 
-    def gpus_found(self, gpus: Sequence[GPU], installed_vllm: str | None = None) -> list[str]:
-        """Take what the driver shows, and which vLLM is here.
+    def gpus_found(
+        self, gpus: Sequence[GPU], installed_vllm: str | None = None, observed: Sequence[Observation] = ()
+    ) -> list[str]:
+        """Take what the driver shows, which vLLM is here, and what earlier starts have shown.
 
         Gives the paths of the hardware fields that it fills, as far as nobody touched them.
         """
-        self.detected, self.installed_vllm = tuple(gpus), installed_vllm
+        self.detected, self.installed_vllm, self.observed = tuple(gpus), installed_vllm, observed
         if {self.origins[GPU_NAME], self.origins[GPU_COUNT]} - {"default"}:
             return []
         filled: dict[str, tuple[str, Origin]] = (
@@ -344,7 +346,7 @@ class Session:
         self.texts, self.origins, self.left = fresh.texts, fresh.origins, None
         self._done, self._undone = [], []
         if self.detected is not None:
-            self.gpus_found(self.detected, self.installed_vllm)
+            self.gpus_found(self.detected, self.installed_vllm, self.observed)
 
     def _remember(self, edit: Edit) -> None:
         last = self._done[-1] if self._done else None

@@ -37,7 +37,7 @@ from wizard_tui.tui.widgets.vram_bar import VramBar
 from wizard_tui.tui.widgets.welcome import Welcome
 
 if TYPE_CHECKING:
-    from wizard_tui.tui.launcher import Launcher
+    from wizard_tui.launch.launcher import Launcher
     from wizard_tui.tui.session import Session
 
 PLAN_PAUSE_S = 0.005
@@ -137,7 +137,7 @@ class WizardScreen(QuietScreen):
 
     async def _build_launch(self) -> None:
         """The last step's widgets and all that starts servers are loaded on the first visit."""
-        from wizard_tui.tui.launcher import Launcher
+        from wizard_tui.launch.launcher import Launcher
         from wizard_tui.tui.widgets.launch import LaunchView
 
         if self.launcher is None:
@@ -352,7 +352,7 @@ class WizardScreen(QuietScreen):
 
     @on(GpusFound)
     def _gpus_found(self, event: GpusFound) -> None:
-        changed = self.session.gpus_found(event.gpus, event.installed_vllm)
+        changed = self.session.gpus_found(event.gpus, event.installed_vllm, event.observed)
         for form in self.query(Form):
             form.set_texts(self.session, changed)
         self.session.problems = tuple(event.problems)

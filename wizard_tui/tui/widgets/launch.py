@@ -11,16 +11,18 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Input, Log, Sparkline
 
+from wizard_tui.launch.launcher import Launcher
 from wizard_tui.launch.preflight import would_stop
 from wizard_tui.launch.startup_log import brief
 from wizard_tui.launch.watch import ENDED
-from wizard_tui.tui.launcher import Launcher
+from wizard_tui.tui.messages import Replan
 from wizard_tui.tui.session import Session
 from wizard_tui.tui.widgets.entry import Entry
 from wizard_tui.tui.widgets.launch_lines import facts, keys_line, state_line
 from wizard_tui.tui.widgets.line_view import Line, LineView, shown
 
 if TYPE_CHECKING:
+    from wizard_tui.hardware.observed import Observation
     from wizard_tui.tui.screens.wizard import WizardScreen
 
 LOOK_EVERY_S = 0.5
@@ -38,6 +40,7 @@ class LaunchView(Vertical, can_focus=True):
         Binding("t", "ask", "smoke test: one real request"),
         Binding("l", "load", "load run at the planned concurrency"),
         Binding("m", "use_measured", "plan with what the load run measured"),
+        Binding("u", "forget", "plan without what starts here have shown"),
         Binding("p", "cure", "apply the change that cures a failure"),
         Binding("f", "follow", "follow the log"),
         Binding("slash", "search", "search the log", key_display="/"),
@@ -126,6 +129,11 @@ class LaunchView(Vertical, can_focus=True):
             self._wizard.patch(patch)
             self._say("the plan follows what was measured; Review shows it")
 
+    def action_forget(self) -> None:
+        """Remove the calibration of this machine."""
+        if self.session.observed and not self.launcher.busy:
+            self._forget()
+
     def action_cure(self) -> None:
         """Apply the change that cures the failure on screen."""
         failure = self.launcher.watch.failure if self.launcher.watch is not None else None
@@ -210,7 +218,10 @@ class LaunchView(Vertical, can_focus=True):
             lines = await asyncio.to_thread(launcher.poll)
             if lines:
                 self._log.write_lines([shown(brief(line)) for line in lines])
-            was_ready = self._was_ready
+            was_ready, was_known = self._was_ready, self._known
+            if launcher.kept is not None and launcher.kept != was_known:
+                self._known = launcher.kept
+                await self._learn()
             self.draw()
             if launcher.watch.state == ENDED:
                 return
@@ -220,6 +231,20 @@ class LaunchView(Vertical, can_focus=True):
             await asyncio.sleep(LOOK_EVERY_S)
 
     _was_ready = False
+    _known: Observation | None = None
+
+    async def _learn(self) -> None:
+        """Plan again with what starts on this machine have shown by now."""
+        self.session.observed = await asyncio.to_thread(self.launcher.observations.all)
+        # planned at once, as this view is drawn next; the panels follow the message
+        self.session.replan()
+        self.post_message(Replan())
+
+    @work(exclusive=True, group="launch")
+    async def _forget(self) -> None:
+        async with self._busy("forgetting"):
+            await asyncio.to_thread(self.launcher.forget)
+            await self._learn()
 
     @work(exclusive=True, group="launch")
     async def _stop(self) -> None:
@@ -264,12 +289,17 @@ class LaunchView(Vertical, can_focus=True):
     def draw(self) -> None:
         """Bring head and facts up to date; lines that did not change are not sent."""
         launcher = self.launcher
+        place = self.query_one_optional("#launch-head", LineView)
+        if place is None:
+            # the wizard is being left while something was going on
+            return
+        self.set_class(launcher.watch is not None, "-served")
         head: list[Line] = [state_line(launcher)]
         head.append((("", ""),) if not launcher.problem else ((f"! {launcher.problem}", "warn"),))
         head.append(keys_line(launcher, forced=self._forced))
-        self.query_one("#launch-head", LineView).show(head)
+        place.show(head)
         columns = max(30, self.query_one("#launch-left").size.width - 2)
-        self.query_one("#launch-lines", LineView).show(facts(launcher, columns, self.session.verdict_with))
+        self.query_one("#launch-lines", LineView).show(facts(launcher, self.session, columns))
 
 
 class _Busy:

@@ -2,47 +2,49 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from wizard_tui.launch.launcher import Launcher
 from wizard_tui.launch.preflight import Check
 from wizard_tui.launch.verify import Row
 from wizard_tui.launch.watch import ENDED, READY, Watch
-from wizard_tui.tui.launcher import Launcher
+from wizard_tui.tui.session import Session
 from wizard_tui.tui.widgets.line_view import Line, wrapped
 
 BAR = 20
+NUMBER = 10
+FIGURES = 2 * NUMBER + 20
+"""Columns of a table's figures: two numbers, unit, difference and verdict."""
+
 _MARKS = {"ok": ("ok  ", "good"), "warn": ("warn", "warn"), "bad": ("BAD ", "bad")}
 _STAGE_MARKS = {"done": ("[x]", "good"), "now": ("[>]", "accent"), "later": ("[ ]", "dim")}
 
 VerdictWith = Callable[[Mapping[str, Mapping[str, Any]]], str]
 
 
-def facts(launcher: Launcher, columns: int, verdict_with: VerdictWith) -> list[Line]:
+def facts(launcher: Launcher, session: Session, columns: int) -> list[Line]:
     """What is known of the machine or, when there is one, of the server."""
     watch = launcher.watch
     if watch is None:
-        return _checks(launcher.checks, columns)
+        return [*_checks(launcher.checks, columns), *_learnt(session, columns)]
     lines = _stages(watch)
     if watch.state == ENDED:
-        lines += _ending(watch, columns, verdict_with)
+        lines += _ending(watch, columns, session.verdict_with)
     if launcher.rows:
-        lines += [(("", ""),), (("Predicted and printed", "accent"),), *_rows(launcher.rows)]
-    if launcher.kept is not None:
-        said = f"kept for this machine: {launcher.kept.more_bytes / 2**30:+.2f} GiB; the next plan is corrected by it"
-        lines.extend(wrapped(said, columns, style="dim", mark=("  ", ""), indent="  "))
+        lines += _table("Memory", launcher.rows, "printed", columns)
+    lines += _learnt(session, columns)
     if (answer := launcher.answer) is not None:
-        lines += [(("", ""),), (("Smoke test", "accent"),)]
-        lines.extend(wrapped(answer.text.strip() or "(no text)", columns, mark=("  ", ""), indent="  ", rows=3))
-        lines.append(((f"  first token {answer.ttft_ms:,.0f} ms, then {answer.tpot_ms:,.1f} ms each", "dim"),))
+        lines += _table("Smoke test", launcher.answer_rows, "measured", columns)
+        lines.extend(wrapped(answer.text.strip() or "(no text)", columns, style="dim", mark=("> ", "dim"), rows=3))
     if launcher.points or launcher.result_rows:
-        lines += [(("", ""),), (("Load run", "accent"),)]
+        lines += _table("Load run", launcher.result_rows, "measured", columns)
     if launcher.points and launcher.result is None:
         last = launcher.points[-1]
-        lines.append(((f"  {last.done} done, {last.toks_per_s:,.0f} tok/s in the last seconds", ""),))
+        lines.append(((f"{last.done} done, {last.toks_per_s:,.0f} tok/s in the last seconds", ""),))
     if launcher.result_rows:
-        lines += _rows(launcher.result_rows)
-        lines.append((("  m", "key"), (" plans with these figures", "dim")))
+        lines.append((("m", "key"), (" plans with these figures", "dim")))
     return lines
 
 
@@ -76,9 +78,19 @@ def keys_line(launcher: Launcher, *, forced: bool) -> Line:
     return tuple(spans)
 
 
+def _learnt(session: Session, columns: int) -> list[Line]:
+    """By how much starts on this machine correct the plan on screen."""
+    decision = session.decided() if session.observed else None
+    if decision is None or not (seen := decision.estimate.observed).starts:
+        return []
+    said = f" {seen.more_bytes / 2**30:+.2f} GiB in this plan by what {seen.starts} start(s) here showed; u forgets it"
+    return [(("", ""),), *wrapped(said, columns, style="dim", mark=("u", "key"), indent="  ")]
+
+
 def _checks(checks: list[Check], columns: int) -> list[Line]:
     lines: list[Line] = []
-    for check in checks:
+    # what stands in the way comes first: a small screen shows no more
+    for check in sorted(checks, key=lambda check: list(_MARKS).index(check.state), reverse=True):
         mark, style = _MARKS[check.state]
         tone = "" if check.state != "ok" else "dim"
         lines.extend(
@@ -100,7 +112,10 @@ def _stages(watch: Watch) -> list[Line]:
             full = round(BAR * min(1.0, stage.share))
             bar = f" {'#' * full}{'-' * (BAR - full)}"
         detail = f" {stage.detail}" if stage.detail else ""
-        lines.append(((mark, style), (f" {stage.name:<9}{bar}{detail}", "dim" if stage.state == "later" else "")))
+        tone = "dim" if stage.state == "later" else ""
+        lines.append(
+            ((mark, style), (f" {stage.name:<9}{bar}", tone), (detail, "dim" if stage.state == "done" else ""))
+        )
     return lines
 
 
@@ -124,12 +139,19 @@ def _ending(watch: Watch, columns: int, verdict_with: VerdictWith) -> list[Line]
     return lines
 
 
-def _rows(rows: list[Row]) -> list[Line]:
-    lines: list[Line] = []
+def _table(title: str, rows: list[Row], came: str, columns: int) -> list[Line]:
+    """Predicted figures beside those that came, with the difference and whether it lies in the band."""
+    if not rows:
+        return [(("", ""),), ((title, "accent"),)]
+    widest = max(len(title), *(len(row.name) for row in rows))
+    name_width = min(widest, columns - FIGURES)
+    heads = f"{'predicted':>{NUMBER}}{came:>{NUMBER}}"
+    lines: list[Line] = [(("", ""),), ((f"{title[:name_width]:<{name_width}}", "accent"), (heads, "dim"))]
     for row in rows:
         digits = 0 if row.unit == "tokens" or row.actual >= 1000 else 2
-        figures = f"{row.predicted:,.{digits}f} -> {row.actual:,.{digits}f} {row.unit}"
-        style, word = ("good", "in band") if row.inside else ("bad", "OUTSIDE")
-        lines.append(((f"  {row.name}", ""),))
-        lines.append(((f"    {figures}  {100 * row.relative:+.1f} %  ", "dim"), (word, style)))
+        figures = f"{row.predicted:>{NUMBER},.{digits}f}{row.actual:>{NUMBER},.{digits}f} {row.unit:<7}"
+        style, word = ("good", "ok") if row.inside else ("bad", "OUT")
+        share = "      " if math.isinf(row.relative) else f"{100 * row.relative:+6.1f}"
+        name = f"{row.name[:name_width]:<{name_width}}"
+        lines.append(((name, ""), (figures, "value"), (f"{share} % ", "dim"), (word, style)))
     return lines

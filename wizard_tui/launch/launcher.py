@@ -1,4 +1,7 @@
-"""The Launch step without a screen: what was checked, which server runs, what was measured. Slow methods say so."""
+"""From a plan to a server that runs and back: what was checked, which server it is, what was predicted and what came.
+
+The wizard's Launch step and the `launch` command show this. Slow methods say so.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +13,18 @@ from typing import TYPE_CHECKING, Any
 from wizard_tui.hardware.observed import Observation, Observations
 from wizard_tui.launch import ways
 from wizard_tui.launch.calibrate import observation
-from wizard_tui.launch.client import Answer, AnswerError, Asker, LoadPoint, LoadResult, load_run
+from wizard_tui.launch.client import Answer, AnswerError, Asker, LoadPoint, LoadResult, load_run, smoke_test
 from wizard_tui.launch.machine import Machine, look
 from wizard_tui.launch.preflight import Check, preflight, would_stop
 from wizard_tui.launch.records import Record, Records
-from wizard_tui.launch.verify import Row, compare, compare_speed
+from wizard_tui.launch.verify import Row, compare, compare_answer, compare_speed
 from wizard_tui.launch.watch import ENDED, READY, STARTING, Watch
 
 if TYPE_CHECKING:
     from wizard_tui.planning.decide import Decision
     from wizard_tui.schemas.outputs import PlanResponse
 
-GREETING = "Say hello in one sentence."
-GREETING_TOKENS = 48
-ROUNDS = 3
+ROUNDS, LEAST_REQUESTS = 3, 8
 
 
 @dataclass
@@ -46,6 +47,7 @@ class Launcher:
     rows: list[Row] = field(default_factory=list)
     kept: Observation | None = None
     answer: Answer | None = None
+    answer_rows: list[Row] = field(default_factory=list)
     points: list[LoadPoint] = field(default_factory=list)
     result: LoadResult | None = None
     result_rows: list[Row] = field(default_factory=list)
@@ -113,11 +115,14 @@ class Launcher:
             return []
         before = self.watch.state
         lines = self.watch.poll()
-        if self.watch.state == READY and before == STARTING:
+        if self.watch.state == before:
+            return lines
+        if self.watch.state == READY:
             self.watch.measure()
-            self._verify()
-        if self.watch.state == ENDED and before != ENDED:
+        if self.watch.state == ENDED:
             self.records.forget(self.watch.record)
+        if before == STARTING:
+            self._verify()
         return lines
 
     def stop(self) -> bool:
@@ -132,15 +137,18 @@ class Launcher:
         return True
 
     async def ask(self) -> None:
-        """The smoke test: one real request."""
+        """The smoke test: one real request, beside what the plan says of such a request."""
         if self.watch is None:
             return
         record = self.watch.record
         try:
             async with Asker(record.base_url, record.api_key_env) as asker:
-                self.answer = await asker.first(await asker.model(), GREETING, GREETING_TOKENS)
+                self.answer = await smoke_test(asker)
         except AnswerError as error:
             self.problem = f"the smoke test failed: {error}"
+            return
+        if self.decision is not None:
+            self.answer_rows = compare_answer(self.answer, self.decision)
 
     async def load(self, on_point: Callable[[LoadPoint], None]) -> None:
         """A load run at the planned concurrency, kept beside the log."""
@@ -160,7 +168,7 @@ class Launcher:
                     concurrency=workload.concurrency,
                     prompt_tokens=workload.prompt_tokens,
                     gen_tokens=workload.gen_tokens,
-                    requests=max(8, ROUNDS * workload.concurrency),
+                    requests=max(LEAST_REQUESTS, ROUNDS * workload.concurrency),
                     on_point=take,
                 )
         except AnswerError as error:
@@ -190,12 +198,22 @@ class Launcher:
         if self.watch is not None:
             self.watch.close()
 
+    def forget(self) -> None:
+        """Remove what starts on this machine have shown, so that it corrects no plan. Slow."""
+        try:
+            self.observations.clear()
+            self.kept = None
+        except OSError as error:
+            self.problem = f"the calibration cannot be removed: {error.strerror or error}"
+
     def _follow(self, record: Record, decision: Decision | None, response: PlanResponse | None) -> None:
         self.close()
-        self.watch, self.decision = Watch(record, response), decision
-        self.rows, self.kept, self.answer, self.result, self.points, self.result_rows = [], None, None, None, [], []
+        self.watch, self.decision = Watch(record, response, decision), decision
+        self.rows, self.kept, self.answer, self.answer_rows = [], None, None, []
+        self.result, self.points, self.result_rows = None, [], []
 
     def _verify(self) -> None:
+        """Hold the start against its plan, and keep what it showed: one that failed may have shown the most."""
         if self.watch is None or self.watch.response is None:
             return
         self.rows = compare(self.watch.response, self.watch.log)
