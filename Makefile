@@ -3,13 +3,21 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint types contracts check shots bench accuracy clean
+.PHONY: run test fuzz lint types contracts check shots bench accuracy clean
 
 run: $(VENV)/.installed
 	@$(BIN)/vllm-wizard-tui $(ARGS)
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(ARGS)
+
+# 200,000 random requests in 40 runs, each repeatable by its seed: make fuzz SEEDS=7
+SEEDS ?= $(shell seq 40)
+fuzz: $(VENV)/.dev
+	for seed in $(SEEDS); do \
+		EXAMPLES=5000 $(BIN)/python -m pytest tests/planning/test_invariants.py \
+			--hypothesis-seed=$$seed --hypothesis-show-statistics $(ARGS) || exit 1; \
+	done
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

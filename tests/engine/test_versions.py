@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wizard_tui.engine.versions import rules_for, version_of_image
+from wizard_tui.engine.versions import image_tag, rules_for, version_of_image
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,22 @@ def test_the_cuda_of_a_build(version: str, cuda: tuple[int, int]) -> None:
     assert rules_for(version).built_with_cuda == cuda
 
 
-@pytest.mark.parametrize("text", ["", "latest", "0", "v", "zero.one"])
+@pytest.mark.parametrize(
+    ("version", "tag"),
+    [
+        ("0.33.0", "v0.33.0"),
+        ("v0.33.0", "v0.33.0"),
+        (" 0.33.0\n", "v0.33.0"),
+        ("0.33.0rc1", "v0.33.0rc1"),
+        ("0.33.0+cu129", "v0.33.0"),
+        ("0.33.1.dev7+g1234abc", "nightly"),
+    ],
+)
+def test_a_version_as_it_is_written_gives_the_tag_of_its_image(version: str, tag: str) -> None:
+    assert image_tag(rules_for(version).version) == tag
+
+
+@pytest.mark.parametrize("text", ["", "latest", "0", "v", "zero.one", "0.33.0 or so", "0.33\n0"])
 def test_what_is_no_version(text: str) -> None:
     if text:
         with pytest.raises(ValueError, match="is no vLLM version"):

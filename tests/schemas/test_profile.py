@@ -32,7 +32,7 @@ names = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_
         optional={
             "gpu": names,
             "gpus": st.integers(1, 64),
-            "indices": st.lists(st.integers(0, 7), min_size=1).map(tuple),
+            "indices": st.lists(st.integers(0, 7), min_size=1, unique=True).map(tuple),
             "vram_gb": st.floats(1, 300),
         },
     ),

@@ -69,7 +69,7 @@ NEWEST: str = _history()["newest"]
 """The newest vLLM version whose rules are known here."""
 
 _CUDA_SUFFIX = re.compile(r"[+.-]cu(\d\d)(\d)")
-_VERSION = re.compile(r"v?(\d+)\.(\d+)(?:\.(\d+))?(?:[^\d].*)?")
+_VERSION = re.compile(r"v?(\d+)\.(\d+)(?:\.(\d+))?(?:[A-Za-z.+_-][\w.+-]*)?", re.ASCII)
 
 
 @lru_cache(maxsize=64)
@@ -78,8 +78,9 @@ def rules_for(version: str | None) -> VersionRules:
 
     A version beyond the newest known gets its rules and a note. Raises ValueError for what is no version.
     """
-    version = version or NEWEST
+    version = (version or NEWEST).strip()
     release = release_of(version)
+    version = version.removeprefix("v")
     history = _history()
     rules = dict(history["first"])
     known = {field.name for field in fields(VersionRules)}
@@ -101,6 +102,13 @@ def release_of(version: str) -> tuple[int, int, int]:
         raise ValueError(f"{version!r} is no vLLM version; write it like {NEWEST}")
     major, minor, patch = match.groups()
     return int(major), int(minor), int(patch or 0)
+
+
+def image_tag(version: str) -> str:
+    """The tag of vLLM's own image: that of the release, without what marks a local build; `nightly` for what was built
+    between two releases, of which there are no images by version."""
+    public = version.partition("+")[0]
+    return "nightly" if ".dev" in public else f"v{public}"
 
 
 _TAG = re.compile(r":v?(\d+\.\d+(?:\.\d+)?[^:/@]*)(?:@[^@]*)?$")

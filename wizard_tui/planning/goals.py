@@ -13,8 +13,9 @@ _WORDS = {"ttft": "TTFT", "tpot": "TPOT"}
 
 
 def missed_goal_sentences(decision: Decision) -> list[str]:
-    """One plain sentence for each goal that the median misses, with the nearest that can be had on these GPUs."""
-    if not decision.missed or not decision.estimate.starts:
+    """One plain sentence for each goal that the median misses, with the nearest that can be had on these GPUs; none for
+    a plan that cannot be run at all."""
+    if not decision.missed or decision.problem or not decision.estimate.starts:
         return []
     speed = forecast(decision.request, decision.facts.metadata, decision.estimate)
     return [_sentence(decision, speed, name) for name in decision.missed]
@@ -50,13 +51,19 @@ def _alone(speed: Forecast, name: str) -> float:
 
 
 def _nearest(decision: Decision, name: str) -> tuple[float, Layout]:
-    """The least milliseconds of one request alone among the layouts that start, and that layout."""
+    """The least milliseconds of one request alone among the layouts that start, the decided one among them, and that
+    layout."""
     request, facts = decision.request, decision.facts
     free = request.hardware.model_copy(update={"tensor_parallel_size": None, "pipeline_parallel_size": None})
+    others = layouts(free, facts.metadata, len(facts.gpus))
+    results = [
+        decision.estimate,
+        *(settle(request, facts, decision.estimate.gpu, layout, decision.rules) for layout in others),
+    ]
     found = [
         (_alone(forecast(request, facts.metadata, result), name), result.settings.layout)
-        for layout in layouts(free, facts.metadata, len(facts.gpus))
-        if (result := settle(request, facts, decision.estimate.gpu, layout, decision.rules)).starts
+        for result in results
+        if result.starts
     ]
     return min(found, key=lambda row: row[0])
 

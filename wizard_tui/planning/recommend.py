@@ -8,6 +8,7 @@ from typing import Any
 
 from wizard_tui.engine import speculation
 from wizard_tui.engine.parsers import parsers_for
+from wizard_tui.engine.versions import image_tag
 from wizard_tui.hardware.gpu import GPU
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.planning.decide import Decision, batch_limits, decide
@@ -167,7 +168,7 @@ def _user_set(request: PlanRequest) -> frozenset[str]:
 def _deployment(decision: Decision) -> Deployment:
     request, gpu = decision.request, decision.estimate.gpu
     version = decision.estimate.settings.vllm_version
-    image = request.policy.image or f"{IMAGES.get(gpu.vendor, IMAGES['nvidia'])}:v{version}"
+    image = request.policy.image or f"{IMAGES.get(gpu.vendor, IMAGES['nvidia'])}:{image_tag(version)}"
     layout, nodes = decision.estimate.settings.layout, request.hardware.nodes
     return Deployment(
         vllm_version=version,

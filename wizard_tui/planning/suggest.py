@@ -11,7 +11,7 @@ from wizard_tui.models.siblings import siblings
 from wizard_tui.planning.decide import Decision, decide, safe_utilisation
 from wizard_tui.planning.speed import forecast
 from wizard_tui.resolve import Facts
-from wizard_tui.schemas.inputs import PlanRequest
+from wizard_tui.schemas.inputs import MAX_GPUS, PlanRequest
 from wizard_tui.schemas.numbers import gib
 from wizard_tui.schemas.outputs import Suggestion
 
@@ -65,7 +65,7 @@ def _candidates(decision: Decision) -> Iterator[Patch]:
         yield {"model": {"quantization": None}}
     if result.starts and decision.idle_gpus >= settings.layout.gpus:
         replicas = settings.layout.dp * (1 + decision.idle_gpus // settings.layout.gpus)
-        yield {"hardware": {"data_parallel_size": replicas}}
+        yield {"hardware": {"data_parallel_size": min(MAX_GPUS, replicas)}}
     if decision.fits and decision.missed:
         if hardware.tensor_parallel_size and len(facts.gpus) > 1:
             yield {"hardware": {"tensor_parallel_size": None}}
@@ -91,7 +91,7 @@ def _candidates(decision: Decision) -> Iterator[Patch]:
         longest = result.layout.largest_len(result.kv_low, 1, settings.max_model_len)
         wanted = request.workload.prompt_tokens + request.workload.gen_tokens
         if wanted <= longest < settings.max_model_len:
-            yield {"model": {"max_model_len": longest // 16 * 16}}
+            yield {"model": {"max_model_len": max(wanted, longest // 16 * 16)}}
         if room and not policy.enforce_eager and settings.max_cudagraph_capture_size is None:
             yield {"policy": {"max_cudagraph_capture_size": max(SMALL_CAPTURE, request.workload.concurrency)}}
         if room and not policy.enforce_eager:

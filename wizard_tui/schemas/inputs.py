@@ -30,7 +30,14 @@ def _blank_is_none(value: object) -> object:
 
 
 def _listed(value: object) -> object:
-    return [part for part in value.replace(",", " ").split() if part] if isinstance(value, str) else value
+    return value.replace(",", " ").split() or None if isinstance(value, str) else value
+
+
+def _each_once(value: tuple[int, ...]) -> tuple[int, ...]:
+    twice = next((index for place, index in enumerate(value) if index in value[:place]), None)
+    if twice is not None:
+        raise ValueError(f"names GPU {twice} twice")
+    return value
 
 
 def _named(value: str) -> str:
@@ -57,6 +64,7 @@ Rate = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
 Text = Annotated[str, Field(min_length=1, max_length=4096)]
 
 
+Indices = Annotated[tuple[Annotated[int, Field(ge=0, le=MAX_GPUS)], ...], AfterValidator(_each_once)]
 LoraModule = Annotated[str, Field(max_length=4096), AfterValidator(_named)]
 
 
@@ -122,7 +130,7 @@ class HardwareInput(Section):
     )
     enable_expert_parallel: bool | None = Field(None, description="whole experts on each GPU instead of slices of all")
     nodes: Count = Field(1, description="machines that work as one")
-    indices: Annotated[tuple[Annotated[int, Field(ge=0, le=MAX_GPUS)], ...] | None, BeforeValidator(_listed)] = Field(
+    indices: Annotated[Indices | None, BeforeValidator(_listed)] = Field(
         None, description="which detected GPUs to use, such as 0,1"
     )
     used_gib: GiBOrZero | None = Field(None, description="memory of each GPU that other processes hold, in GiB")
