@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from wizard_tui.models.config_shapes import LARGEST, shown
+
 NAMES: Mapping[str, tuple[str, ...]] = {
     "num_hidden_layers": ("num_hidden_layers", "n_layer", "n_layers", "num_layers"),
     "hidden_size": ("hidden_size", "n_embd", "d_model", "model_dim"),
@@ -52,7 +54,7 @@ _LENGTH_WHEN_UNSTATED = 2048
 _UNSCALED_ROPES = frozenset(
     {"su", "longrope", "llama3", "yarn", "deepseek_yarn", "deepseek_llama_scaling", "default", "mrope"}
 )
-_LARGEST = 1 << 40
+MOST_LAYERS = 4096
 
 _MODELOPT_METHODS = {
     "FP8": "modelopt",
@@ -82,8 +84,8 @@ def optional(text: Mapping[str, Any], fact: str, where: str) -> int | None:
             value = value[0] if value else None
         if value is None:
             continue
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _LARGEST:
-            raise ValueError(f"{where} has `{name}` {_shown(value)}, which must be a whole number above 0")
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < LARGEST:
+            raise ValueError(f"{where} has `{name}` {shown(value)}, which must be a whole number above 0")
         return value
     return None
 
@@ -92,8 +94,12 @@ def num_hidden_layers(text: Mapping[str, Any], where: str) -> int:
     """Layers of the language model; Nemotron 3 only lists them."""
     listed = text.get("layers_block_type")
     if "num_hidden_layers" not in text and isinstance(listed, list) and listed:
-        return len(listed)
-    return needed(text, "num_hidden_layers", where)
+        stated = len(listed)
+    else:
+        stated = needed(text, "num_hidden_layers", where)
+    if stated > MOST_LAYERS:
+        raise ValueError(f"{where} has {stated:,} layers, which no model has")
+    return stated
 
 
 def num_experts(text: Mapping[str, Any], where: str) -> int:
@@ -196,11 +202,6 @@ def _ropes(text: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _rope_factor(rope: Mapping[str, Any]) -> float:
-    kind, factor = rope.get("rope_type") or rope.get("type"), rope.get("factor")
-    scales = kind is not None and kind not in _UNSCALED_ROPES
+    kind, factor = str(rope.get("rope_type") or rope.get("type") or "default"), rope.get("factor")
+    scales = kind not in _UNSCALED_ROPES
     return float(factor) if scales and isinstance(factor, int | float) and 0 < factor < 1e6 else 1.0
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else text[:37] + "..."

@@ -15,6 +15,8 @@ else:
     import tomli as tomllib
 
 
+from wizard_tui.models.config_shapes import shown
+
 if TYPE_CHECKING:
     from wizard_tui.models.metadata import ModelMetadata
 
@@ -182,7 +184,7 @@ def _uniform_kind(metadata: ModelMetadata, text: Mapping[str, Any], facts: Mappi
 
 def _known(names: Mapping[str, str], name: str, key: str) -> str:
     if name not in names:
-        raise ValueError(f"unknown layer kind {name!r} in `{key}`; known are {', '.join(names)}")
+        raise ValueError(f"unknown layer kind {shown(name)} in `{key}`; known are {', '.join(names)}")
     return names[name]
 
 
@@ -273,6 +275,7 @@ def _compressor_state(layer: int, head_dim: int, ratio: int) -> AttentionCache:
     )
 
 
+_STATE_DTYPES = (None, "float32", "float16", "bfloat16")
 _STATE_SIZE = ("mamba_d_state", "ssm_state_size", "state_size")
 _STATE_HEADS = ("mamba_num_heads", "mamba_n_heads", "n_mamba_heads", "num_heads")
 _STATE_HEAD_DIM = ("mamba_head_dim", "mamba_d_head", "mamba_headdim")
@@ -289,11 +292,13 @@ def _first(text: Mapping[str, Any], names: Sequence[str]) -> int | None:
 def _state(metadata: ModelMetadata, text: Mapping[str, Any], layer: int) -> StateCache:
     """The state of a recurrent layer, by the shapes of vllm/model_executor/layers/mamba/mamba_utils.py."""
     stated = text.get("mamba_ssm_cache_dtype") or text.get("mamba_ssm_dtype")
-    dtype = stated or _facts()["state_dtype"].get(text.get("model_type"))
+    dtype = stated if stated not in (None, "auto") else _facts()["state_dtype"].get(text.get("model_type"))
     try:
         kind, tensors = _state_tensors(metadata, text)
-    except (KeyError, TypeError) as missing:
+    except KeyError as missing:
         raise ValueError(f"{metadata.model_id}: the config lacks {missing} for its recurrent layers") from None
+    if dtype not in _STATE_DTYPES:
+        raise ValueError(f"{metadata.model_id}: the config has recurrent states in {shown(dtype)}, which vLLM has not")
     return StateCache(layer, kind, tensors, dtype)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from wizard_tui.models import address, catalog
+from wizard_tui.models import address, catalog, config_shapes
 from wizard_tui.models import config_keys as keys
 from wizard_tui.models.architecture import text_config
 from wizard_tui.models.local import read_model_config, read_tensor_headers
@@ -105,13 +105,11 @@ def metadata_from_config(
 
     Raises ValueError that names the key when one is missing or cannot be, such as zero layers.
     """
-    text = text_config(config)
     where = f"config.json of {model_id}"
+    config_shapes.check(config, where)
+    text = text_config(config)
     layers = keys.num_hidden_layers(text, where)
     hidden = keys.needed(text, "hidden_size", where)
-    for part in (text, config):
-        if not isinstance(part.get("model_type", ""), (str, type(None))):
-            raise ValueError(f"model_type in {where} must be a word, not {part['model_type']!r}")
     model_type = str(text.get("model_type") or config.get("model_type") or "")
     heads = 1 if model_type in _ATTENTION_FREE else keys.needed(text, "num_attention_heads", where)
     experts = keys.num_experts(text, where)

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from wizard_tui.models.config_keys import quantization_config
+from wizard_tui.models.config_shapes import shown
 
 if TYPE_CHECKING:
     from wizard_tui.models.metadata import ModelMetadata
@@ -88,6 +89,8 @@ _EXPERTS_ONLY = frozenset({"mxfp4", "gpt_oss_mxfp4", "experts_int8", "int8_per_c
 # methods whose weights may have a scale for every tile
 _BLOCKWISE = frozenset({"fp8", "modelopt", "modelopt_mixed", "deepseek_fp8", "fp8_per_block"})
 _IGNORED = ("ignore", "ignored_layers", "modules_to_not_convert", "exclude_modules")
+# an expression comes from anybody: one that repeats a group, or repeats often, may take for ever to say no
+_COSTLY = re.compile(r"\)[*+{]|(?:[*+}][^*+}]*){5}")
 _OUTER = re.compile(r"^(model\.|language_model\.|text_model\.|transformer\.|backbone\.|decoder\.)+")
 
 
@@ -148,6 +151,9 @@ class Quantization:
         stated, method = self._stated, self._method
         if method is not None and self._whole is None and not self._layers:
             yield f"how {method} stores weights is not said by the checkpoint's config; planned unquantised"
+        unread = [name for name in self._names() if name.startswith("re:") and _expression(name) is None]
+        if unread:
+            yield f"the checkpoint's config leaves modules out by {shown(unread[0])}, which is not read here"
         block = stated.get("weight_block_size")
         if block is not None and not (_is_block(block) and method in _BLOCKWISE):
             yield f"the checkpoint's config says {method} and weight_block_size at once; the latter is ignored"
@@ -213,10 +219,8 @@ def _ignored(names: Sequence[str]) -> tuple[frozenset[str], tuple[re.Pattern[str
     patterns = []
     for name in names:
         if name.startswith("re:"):
-            try:
-                patterns.append(re.compile(name[3:]))
-            except re.error:
-                continue
+            if (pattern := _expression(name)) is not None:
+                patterns.append(pattern)
         elif "*" in name:
             patterns.append(re.compile(fnmatch.translate(_inner(name)).replace(r"\Z", "").replace(r"\z", "")))
         elif re.search(r"\.\d+\.", name):
@@ -224,6 +228,16 @@ def _ignored(names: Sequence[str]) -> tuple[frozenset[str], tuple[re.Pattern[str
         else:
             patterns.append(re.compile(rf"(^|\.){re.escape(_inner(name))}($|\.)"))
     return frozenset(exact), tuple(patterns)
+
+
+def _expression(name: str) -> re.Pattern[str] | None:
+    """The regular expression behind `re:`; None where it is none, or one that is not run here."""
+    if _COSTLY.search(name):
+        return None
+    try:
+        return re.compile(name.removeprefix("re:"))
+    except (re.error, RecursionError, OverflowError):
+        return None
 
 
 def _inner(name: str) -> str:

@@ -73,8 +73,10 @@ def inventory(metadata: ModelMetadata) -> Inventory:
         for number in range(metadata.num_hidden_layers):
             alike.setdefault(_layer(metadata, number), []).append(number)
         beside = towers.tensors(metadata, split_merger=is_of(metadata, "split_merger"))
-    except (KeyError, TypeError, IndexError) as missing:
+    except KeyError as missing:
         raise ValueError(f"config.json of {metadata.model_id} lacks {missing} for its layers") from None
+    except (TypeError, IndexError):
+        raise ValueError(f"config.json of {metadata.model_id} contradicts itself about its layers") from None
     layers = tuple(Layer(tuple(numbers), tensors) for tensors, numbers in alike.items())
     return Inventory(tuple(first), layers, tuple(last), beside, tied)
 

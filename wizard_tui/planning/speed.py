@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import lru_cache
 
@@ -77,12 +78,14 @@ def traffic_of(request: PlanRequest, result: Estimate) -> Traffic:
     """The request's workload under the limits of the decided settings."""
     workload, settings = request.workload, result.settings
     length = workload.prompt_tokens + workload.gen_tokens
+    each = result.layout.request_bytes(length)
     return Traffic(
         prompt_tokens=workload.prompt_tokens,
         gen_tokens=workload.gen_tokens,
         concurrency=workload.concurrency,
         max_num_seqs=settings.max_num_seqs,
-        kv_tokens=max(0, result.kv_available) / result.layout.request_bytes(length) * length,
+        # a model without cache has no limit
+        kv_tokens=max(0, result.kv_available) / each * length if each else math.inf,
         replicas=settings.layout.dp,
         shared_prefix_tokens=workload.shared_prefix_tokens if settings.prefix_caching else 0,
         max_num_batched_tokens=settings.max_num_batched_tokens,

@@ -1,0 +1,79 @@
+"""Holds a config.json against what its keys may hold, before anything is reckoned from it: it comes from anybody."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+LARGEST = 1 << 40
+DEEPEST = 16
+
+
+def check(config: Mapping[str, Any], where: str) -> None:
+    """Raise ValueError that names the first key whose value is of another kind than config_shapes.toml says, or an
+    object nested more than `DEEPEST` deep."""
+    _check(config, where, 0)
+
+
+def shown(value: object) -> str:
+    """A value as it is quoted in a sentence: on one line, and no longer than it need be."""
+    text = repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def _check(part: Mapping[str, Any], where: str, depth: int) -> None:
+    if depth > DEEPEST:
+        raise ValueError(f"{where} is nested too deeply to be a model's config")
+    kinds = _kinds()
+    for key, value in part.items():
+        if value is not None and (kind := kinds.get(key)) is not None:
+            is_one, words = _RULES[kind]
+            if not is_one(value):
+                raise ValueError(f"{where} has `{key}` {shown(value)}, which must be {words}")
+        if isinstance(value, Mapping):
+            _check(value, where, depth + 1)
+
+
+@lru_cache(maxsize=1)
+def _kinds() -> Mapping[str, str]:
+    table = tomllib.loads(files(__package__).joinpath("config_shapes.toml").read_text(encoding="utf-8"))
+    return {key: kind for kind, keys in table.items() for key in keys}
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < LARGEST
+
+
+def _is_number(value: object) -> bool:
+    return _is_count(value) or (isinstance(value, float) and math.isfinite(value) and 0 <= value < LARGEST)
+
+
+def _is_word(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_list(value: object, of: Callable[[object], bool]) -> bool:
+    return isinstance(value, (list, tuple)) and all(of(item) for item in value)
+
+
+_RULES: Mapping[str, tuple[Callable[[object], bool], str]] = {
+    "count": (_is_count, "a whole number from 0 on"),
+    "number": (_is_number, "a number from 0 on"),
+    "count or counts": (
+        lambda value: _is_count(value) or (bool(value) and _is_list(value, _is_count)),
+        "a whole number or a list of them",
+    ),
+    "counts": (lambda value: _is_list(value, _is_count), "a list of whole numbers"),
+    "word": (_is_word, "a word"),
+    "words": (lambda value: _is_list(value, _is_word), "a list of words"),
+    "object": (lambda value: isinstance(value, Mapping), "an object with keys"),
+}
