@@ -29,6 +29,7 @@ MODELS = (
 UNKNOWN_MODEL = "nobody/knows-it"
 GPUS = tuple(gpu.name for gpu in all_gpus())
 VERSIONS = ("0.6.6", "0.8.5", "0.11.0", "0.19.0", "0.24.0", "0.29.0", "0.31.0", "0.33.0", "0.33.1rc1.dev7+g1234abc")
+IMAGES = ("me/vllm:v0.29.0", "registry.local:5000/vllm:0.19.0", "vllm")
 IN_THE_BOX = 8
 
 WORDS = st.sampled_from(("main", "x", "-x", "a b", "$HOME", "'", '"', "ü", "{{ x }}", "--flag", "#", "%n")) | st.text(
@@ -107,7 +108,7 @@ FIELDS: dict[str, dict[str, Strategy]] = {
         "port": st.integers(1, 65535),
         "api_key_env": maybe(st.from_regex(r"[A-Za-z_][A-Za-z0-9_]*", fullmatch=True)),
         "served_model_name": maybe(WORDS),
-        "image": maybe(st.sampled_from(("me/vllm:v0.29.0", "registry.local:5000/vllm:0.19.0", "vllm", "not one"))),
+        "image": maybe(st.sampled_from((*IMAGES, "not one"))),
     },
 }
 
@@ -120,8 +121,8 @@ REFUSALS: tuple[tuple[str, Callable[[PlanRequest], object]], ...] = (
      lambda asked: asked.model.kv_cache_dtype != "auto"),
     (r"--kv-cache-dtype takes one of", lambda asked: asked.model.kv_cache_dtype != "auto"),
     (r"holds a character that no command line can carry; remove it", lambda asked: True),
-    (r"'nightly' is no vLLM version; write it like", lambda asked: asked.policy.vllm_version == "nightly"),
-    (r"'not one' is not an image; write it like", lambda asked: asked.policy.image == "not one"),
+    (r" is no vLLM version; write it like", lambda asked: asked.policy.vllm_version not in (None, *VERSIONS)),
+    (r" is not an image; write it like", lambda asked: asked.policy.image not in (None, *IMAGES)),
     (r"no GPU is given; name one", lambda asked: asked.hardware.indices == ()),
     (r"GPU \d+ is not in this machine; it has", lambda asked: asked.hardware.indices is not None),
     (r"\d+ GPUs were asked for, but this machine shows", lambda asked: asked.hardware.gpu == "auto"),

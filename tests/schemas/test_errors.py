@@ -58,3 +58,9 @@ def test_a_line_for_the_terminal() -> None:
     assert one_sentence(caught.value) == (
         "hardware.gpus must be 1 or more, not 0; workload.concurrency must be 1 or more, not 0"
     )
+
+
+def test_a_key_with_control_characters_stays_on_its_line() -> None:
+    with pytest.raises(ValidationError) as caught:
+        PlanRequest.model_validate({"model": {"model": "org/name"}, "policy": {"a\x1b[31m\nb": 1}})
+    assert one_sentence(caught.value) == "policy.a?[31m?b is not a known field"

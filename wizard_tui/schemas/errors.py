@@ -24,8 +24,9 @@ def field_errors(error: ValidationError) -> dict[str, str]:
 
 
 def one_sentence(error: ValidationError) -> str:
-    """All of it on one line, for a terminal: `hardware.gpus must be 1 or more; ...`."""
-    return "; ".join(f"{path} {sentence}" for path, sentence in field_errors(error).items())
+    """All of it on one line, for a terminal: `hardware.gpus must be 1 or more; ...`. Keys may be named anything."""
+    text = "; ".join(f"{path} {sentence}" for path, sentence in field_errors(error).items())
+    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def _sentence(detail: ErrorDetails) -> str:
