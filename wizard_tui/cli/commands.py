@@ -1,36 +1,30 @@
-"""The commands. Each imports what it needs when it runs, so that `plan` starts without Textual."""
+"""The commands. Each is made when it is asked for and imports what it needs when it runs: `plan` must start at once."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import typer
 
 from wizard_tui import __version__
-from wizard_tui.cli import on_a_terminal
-from wizard_tui.cli.models import app as models
+from wizard_tui.cli import completion, on_a_terminal
 from wizard_tui.cli.options import Asked, UsageError, takes_request
-from wizard_tui.cli.running import calibration, servers
+from wizard_tui.cli.pages import Maker, Table, alone, elsewhere, examples, group
 from wizard_tui.schemas.inputs import PlanRequest
 from wizard_tui.schemas.outputs import PlanResponse
 from wizard_tui.schemas.profile import Profile
 
-app = typer.Typer(
-    name="vllm-wizard-tui",
-    help="Plan, write, launch and check a vLLM server. Without a command the wizard opens.",
-    epilog="Sizes are GiB (2^30 bytes). Exit codes: 0 done, 1 a check failed, 2 wrong input.",
-    invoke_without_command=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.add_typer(models, name="models")
-app.add_typer(servers, name="servers")
-app.add_typer(calibration, name="calibration")
-WAY = Annotated[str, typer.Option("--way", help="how to start it: process, docker, compose or systemd")]
+WAY = Annotated[
+    str,
+    typer.Option(
+        "--way", metavar="[process|docker|compose|systemd]", help="how to start it", autocompletion=completion.ways
+    ),
+]
 
 
 def _version(wanted: bool) -> None:
@@ -39,20 +33,27 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def wizard(
     context: typer.Context,
-    profile: Annotated[Path | None, typer.Option("--profile", "-p", help="open the wizard with this profile")] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="do not go on where the last session ended")] = False,
+    profile: Annotated[
+        Path | None, typer.Option("--profile", "-p", metavar="FILE", help="open the wizard with this profile")
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="begin anew, not where the last session ended")] = False,
     plain: Annotated[
         bool, typer.Option("--plain", help="ask question by question, for line terminals and screen readers")
     ] = False,
-    mouse: Annotated[bool, typer.Option("--mouse/--no-mouse", help="take mouse clicks and scrolling")] = True,
+    mouse: Annotated[
+        bool,
+        typer.Option("--mouse/--no-mouse", show_default=False, help="take mouse clicks and scrolling [default: on]"),
+    ] = True,
     version: Annotated[
         bool, typer.Option("--version", "-v", callback=_version, is_eager=True, help="print the version and exit")
     ] = False,
 ) -> None:
-    """Open the wizard when no command is given."""
+    """Plan, write, launch and check a vLLM server.
+
+    Without a command the wizard opens, which asks for model, hardware, workload and policy and plans on every key.
+    """
     if context.invoked_subcommand is not None:
         return
     from wizard_tui.schemas.profile import load_profile
@@ -99,18 +100,24 @@ def _safe(line: str) -> str:
     return "".join(char if char.isprintable() else "?" for char in line)
 
 
-@app.command()
-@takes_request
 def plan(
     asked: Asked,
     explain: Annotated[bool, typer.Option("--explain", help="give a reason for every flag")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="print the whole plan as JSON")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print the whole response as JSON")] = False,
     batch: Annotated[
         Path | None,
-        typer.Option("--batch", help="plan one request in JSON a line of this file (- is stdin); one response a line"),
+        typer.Option(
+            "--batch",
+            metavar="FILE",
+            help="one request in JSON a line (- is stdin), one response in JSON a line on stdout",
+        ),
     ] = None,
 ) -> None:
-    """Say whether a model fits, how to run it, and how fast it will be."""
+    """Say whether a model fits, how to run it, and how fast it will be.
+
+    Nothing is started, and of the model only its config and the heads of its tensor files are read. A plan that does
+    not fit is an answer too: the exit code is 0.
+    """
     if batch is not None:
         from wizard_tui.cli.batch import plan_lines
 
@@ -126,20 +133,27 @@ def plan(
         print_plan(request, response)
 
 
-@app.command()
-@takes_request
 def generate(
     asked: Asked,
     output_dir: Annotated[
-        Path | None, typer.Option("--output-dir", "-o", help="directory for the files; made when it is missing")
+        Path | None,
+        typer.Option("--output-dir", "-o", metavar="DIR", help="directory for the files; made when it is missing"),
     ] = None,
     emit: Annotated[
         str | None,
-        typer.Option("--emit", help="what to write, by commas, or all (serve,profile)", metavar="NAMES"),
+        typer.Option(
+            "--emit",
+            metavar="NAMES",
+            help="what to write, such as serve,compose,k8s, or all [default: serve,profile]",
+            autocompletion=completion.artifacts,
+        ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="replace files that somebody changed")] = False,
 ) -> None:
-    """Write the plan's command, manifests and profile to a directory."""
+    """Write the files that start the server: script, Compose, Kubernetes and others.
+
+    A file that somebody changed since is kept; the difference is shown, and --force replaces it.
+    """
     from wizard_tui.launch.deployment import deployment_files
     from wizard_tui.launch.writer import Conflict, write_files
 
@@ -164,8 +178,6 @@ def generate(
         sys.stderr.write(f"warning: {warning}\n")
 
 
-@app.command()
-@takes_request
 def verify(
     asked: Asked,
     log: Annotated[
@@ -176,17 +188,16 @@ def verify(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print the comparison as JSON")] = False,
 ) -> None:
-    """Hold the plan against what vLLM printed at its start.
+    """Compare a plan with what vLLM printed at its start.
 
-    The log says how the server was started; options and --profile add what it does not say, such as the GPU.
+    The log says how the server was started; options and --profile add what it does not say, such as the GPU. The exit
+    code is 1 when a figure lies outside its band.
     """
     from wizard_tui.cli.compare import verify_log
 
     raise typer.Exit(verify_log(log, asked, as_json=as_json, keep=keep))
 
 
-@app.command()
-@takes_request
 def doctor(
     asked: Asked,
     way: WAY = "process",
@@ -194,37 +205,36 @@ def doctor(
 ) -> None:
     """Say what would keep a server from starting here, each with its cure.
 
-    With a model or a profile also what that very server needs: memory, disk, port, access to its repository.
+    With a model or a profile also what that very server needs: memory, disk, port, access to its repository. The exit
+    code is 1 when something would stop the start.
     """
     from wizard_tui.cli.servers import doctor as ask
 
     raise typer.Exit(ask(asked, way, as_json=as_json))
 
 
-@app.command()
-@takes_request
 def launch(
     asked: Asked,
     way: WAY = "process",
-    detach: Annotated[bool, typer.Option("--detach", help="let it run on when it is ready")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="leave it running once it is ready")] = False,
     force: Annotated[bool, typer.Option("--force", help="start it although doctor would not")] = False,
     load: Annotated[bool, typer.Option("--load", help="measure it at the planned concurrency")] = False,
     show_log: Annotated[bool, typer.Option("--log", help="show what it prints")] = False,
 ) -> None:
-    """Start a server, follow its start, hold it against the plan and ask it something.
+    """Start a server, watch it start, compare it with its plan and ask it something.
 
-    It runs until ctrl+c, unless --detach is given; then `servers` finds it again.
+    It runs until ctrl+c, unless --detach is given; then `servers` finds it again. The exit code is 1 when the server
+    ended by itself.
     """
     from wizard_tui.cli.servers import launch as start
 
     raise typer.Exit(start(asked, way, detach=detach, force=force, load=load, show_log=show_log))
 
 
-@app.command()
 def detect(
     as_json: Annotated[bool, typer.Option("--json", help="print the GPUs as JSON")] = False,
 ) -> None:
-    """Show the GPUs of this machine as their driver tells of them."""
+    """Show the GPUs of this machine, as the driver tells of them."""
     from wizard_tui.hardware.detect import detect as ask
 
     found = ask()
@@ -244,3 +254,69 @@ def _planned(profile: Profile) -> tuple[PlanRequest, PlanResponse]:
         return request, run_plan(request)
     except (ValueError, OSError) as error:
         raise UsageError(str(error)) from None
+
+
+class _All(Table):
+    makers: ClassVar[Mapping[str, tuple[str, Maker]]] = {
+        "plan": (
+            "Plan",
+            lambda: alone(
+                takes_request(plan),
+                "vllm-wizard-tui plan -m Qwen/Qwen3-8B",
+                'vllm-wizard-tui plan -m Qwen/Qwen3-32B --gpu "H100 80GB" --gpus 2 --explain',
+                "vllm-wizard-tui plan -m ./my-model --gpu RTX-4090 --json | jq .feasibility",
+            ),
+        ),
+        "generate": (
+            "Plan",
+            lambda: alone(
+                takes_request(generate),
+                "vllm-wizard-tui generate -m Qwen/Qwen3-8B -o deploy",
+                "vllm-wizard-tui generate -p deploy/profile.yaml -o deploy --emit compose,k8s",
+            ),
+        ),
+        "models": ("Plan", lambda: elsewhere("models")),
+        "detect": ("Plan", lambda: alone(detect)),
+        "doctor": (
+            "Run",
+            lambda: alone(
+                takes_request(doctor),
+                "vllm-wizard-tui doctor",
+                "vllm-wizard-tui doctor -m Qwen/Qwen3-8B --port 9000 --way docker",
+            ),
+        ),
+        "launch": (
+            "Run",
+            lambda: alone(
+                takes_request(launch),
+                "vllm-wizard-tui launch -m Qwen/Qwen3-8B",
+                "vllm-wizard-tui launch -p deploy/profile.yaml --way docker --detach",
+            ),
+        ),
+        "servers": ("Run", lambda: elsewhere("running", "servers")),
+        "verify": (
+            "Check",
+            lambda: alone(
+                takes_request(verify),
+                "vllm-wizard-tui verify vllm.log --gpu H100-80GB",
+                "docker logs my-vllm 2>&1 | vllm-wizard-tui verify - -p deploy/profile.yaml",
+            ),
+        ),
+        "calibration": ("Check", lambda: elsewhere("running", "calibration")),
+    }
+
+
+_EXAMPLES = examples(
+    "vllm-wizard-tui                          the wizard",
+    "vllm-wizard-tui plan -m Qwen/Qwen3-8B    does it fit on the GPUs here?",
+    "vllm-wizard-tui plan --help              every option",
+)
+_CODES = """
+\b
+Results go to stdout, everything else to stderr. Sizes are GiB (2^30 bytes).
+Exit codes: 0 done; 1 a check failed, or a server ended; 2 the input cannot be
+used; 130 interrupted.
+"""
+
+app = group(_All, completion=True, invoke_without_command=True)
+app.callback(epilog=_EXAMPLES + _CODES)(wizard)

@@ -9,25 +9,36 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from wizard_tui.cli import completion
 from wizard_tui.cli.options import UsageError
+from wizard_tui.cli.pages import Page, group
 
 if TYPE_CHECKING:
     from wizard_tui.hardware.gpu import GPU
     from wizard_tui.models.metadata import ModelMetadata
     from wizard_tui.models.search import Found
 
-app = typer.Typer(help="Find models, and say what is known of one.")
+app = group(help="Find models, and say what is known of one.")
 
-GPU_NAME = Annotated[str, typer.Option("--gpu", help="mark what fits this GPU; auto means this machine's")]
+GPU_NAME = Annotated[
+    str,
+    typer.Option(
+        "--gpu",
+        metavar="TEXT",
+        help="mark what fits this GPU; auto means this machine's",
+        autocompletion=completion.gpus,
+    ),
+]
 AS_JSON = Annotated[bool, typer.Option("--json", help="print JSON")]
 
 
-@app.command()
+@app.command(cls=Page)
 def search(
-    text: Annotated[str, typer.Argument(help="a part of a name, such as 'qwen3 32b'")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="a part of a name, such as 'qwen3 32b'")],
     gpu: GPU_NAME = "auto",
     gpus: Annotated[
-        int | None, typer.Option("--gpus", help="how many of them; all of this machine's by default")
+        int | None,
+        typer.Option("--gpus", metavar="NUMBER", help="how many of them; all of this machine's by default"),
     ] = None,
     as_json: AS_JSON = False,
 ) -> None:
@@ -53,10 +64,15 @@ def search(
         sys.stdout.write(f"{_safe(one.model_id):<{width}}  {words[row['fits']]:<9}  {one.where}\n".rstrip() + "\n")
 
 
-@app.command()
+@app.command(cls=Page)
 def show(
-    model: Annotated[str, typer.Argument(help="Hub id, address, local directory or GGUF file")],
-    revision: Annotated[str | None, typer.Option("--revision", help="branch, tag or commit")] = None,
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL", help="Hub id, address, local directory or GGUF file", autocompletion=completion.models
+        ),
+    ],
+    revision: Annotated[str | None, typer.Option("--revision", metavar="TEXT", help="branch, tag or commit")] = None,
     as_json: AS_JSON = False,
 ) -> None:
     """Say what is known of a model: shape, size, quantisation, licence, and what surrounds it."""

@@ -1,4 +1,4 @@
-"""The options of `plan`, `generate` and `verify`: one for every field of a plan request, read from its schema.
+"""The options of the commands that plan: one for every field of a plan request, read from its schema.
 
 Values reach the schema as text, so that a field has the same rules and the same error on the command line, in a profile
 and in the wizard's forms.
@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 from pydantic import ValidationError
 
+from wizard_tui.cli import completion
 from wizard_tui.schemas.errors import field_errors
 from wizard_tui.schemas.inputs import PlanRequest
 from wizard_tui.schemas.profile import OutputsInput, Profile, parse_profile_data, read_profile_text
@@ -34,6 +35,13 @@ _FURTHER_SPELLINGS = {
     "hardware.enable_expert_parallel": ("--ep",),
     "workload.concurrency": ("-c",),
 }
+_COMPLETIONS = {
+    "model.model": completion.models,
+    "model.quantization": completion.methods,
+    "hardware.gpu": completion.gpus,
+}
+_OF_THE_SERVER = frozenset({"host", "port", "api_key_env", "served_model_name", "image"})
+_SHOWN_CHOICES = 4
 
 
 class UsageError(Exception):
@@ -122,14 +130,15 @@ def takes_request(command: Callable[..., None]) -> Callable[..., None]:
         command(Asked(values, file, outputs), **given)
 
     parameters = [_parameter(parameter, path) for parameter, path in fields.items()]
-    parameters.append(_keyword("profile", Path | None, typer.Option("--profile", "-p", help=_PROFILE_HELP)))
+    profile = typer.Option("--profile", "-p", metavar="FILE", help=_PROFILE_HELP)
+    parameters.append(_keyword("profile", Path | None, profile))
     parameters += [part.replace(kind=inspect.Parameter.KEYWORD_ONLY) for part in own]
     with_request.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     with_request.__annotations__ = {part.name: part.annotation for part in parameters}
     return with_request
 
 
-_PROFILE_HELP = "profile in YAML; options on the command line win over it"
+_PROFILE_HELP = "take what is not given here from this YAML file"
 _OUTPUTS = tuple(OutputsInput.model_fields)
 
 
@@ -165,14 +174,15 @@ def _parameter(parameter: str, path: str) -> inspect.Parameter:
     long = option_of(path)
     truth = bool in (info.annotation, *get_args(info.annotation))
     first = f"{long}/--no-{long[2:]}" if truth else long
-    default = "" if info.is_required() or info.default in (None, False) else f" ({info.default})"
+    choices = _choices(info.annotation)
     option = typer.Option(
         first,
         *_FURTHER_SPELLINGS.get(path, ()),
-        help=f"{info.description}{default}",
-        rich_help_panel=section.capitalize(),
+        help=f"{info.description}{_default(info)}",
+        rich_help_panel=_heading(section, name),
         show_default=False,
-        metavar=None if truth else _metavar(info),
+        metavar=None if truth else _metavar(info, choices),
+        autocompletion=completion.one_of(choices) if choices else _COMPLETIONS.get(path),
     )
     return _keyword(parameter, bool | None if truth else str | None, option)
 
@@ -183,11 +193,30 @@ def _keyword(name: str, annotation: Any, option: Any) -> inspect.Parameter:
     )
 
 
-def _metavar(info: Any) -> str:
+def _heading(section: str, name: str) -> str:
+    if name.startswith("measured_"):
+        return "A run of your own server, which corrects the prediction"
+    return "Server" if name in _OF_THE_SERVER else section.capitalize()
+
+
+def _default(info: Any) -> str:
+    if info.is_required() or info.default in (None, False):
+        return ""
+    return f" [default: {'on' if info.default is True else info.default}]"
+
+
+def _metavar(info: Any, choices: tuple[str, ...]) -> str:
+    if 0 < len(choices) <= _SHOWN_CHOICES:
+        return f"[{'|'.join(choices)}]"
     return "NUMBER" if {int, float} & set(_types(info.annotation)) else "TEXT"
+
+
+def _choices(annotation: Any) -> tuple[str, ...]:
+    return next((get_args(part) for part in _types(annotation) if get_origin(part) is Literal), ())
 
 
 def _types(annotation: Any) -> Iterator[Any]:
     yield annotation
-    for part in get_args(annotation):
-        yield from _types(part)
+    if get_origin(annotation) is not Literal:
+        for part in get_args(annotation):
+            yield from _types(part)

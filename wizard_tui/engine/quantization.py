@@ -70,6 +70,11 @@ def refusal(
     return None
 
 
+def names() -> tuple[str, ...]:
+    """Every method that `--quantization` takes."""
+    return tuple(_tables()[0])
+
+
 def replacement(method: str) -> str | None:
     """The method that does today what people expect of `method`, where that is another one."""
     return _tables()[1].get(method)
