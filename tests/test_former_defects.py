@@ -19,7 +19,8 @@ from tests.planning.conftest import LLAMA_8B, LLAMA_70B, QWEN3_30B_A3B, facts, r
 from wizard_tui.engine.flags import flags_of
 from wizard_tui.engine.versions import NEWEST
 from wizard_tui.hardware.catalog import get_gpu_by_name
-from wizard_tui.models.metadata import load_model_metadata, metadata_from_config
+from wizard_tui.models.from_config import metadata_from_config
+from wizard_tui.models.load import load_model_metadata
 from wizard_tui.planning.planner import plan
 from wizard_tui.resolve import Facts, resolve_gpus
 from wizard_tui.schemas.inputs import HardwareInput, PlanRequest

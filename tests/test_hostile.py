@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from tests.planning.conftest import LLAMA_8B
 from wizard_tui.launch.failures import FailureReader
 from wizard_tui.launch.startup_log import StartupLog
-from wizard_tui.models.metadata import load_model_metadata, metadata_from_config
+from wizard_tui.models.from_config import metadata_from_config
+from wizard_tui.models.load import load_model_metadata
 from wizard_tui.schemas.profile import load_profile
 
 SMALL = settings(max_examples=80, deadline=None)

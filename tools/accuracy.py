@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from wizard_tui.engine.versions import rules_for
-from wizard_tui.models.metadata import load_model_metadata
+from wizard_tui.models.load import load_model_metadata
 from wizard_tui.planning.decide import decide
 from wizard_tui.planning.memory import compute_overhead, compute_weights_memory
 from wizard_tui.planning.memory.weights import weights_for

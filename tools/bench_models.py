@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tests.models.hub_server import Hub, Repo, running, safetensors
 from wizard_tui.models import catalog
-from wizard_tui.models.metadata import load_model_metadata
+from wizard_tui.models.load import load_model_metadata
 
 MODEL = "Qwen/Qwen3-30B-A3B"
 RUNS = 50

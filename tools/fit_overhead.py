@@ -20,7 +20,8 @@ from typing import Any
 
 from tools.accuracy import of_log, rows
 from wizard_tui.engine.versions import rules_for
-from wizard_tui.models.metadata import ModelMetadata, load_model_metadata
+from wizard_tui.models.load import load_model_metadata
+from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.planning.decide import decide
 from wizard_tui.planning.estimate import Estimate
 from wizard_tui.planning.memory import overhead as terms

@@ -18,8 +18,8 @@ from typing import Any
 
 from wizard_tui.models.catalog import PATH, Entry, entries, ids
 from wizard_tui.models.catalog.packing import packed
+from wizard_tui.models.from_config import metadata_from_config
 from wizard_tui.models.local import read_model_config
-from wizard_tui.models.metadata import metadata_from_config
 
 # what no plan depends on: training, sampling, tokens, provenance
 _NOISE = re.compile(

@@ -20,7 +20,7 @@ _PUBLIC = {
     "plan": "planning.planner",
     "resolve": "resolve",
     "ModelMetadata": "models.metadata",
-    "load_model_metadata": "models.metadata",
+    "load_model_metadata": "models.load",
     "detect_gpus": "hardware.detect",
     "get_gpu_by_name": "hardware.catalog",
     "recommend_tensor_parallel": "hardware.topology",

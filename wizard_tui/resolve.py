@@ -53,7 +53,7 @@ def _installed_vllm() -> str | None:
 
 def resolve_model(model: ModelInput, load: Callable[..., ModelMetadata] | None = None) -> ModelMetadata:
     """The metadata of the model that a request names; `load` as in `resolve`."""
-    from wizard_tui.models.metadata import load_model_metadata
+    from wizard_tui.models.load import load_model_metadata
 
     return (load or load_model_metadata)(model.model, model.revision, model.trust_remote_code, model.params_b)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from wizard_tui.engine.speculation import draft_layers, why_not_drafting
-from wizard_tui.models.metadata import load_model_metadata
+from wizard_tui.models.load import load_model_metadata
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tests.planning.conftest import LLAMA_8B
 from wizard_tui.hardware.catalog import get_gpu_by_name
 from wizard_tui.models import catalog, config_shapes
-from wizard_tui.models.metadata import metadata_from_config
+from wizard_tui.models.from_config import metadata_from_config
 from wizard_tui.models.quantized import quantization_of
 from wizard_tui.planning.planner import plan
 from wizard_tui.resolve import Facts

@@ -12,7 +12,7 @@ import pytest
 from tools import refresh_catalog
 from wizard_tui.models import catalog
 from wizard_tui.models.catalog import Entry
-from wizard_tui.models.metadata import metadata_from_catalog
+from wizard_tui.models.load import metadata_from_catalog
 
 ENTRIES = catalog.entries()
 

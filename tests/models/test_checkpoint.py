@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from wizard_tui.models.checkpoint import loaded_bytes
-from wizard_tui.models.metadata import Header, ModelMetadata, metadata_from_config
+from wizard_tui.models.from_config import metadata_from_config
+from wizard_tui.models.metadata import Header, ModelMetadata
 
 CONFIG = {
     "model_type": "llama",

@@ -14,7 +14,7 @@ from tests.models.hub_server import SHA, Hub, Repo, safetensors
 from tests.planning.conftest import LLAMA_8B
 from wizard_tui.models import disk_cache
 from wizard_tui.models.checkpoint import loaded_bytes
-from wizard_tui.models.metadata import load_model_metadata
+from wizard_tui.models.load import load_model_metadata
 
 TENSORS = {
     "model.embed_tokens.weight": ("BF16", [1000, 64]),

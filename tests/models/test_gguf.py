@@ -15,7 +15,7 @@ from tests.models.gguf_file import gguf, llama
 from tests.models.hub_server import Hub, Repo
 from wizard_tui.models.checkpoint import loaded_bytes
 from wizard_tui.models.gguf import element_bytes, read_header
-from wizard_tui.models.metadata import load_model_metadata
+from wizard_tui.models.load import load_model_metadata
 from wizard_tui.planning.memory.weights import weights_for
 
 VALID = llama()

@@ -10,7 +10,7 @@ import pytest
 from tests.models.hub_server import SHA, Hub, Repo, safetensors
 from tests.planning.conftest import LLAMA_8B
 from wizard_tui.models import hub as reading
-from wizard_tui.models.metadata import load_model_metadata
+from wizard_tui.models.load import load_model_metadata
 
 CONFIG = json.dumps(LLAMA_8B).encode()
 TENSORS = {"model.norm.weight": ("BF16", [4096]), "lm_head.weight": ("BF16", [128256, 4096])}

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from wizard_tui.models.metadata import load_model_metadata, metadata_from_config
+from wizard_tui.models.from_config import metadata_from_config
+from wizard_tui.models.load import load_model_metadata
 from wizard_tui.models.quantized import FP8_BLOCK, MXFP4, NVFP4, Format, Quantization, quantization_of
 
 SHAPE = {

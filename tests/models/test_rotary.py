@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from wizard_tui.models.metadata import load_model_metadata, metadata_from_config
+from wizard_tui.models.from_config import metadata_from_config
+from wizard_tui.models.load import load_model_metadata
 from wizard_tui.models.rotary import values
 
 COMMON = {"hidden_size": 4096, "num_hidden_layers": 4, "num_attention_heads": 32, "vocab_size": 1024}

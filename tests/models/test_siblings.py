@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wizard_tui.models.metadata import load_model_metadata
+from wizard_tui.models.load import load_model_metadata
 from wizard_tui.models.siblings import plain_name, siblings
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wizard_tui.models.metadata import metadata_from_count
+from wizard_tui.models.load import metadata_from_count
 
 
 @pytest.mark.parametrize("params_b", [0.5, 1.2, 3.2, 7.0, 8.0, 13.0, 34.0, 70.0, 123.0, 405.0])

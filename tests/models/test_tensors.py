@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from wizard_tui.models.metadata import ModelMetadata, metadata_from_config
+from wizard_tui.models.from_config import metadata_from_config
+from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.models.tensors import count_parameters, inventory, is_known
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from wizard_tui.hardware.catalog import get_gpu_by_name
-from wizard_tui.models.metadata import metadata_from_config
+from wizard_tui.models.from_config import metadata_from_config
 from wizard_tui.resolve import Facts
 from wizard_tui.schemas.inputs import PlanRequest
 

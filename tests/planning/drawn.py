@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from tests.planning.conftest import CONFIGS, facts
 from wizard_tui.hardware.catalog import all_gpus, get_gpu_by_name
 from wizard_tui.hardware.gpu import GPU
-from wizard_tui.models.metadata import ModelMetadata, load_model_metadata, metadata_from_count
+from wizard_tui.models.load import load_model_metadata, metadata_from_count
+from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.resolve import Facts, are_of_this_box, resolve_gpus
 from wizard_tui.schemas.choices import BATCHING_MODES, DTYPES, INTERCONNECTS, KV_CACHE_DTYPES, LORA_RANKS
 from wizard_tui.schemas.inputs import PlanRequest

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from tests.planning.conftest import CONFIGS
 from tests.planning.drawn import FIELDS, GPUS, MODELS, box, metadata_of, refused, requests
 from wizard_tui.models import catalog
-from wizard_tui.models.metadata import load_model_metadata
+from wizard_tui.models.load import load_model_metadata
 from wizard_tui.planning.planner import plan
 from wizard_tui.planning.suggest import patched
 from wizard_tui.render.arguments import serve_arguments

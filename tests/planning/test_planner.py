@@ -241,7 +241,7 @@ def test_the_version_is_the_users_the_images_the_installed_one_or_the_newest() -
 
 
 def test_a_quantised_checkpoint_is_offered_before_quantising_while_loading() -> None:
-    from wizard_tui.models.metadata import load_model_metadata
+    from wizard_tui.models.load import load_model_metadata
 
     asked = request(model={"model": "Qwen/Qwen3-32B"}, hardware={"gpu": "RTX 4090"})
     known = replace(facts(gpu="RTX 4090"), metadata=load_model_metadata("Qwen/Qwen3-32B"))

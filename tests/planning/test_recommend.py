@@ -7,7 +7,7 @@ import pytest
 from tests.planning.conftest import facts, request
 from wizard_tui.engine.flags import flag_arguments, flags_of
 from wizard_tui.hardware.catalog import get_gpu_by_name
-from wizard_tui.models.metadata import load_model_metadata
+from wizard_tui.models.load import load_model_metadata
 from wizard_tui.planning.decide import decide
 from wizard_tui.planning.recommend import build_config, generate_recommendations
 from wizard_tui.resolve import Facts

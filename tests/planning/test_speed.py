@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from tests.planning.conftest import LLAMA_8B, QWEN3_30B_A3B, facts, request
-from wizard_tui.models.metadata import ModelMetadata, load_model_metadata, metadata_from_config
+from wizard_tui.models.from_config import metadata_from_config
+from wizard_tui.models.load import load_model_metadata
+from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.planning.decide import Decision, decide
 from wizard_tui.planning.estimate import Estimate
 from wizard_tui.planning.perf import Measured

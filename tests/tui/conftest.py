@@ -13,7 +13,8 @@ from tests.planning.conftest import CONFIGS
 from wizard_tui.hardware.gpu import GPU, Detection
 from wizard_tui.hardware.observed import Observation
 from wizard_tui.launch.machine import Machine
-from wizard_tui.models.metadata import ModelMetadata, metadata_from_config
+from wizard_tui.models.from_config import metadata_from_config
+from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.tui.app import WizardApp
 from wizard_tui.tui.facts import Sources
 from wizard_tui.tui.session import Session

@@ -18,7 +18,8 @@ from tools.terminal import Terminal
 from wizard_tui.hardware.catalog import get_gpu_by_name
 from wizard_tui.hardware.gpu import GPU
 from wizard_tui.launch.machine import Machine
-from wizard_tui.models.metadata import ModelMetadata, metadata_from_config
+from wizard_tui.models.from_config import metadata_from_config
+from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.tui.facts import Sources
 from wizard_tui.tui.screens.wizard import WizardScreen
 

@@ -8,7 +8,8 @@ from textual.pilot import Pilot
 from tests.tui.conftest import opened, settled, text_of
 from wizard_tui.hardware.catalog import get_gpu_by_name
 from wizard_tui.models import catalog
-from wizard_tui.models.metadata import ModelMetadata, load_model_metadata
+from wizard_tui.models.load import load_model_metadata
+from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.tui.app import WizardApp
 from wizard_tui.tui.facts import Sources
 from wizard_tui.tui.session import START, Session

@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from wizard_tui.cli.inputs import opened_lines
-from wizard_tui.models.metadata import load_model_metadata
+from wizard_tui.models.load import load_model_metadata
 from wizard_tui.planning.planner import plan
 from wizard_tui.resolve import resolve
 from wizard_tui.schemas.errors import one_sentence

@@ -76,7 +76,7 @@ def show(
     as_json: AS_JSON = False,
 ) -> None:
     """Say what is known of a model: shape, size, quantisation, licence, and what surrounds it."""
-    from wizard_tui.models.metadata import load_model_metadata
+    from wizard_tui.models.load import load_model_metadata
 
     try:
         facts = _facts(load_model_metadata(model, revision))
@@ -108,7 +108,7 @@ def _box(gpu: str, gpus: int | None) -> tuple[GPU, ...]:
 def _fits(found: Found, box: tuple[GPU, ...]) -> bool | None:
     """Whether a model of the catalogue fits the box; None where that is not known without reading it."""
     from wizard_tui.models import catalog
-    from wizard_tui.models.metadata import metadata_from_catalog
+    from wizard_tui.models.load import metadata_from_catalog
     from wizard_tui.planning.decide import decide
     from wizard_tui.resolve import Facts
     from wizard_tui.schemas.inputs import PlanRequest

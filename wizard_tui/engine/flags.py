@@ -12,9 +12,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
+
+from wizard_tui.tables import read_table
 
 _NUMBERS = re.compile(r"\d+")
 _NONCHARACTERS = "\ufdd0-\ufdef" + "".join(
@@ -119,9 +120,7 @@ def _word(flag: Flag, value: Any) -> str:
 
 @lru_cache(maxsize=1)
 def _data() -> dict[str, Any]:
-    text = files(__package__).joinpath("flags.json").read_text(encoding="utf-8")
-    data: dict[str, Any] = json.loads(text)
-    return data
+    return read_table(__package__, "flags.json")
 
 
 @lru_cache(maxsize=32)

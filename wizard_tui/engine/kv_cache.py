@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import math
-import sys
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from wizard_tui.tables import read_table
 
 PLAIN = ("float32", "float16", "bfloat16")
 
@@ -19,8 +14,7 @@ PLAIN = ("float32", "float16", "bfloat16")
 @lru_cache(maxsize=1)
 def kv_cache_facts() -> dict[str, Any]:
     """The tables of kv_cache.toml."""
-    facts: dict[str, Any] = tomllib.loads(files(__package__).joinpath("kv_cache.toml").read_text(encoding="utf-8"))
-    return facts
+    return read_table(__package__, "kv_cache.toml")
 
 
 def kv_cache_dtypes() -> tuple[str, ...]:

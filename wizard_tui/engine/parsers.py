@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any
 
 from wizard_tui.engine.flags import release
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from wizard_tui.tables import read_table
 
 
 @dataclass(frozen=True)
@@ -76,8 +70,7 @@ def _if_known(kind: str, parser: str | None, vllm_version: str) -> str | None:
 
 @lru_cache(maxsize=1)
 def _data() -> Mapping[str, Any]:
-    data: dict[str, Any] = tomllib.loads(files(__package__).joinpath("parsers.toml").read_text(encoding="utf-8"))
-    return data
+    return read_table(__package__, "parsers.toml")
 
 
 @lru_cache(maxsize=1)

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import difflib
-import sys
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from wizard_tui.tables import read_table
 
 
 @dataclass(frozen=True)
@@ -88,5 +83,5 @@ def known_checkpoint(method: str) -> str:
 
 @lru_cache(maxsize=1)
 def _tables() -> tuple[dict[str, Method], dict[str, str]]:
-    tables = tomllib.loads(files(__package__).joinpath("quantization.toml").read_text(encoding="utf-8"))
+    tables = read_table(__package__, "quantization.toml")
     return {name: Method(name=name, **row) for name, row in tables["method"].items()}, tables["instead"]

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from wizard_tui.tables import read_table
 
 METHOD = "mtp"
 SINCE = (0, 18, 0)
@@ -40,6 +35,6 @@ def why_not_drafting(layers: int, tokens: int) -> str | None:
 
 @lru_cache(maxsize=1)
 def _families() -> dict[str, list[str]]:
-    table = tomllib.loads(files(__package__).joinpath("speculation.toml").read_text(encoding="utf-8"))
+    table = read_table(__package__, "speculation.toml")
     families: dict[str, list[str]] = table["draft_layers"]
     return families

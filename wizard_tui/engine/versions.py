@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import re
-import sys
 from dataclasses import dataclass, fields
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from wizard_tui.tables import read_table
 
 
 @dataclass(frozen=True)
@@ -61,8 +56,7 @@ class VersionRules:
 
 @lru_cache(maxsize=1)
 def _history() -> dict[str, Any]:
-    history: dict[str, Any] = tomllib.loads(files(__package__).joinpath("versions.toml").read_text(encoding="utf-8"))
-    return history
+    return read_table(__package__, "versions.toml")
 
 
 NEWEST: str = _history()["newest"]

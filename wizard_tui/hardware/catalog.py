@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from wizard_tui.hardware.gpu import GPU
+from wizard_tui.tables import read_table
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -115,7 +114,7 @@ def cuda_total_bytes(driver_bytes: int) -> int:
 @cache
 def entries() -> tuple[CatalogueEntry, ...]:
     """The table, read once."""
-    table = json.loads(Path(__file__).with_name("gpus.json").read_text(encoding="utf-8"))
+    table = read_table(__package__, "gpus.json")
     return tuple(_entry(row) for row in table["gpus"])
 
 

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import re
 import socket
-import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any, TypeAlias
 
 from wizard_tui.launch.calibrate import corrected
 from wizard_tui.launch.startup_log import STAGES, StartupLog, brief, clean_line, is_told_in_passing
 from wizard_tui.planning.decide import Decision
 from wizard_tui.planning.suggest import patched, suggestions
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from wizard_tui.tables import read_table
 
 STEP = 0.03
 LEAST_BATCHED_TOKENS = 512
@@ -172,7 +166,7 @@ def _free_port(taken: int) -> int:
 
 @lru_cache(maxsize=1)
 def _rules() -> tuple[_Rule, ...]:
-    table = tomllib.loads(files(__package__).joinpath("failures.toml").read_text(encoding="utf-8"))
+    table = read_table(__package__, "failures.toml")
     return tuple(
         _Rule(
             place,

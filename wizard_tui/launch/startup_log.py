@@ -7,13 +7,13 @@ names, colours and prefixes of containers do not matter. Memory use does not gro
 from __future__ import annotations
 
 import ast
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any
+
+from wizard_tui.tables import read_table
 
 STAGES = ("load", "compile", "profile", "kv cache", "graphs", "warm-up", "ready")
 
@@ -132,6 +132,6 @@ def _number(text: str) -> float | int:
 @lru_cache(maxsize=1)
 def _patterns() -> tuple[re.Pattern[str], tuple[tuple[str, tuple[str, ...], re.Pattern[str]], ...]]:
     """One pattern that finds any of them, for a quick no to most lines, and each with its stage and names."""
-    rows = json.loads(files("wizard_tui.launch").joinpath("log_patterns.json").read_text(encoding="utf-8"))["patterns"]
+    rows = read_table(__package__, "log_patterns.json")["patterns"]
     any_known = re.compile("|".join(f"(?:{row['regex']})" for row in rows))
     return any_known, tuple((row["stage"], tuple(row["fields"]), re.compile(row["regex"])) for row in rows)

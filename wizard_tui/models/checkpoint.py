@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING
 
 from wizard_tui.models.gguf import element_bytes
-
-if TYPE_CHECKING:
-    from wizard_tui.models.metadata import Header, ModelMetadata
+from wizard_tui.models.metadata import Header, ModelMetadata
 
 # bytes of an element by the names that safetensors gives (F4 and F6 are packed)
 ELEMENT_BYTES = {

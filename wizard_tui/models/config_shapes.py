@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from wizard_tui.tables import read_table
 
 LARGEST = 1 << 40
 DEEPEST = 16
@@ -45,7 +40,7 @@ def _check(part: Mapping[str, Any], where: str, depth: int) -> None:
 
 @lru_cache(maxsize=1)
 def _kinds() -> Mapping[str, str]:
-    table = tomllib.loads(files(__package__).joinpath("config_shapes.toml").read_text(encoding="utf-8"))
+    table = read_table(__package__, "config_shapes.toml")
     return {key: kind for kind, keys in table.items() for key in keys}
 
 

@@ -17,7 +17,8 @@ from typing import Any
 
 from wizard_tui.files import replace_file
 from wizard_tui.models.checkpoint import summed
-from wizard_tui.models.metadata import ModelMetadata, Repository, metadata_from_config
+from wizard_tui.models.from_config import metadata_from_config
+from wizard_tui.models.metadata import ModelMetadata, Repository
 
 FORMAT = 1
 FRESH_S = 30 * 86_400

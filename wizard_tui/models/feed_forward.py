@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.models.shapes import Tensor
-
-if TYPE_CHECKING:
-    from wizard_tui.models.metadata import ModelMetadata
 
 _SHARED_WIDTH = ("shared_expert_intermediate_size", "moe_shared_expert_intermediate_size", "shared_intermediate_size")
 _SHARED_COUNT = ("n_shared_experts", "num_shared_experts", "moe_num_shared_experts")

@@ -7,21 +7,16 @@ every token; a header from outside is read here with bounds on everything it may
 from __future__ import annotations
 
 import struct
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
 from pathlib import Path
 from typing import IO, Any
 
+from wizard_tui.models.from_config import metadata_from_config
 from wizard_tui.models.local import open_regular
-from wizard_tui.models.metadata import Header, ModelMetadata, Repository, metadata_from_config
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from wizard_tui.models.metadata import Header, ModelMetadata, Repository
+from wizard_tui.tables import read_table
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
@@ -190,5 +185,4 @@ class _Reader:
 
 @lru_cache(maxsize=1)
 def _facts() -> dict[str, Any]:
-    facts: dict[str, Any] = tomllib.loads(files(__package__).joinpath("gguf.toml").read_text(encoding="utf-8"))
-    return facts
+    return read_table(__package__, "gguf.toml")

@@ -12,6 +12,7 @@ from io import BufferedReader, RawIOBase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from wizard_tui.models.from_config import metadata_from_config
 from wizard_tui.models.local import (
     JSON_LIMIT_BYTES,
     header_length,
@@ -19,7 +20,7 @@ from wizard_tui.models.local import (
     parse_json_object,
     with_quantization,
 )
-from wizard_tui.models.metadata import Header, ModelMetadata, Repository, metadata_from_config
+from wizard_tui.models.metadata import Header, ModelMetadata, Repository
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import ModelInfo

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
-from typing import TYPE_CHECKING, Any
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
+from typing import Any
 
 from wizard_tui.models.config_shapes import shown
-
-if TYPE_CHECKING:
-    from wizard_tui.models.metadata import ModelMetadata
+from wizard_tui.models.metadata import ModelMetadata
+from wizard_tui.tables import read_table
 
 
 @dataclass(frozen=True)
@@ -89,8 +80,7 @@ def attention_layers(metadata: ModelMetadata) -> tuple[LayerCache, ...]:
 
 @lru_cache(maxsize=1)
 def _facts() -> dict[str, Any]:
-    facts: dict[str, Any] = tomllib.loads(files(__package__).joinpath("layers.toml").read_text(encoding="utf-8"))
-    return facts
+    return read_table(__package__, "layers.toml")
 
 
 def _with_defaults(metadata: ModelMetadata) -> Mapping[str, Any]:

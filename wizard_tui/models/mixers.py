@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from wizard_tui.models.layers import AttentionCache, StateCache, attention_layers, is_latent, layer_kinds
+from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.models.shapes import Tensor
-
-if TYPE_CHECKING:
-    from wizard_tui.models.metadata import ModelMetadata
 
 PART = "attention"
 

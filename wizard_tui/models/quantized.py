@@ -8,13 +8,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import Any, TypeGuard
 
 from wizard_tui.models.config_keys import quantization_config
 from wizard_tui.models.config_shapes import shown
-
-if TYPE_CHECKING:
-    from wizard_tui.models.metadata import ModelMetadata
+from wizard_tui.models.metadata import ModelMetadata
 
 
 @dataclass(frozen=True)

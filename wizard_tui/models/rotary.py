@@ -7,12 +7,10 @@ vLLM makes one table for each distinct rope configuration and shares it between 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from wizard_tui.models.layers import layer_kinds
-
-if TYPE_CHECKING:
-    from wizard_tui.models.metadata import ModelMetadata
+from wizard_tui.models.metadata import ModelMetadata
 
 # scalings whose table reaches as far as the scaled length, counted from the model's own maximum ...
 _STRETCHED = frozenset({"linear", "dynamic"})

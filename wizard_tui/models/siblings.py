@@ -6,7 +6,8 @@ import re
 from functools import lru_cache
 
 from wizard_tui.models import catalog
-from wizard_tui.models.metadata import ModelMetadata, metadata_from_catalog
+from wizard_tui.models.load import metadata_from_catalog
+from wizard_tui.models.metadata import ModelMetadata
 
 # what makers append to the name of a model when they quantise it
 _SUFFIX = re.compile(

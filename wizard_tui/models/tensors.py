@@ -5,23 +5,15 @@ Layers that hold the same are one `Layer` with the numbers of those layers, so t
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from wizard_tui.models import feed_forward, mixers, towers
+from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.models.shapes import Tensor
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-if TYPE_CHECKING:
-    from wizard_tui.models.metadata import ModelMetadata
+from wizard_tui.tables import read_table
 
 
 @dataclass(frozen=True)
@@ -98,7 +90,7 @@ def count_parameters(metadata: ModelMetadata) -> tuple[int, int]:
 @lru_cache(maxsize=1)
 def families() -> Mapping[str, Any]:
     """What model types imply (families.toml)."""
-    facts: dict[str, Any] = tomllib.loads(files(__package__).joinpath("families.toml").read_text(encoding="utf-8"))
+    facts: dict[str, Any] = read_table(__package__, "families.toml")
     return {name: frozenset(types) for name, types in facts.items()}
 
 

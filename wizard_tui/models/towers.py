@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.models.shapes import Tensor
-
-if TYPE_CHECKING:
-    from wizard_tui.models.metadata import ModelMetadata
 
 PART = "vision"
 _DEPTH = ("depth", "num_hidden_layers", "vt_num_hidden_layers", "num_layers")

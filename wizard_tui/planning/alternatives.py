@@ -32,7 +32,6 @@ class Alternative:
     tight: bool
     gpus: int
     weights_gib: float
-    kv_available_gib: float
     max_model_len: int
     concurrency: int
     toks_per_s: Range
@@ -114,7 +113,6 @@ def _evaluate(title: str, patch: Patch, decision: Decision) -> Alternative:
         tight=result.tight,
         gpus=result.settings.layout.gpus,
         weights_gib=gib(result.weights.bytes),
-        kv_available_gib=gib(result.kv_available),
         max_model_len=result.settings.max_model_len,
         concurrency=at_once * result.settings.layout.dp,
         toks_per_s=speed.decode_toks_per_s_range,

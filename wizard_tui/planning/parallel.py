@@ -9,9 +9,8 @@ from typing import Any
 from wizard_tui.models.config_keys import quantization_config
 from wizard_tui.models.layers import AttentionCache, StateCache, attention_layers
 from wizard_tui.models.metadata import ModelMetadata
+from wizard_tui.planning.memory.weights import padded_vocabulary
 
-VOCABULARY_PADDING = 64
-"""vLLM rounds the vocabulary up to a multiple of this (vocab_parallel_embedding.py)."""
 _LISTED_UP_TO = 64
 
 
@@ -61,7 +60,7 @@ def _obstacles(metadata: ModelMetadata, tp: int, dp: int, expert_parallel: bool)
     for heads, name in _state_heads(metadata):
         if heads % tp:
             yield f"it does not divide the {heads} {name}"
-    padded = -(-metadata.vocab_size // VOCABULARY_PADDING) * VOCABULARY_PADDING
+    padded = padded_vocabulary(metadata.vocab_size)
     if padded % tp:
         yield f"it does not divide the vocabulary, padded to {padded:,}"
     block, group = _block_and_group(quantization_config(metadata.config, text))

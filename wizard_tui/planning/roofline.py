@@ -13,17 +13,16 @@ Efficiencies and overheads are in `perf_constants.json`.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any
 
 from wizard_tui.engine.versions import release_of
 from wizard_tui.hardware.catalog import get_gpu_by_name
 from wizard_tui.hardware.gpu import GPU
+from wizard_tui.tables import read_table
 
 MEAN_PROGRESS = 0.6
 """Share of its answer that a running sequence has generated on average, as it weighs on the KV cache."""
@@ -99,9 +98,7 @@ class Point:
 @lru_cache(maxsize=1)
 def constants() -> Mapping[str, Any]:
     """Efficiencies (shares of the data sheet), overheads (microseconds) and bands (factors around the median)."""
-    text = files("wizard_tui.planning").joinpath("perf_constants.json").read_text(encoding="utf-8")
-    result: Mapping[str, Any] = json.loads(text)
-    return result
+    return read_table(__package__, "perf_constants.json")
 
 
 class Roofline:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal
 
 DType = Literal["auto", "float16", "bfloat16", "float32"]
 Interconnect = Literal["unknown", "pcie", "nvlink"]
@@ -33,11 +33,6 @@ KVCacheDType = Literal[
 
 # vllm/config/lora.py:MaxLoRARanks of vLLM 0.33
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
-
-DTYPES: tuple[str, ...] = get_args(DType)
-KV_CACHE_DTYPES: tuple[str, ...] = get_args(KVCacheDType)
-INTERCONNECTS: tuple[str, ...] = get_args(Interconnect)
-BATCHING_MODES: tuple[str, ...] = get_args(BatchingMode)
 
 _DTYPE_SPELLINGS = {
     "fp16": "float16",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def _load_model(model: str, revision: str | None, params_b: float | None) -> ModelMetadata:
-    from wizard_tui.models.metadata import load_model_metadata
+    from wizard_tui.models.load import load_model_metadata
 
     return load_model_metadata(model, revision, params_b=params_b)
 

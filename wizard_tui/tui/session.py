@@ -170,7 +170,7 @@ class Session:
     def would_fit(self, model_id: str) -> bool | None:
         """Whether a model of the catalogue fits with all else as it is; None where nothing is known of it here."""
         from wizard_tui.models import catalog
-        from wizard_tui.models.metadata import metadata_from_catalog
+        from wizard_tui.models.load import metadata_from_catalog
         from wizard_tui.planning.decide import decide
         from wizard_tui.resolve import Facts, resolve_gpus
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wizard_tui.planning.memory.kv_cache import plan_kv_cache
+from wizard_tui.planning.memory.by_layers import plan_kv_cache
 
 CASES = [json.loads(line) for line in (Path(__file__).parents[2] / "data" / "kv_cases.jsonl").read_text().splitlines()]
 KINDS = {

@@ -8,7 +8,9 @@ import pytest
 
 from tests.planning.conftest import LLAMA_8B, QWEN3_30B_A3B
 from wizard_tui.hardware.catalog import get_gpu_by_name
-from wizard_tui.models.metadata import ModelMetadata, load_model_metadata, metadata_from_config
+from wizard_tui.models.from_config import metadata_from_config
+from wizard_tui.models.load import load_model_metadata
+from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.planning.memory.overhead import Overhead, overhead_for
 from wizard_tui.schemas.numbers import gib
 

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from tests.planning.conftest import LLAMA_8B, LLAMA_70B, QWEN3_30B_A3B
-from wizard_tui.models.metadata import ModelMetadata, load_model_metadata, metadata_from_config
+from wizard_tui.models.from_config import metadata_from_config
+from wizard_tui.models.load import load_model_metadata
+from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.models.tensors import inventory
 from wizard_tui.planning.memory.weights import weights_for
 

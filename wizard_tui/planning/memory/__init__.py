@@ -5,12 +5,12 @@ from wizard_tui.planning.memory.by_count import (
     compute_overhead,
     compute_weights_memory,
 )
+from wizard_tui.planning.memory.by_layers import plan_kv_cache
 from wizard_tui.planning.memory.feasibility import (
     compute_feasibility,
     compute_max_concurrency_at_context,
     compute_max_context_at_concurrency,
 )
-from wizard_tui.planning.memory.kv_cache import plan_kv_cache
 
 __all__ = [
     "compute_feasibility",

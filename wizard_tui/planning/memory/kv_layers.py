@@ -14,6 +14,7 @@ from wizard_tui.planning.memory.kv_cache import BlockPool, Limits
 from wizard_tui.planning.memory.kv_groups import Group, group_layers
 from wizard_tui.planning.memory.kv_shards import CacheSettings, shard_layers
 from wizard_tui.planning.memory.kv_specs import LayerSpec, SpecKind, StateSpec
+from wizard_tui.planning.memory.stages import stage_of
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,21 @@ class KVLayout:
     block_size: int
     has_state: bool
     group_aware_tokens: bool
-    context_shards: int = 1
+    context_shards: int
 
-    def blocks(self, length: int) -> int:
-        """Blocks that one request of `length` tokens may need at once."""
-        return self.pool.blocks_per_request(length)
+    @classmethod
+    def of(
+        cls, groups: Sequence[Group], limits: Limits, rules: VersionRules, bytes_per_block: int | None = None
+    ) -> KVLayout:
+        """The layout of these groups; `bytes_per_block` where a pipeline stage holds a part of them only."""
+        return cls(
+            pool=BlockPool.of(groups, limits, bytes_per_block),
+            groups=tuple(KVGroup(g.kind, len(g.layers), g.block_size, g.page_size_bytes) for g in groups),
+            block_size=min((group.block_size for group in groups if group.block_size), default=0),
+            has_state=any(isinstance(spec, StateSpec) for group in groups for spec in group.specs),
+            group_aware_tokens=rules.group_aware_tokens,
+            context_shards=limits.dcp,
+        )
 
     def request_bytes(self, length: int) -> int:
         """Bytes that one request of `length` tokens may need at once."""
@@ -159,63 +170,8 @@ def kv_layout(
         mamba_cache_mode=shards.mamba_cache_mode,
         max_num_encoder_input_tokens=max_num_batched_tokens,
     )
-    stages = [stage_of(cache.layer, metadata.num_hidden_layers, pp) for cache in caches]
-    return KVLayout(
-        pool=BlockPool.of(groups, limits, _bytes_per_block(groups, stages, pp)),
-        groups=tuple(KVGroup(g.kind, len(g.layers), g.block_size, g.page_size_bytes) for g in groups),
-        block_size=min((group.block_size for group in groups if group.block_size), default=0),
-        has_state=any(isinstance(spec, StateSpec) for spec in shards.specs),
-        group_aware_tokens=rules.group_aware_tokens,
-        context_shards=dcp,
-    )
-
-
-def kv_cache_for(
-    metadata: ModelMetadata,
-    *,
-    compute_capability: tuple[int, int] | None,
-    tp: int,
-    pp: int = 1,
-    dcp: int = 1,
-    dtype: str,
-    kv_cache_dtype: str,
-    max_model_len: int,
-    max_num_batched_tokens: int,
-    available_bytes: int,
-    block_size: int | None = None,
-    prefix_caching: bool | None = None,
-    vllm_version: str = NEWEST,
-    num_speculative_tokens: int = 0,
-    speculative_layers: int = 0,
-) -> KVCache:
-    """The KV cache that vLLM would report for these settings. See `kv_layout` for the errors."""
-    layout = kv_layout(
-        metadata,
-        compute_capability=compute_capability,
-        tp=tp,
-        pp=pp,
-        dcp=dcp,
-        dtype=dtype,
-        kv_cache_dtype=kv_cache_dtype,
-        max_num_batched_tokens=max_num_batched_tokens,
-        block_size=block_size,
-        prefix_caching=prefix_caching,
-        vllm_version=vllm_version,
-        num_speculative_tokens=num_speculative_tokens,
-        speculative_layers=speculative_layers,
-    )
-    return layout.capacity(available_bytes, max_model_len)
-
-
-def stage_of(layer: int, layers: int, pp: int) -> int:
-    """Pipeline stage of a layer (distributed/utils.py:get_pp_indices): the stages before the last take a remainder."""
-    base, rest = divmod(layers, pp)
-    end = 0
-    for stage in range(pp):
-        end += base + (pp - 1 - rest <= stage < pp - 1)
-        if layer < end:
-            return stage
-    return pp - 1
+    held_by = [stage_of(cache.layer, metadata.num_hidden_layers, pp) for cache in caches]
+    return KVLayout.of(groups, limits, rules, _bytes_per_block(groups, held_by, pp))
 
 
 def _with_draft(caches: tuple[LayerCache, ...], count: int, layers: int) -> tuple[LayerCache, ...]:
@@ -233,14 +189,14 @@ def _hybrid_manager(specs: Sequence[LayerSpec], rules: VersionRules) -> bool:
     return rules.hybrid_chunks or all(spec.kind is not SpecKind.CHUNKED for spec in specs)
 
 
-def _bytes_per_block(groups: Sequence[Group], stages: Sequence[int], pp: int) -> int:
+def _bytes_per_block(groups: Sequence[Group], held_by: Sequence[int], pp: int) -> int:
     """Of the fullest stage: groups are those of the whole model, each stage holds its own layers of them."""
     return max(
         (
             sum(
                 spec.page_size_bytes
                 for name, spec in zip(group.layers, group.specs, strict=True)
-                if stages[name] == stage
+                if held_by[name] == stage
             )
             for group in groups
             for stage in range(pp)

@@ -6,11 +6,9 @@ a measurement tells is in overhead.toml.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any
 
 from wizard_tui.engine.versions import NEWEST, release_of, rules_for
@@ -18,11 +16,7 @@ from wizard_tui.hardware.gpu import GPU
 from wizard_tui.models.layers import is_latent, layer_kinds
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.models.tensors import is_of
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from wizard_tui.tables import read_table
 
 MIB = 1 << 20
 KIB = 1 << 10
@@ -269,5 +263,4 @@ def _first_runner(version: str) -> Mapping[str, Any]:
 @lru_cache(maxsize=1)
 def facts() -> dict[str, Any]:
     """The measured terms."""
-    table: dict[str, Any] = tomllib.loads(files(__package__).joinpath("overhead.toml").read_text(encoding="utf-8"))
-    return table
+    return read_table(__package__, "overhead.toml")

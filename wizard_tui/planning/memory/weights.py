@@ -13,6 +13,7 @@ from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.models.quantized import MXFP4, Format, Quantization, quantization_of
 from wizard_tui.models.shapes import Tensor
 from wizard_tui.models.tensors import Inventory, Layer, inventory, is_known, is_of
+from wizard_tui.planning.memory.stages import stages
 from wizard_tui.schemas.numbers import gib
 
 BYTES_OF_DTYPE = {"float16": 2, "bfloat16": 2, "float32": 4}
@@ -126,8 +127,8 @@ def _weights(
     quantized = quantization_of(metadata, quantization)
     layers = _layer_parts(metadata, quantization, split)
     adapters = _adapters(found.layers, split, lora_ranks)
-    stages = []
-    for stage, numbers in enumerate(_stages(metadata.num_hidden_layers, pp)):
+    ranks = []
+    for stage, numbers in enumerate(stages(metadata.num_hidden_layers, pp)):
         parts: dict[str, float] = {}
         for tensor in _around(found, stage, pp):
             _add(parts, tensor.part, _stored(tensor, tensor.name, split, quantized))
@@ -137,20 +138,20 @@ def _weights(
             if lora_ranks:
                 _add(parts, "adapters", adapters[number])
         _add(parts, "buffers", _rotary(metadata))
-        stages.append(parts)
+        ranks.append(parts)
     if draft_layers:
         last = layers[max(layers)]
-        _add(stages[-1], "draft", draft_layers * _drafting(metadata, last, split))
-    after = [parts.pop(_AFTER_LOADING, 0.0) for parts in stages]
-    fullest = max(stages, key=lambda parts: sum(parts.values()))
+        _add(ranks[-1], "draft", draft_layers * _drafting(metadata, last, split))
+    after = [parts.pop(_AFTER_LOADING, 0.0) for parts in ranks]
+    fullest = max(ranks, key=lambda parts: sum(parts.values()))
     source = metadata.source
     found_here = Weights(
         bytes=round(sum(fullest.values())),
-        bytes_by_rank=tuple(round(sum(parts.values())) for parts in stages),
+        bytes_by_rank=tuple(round(sum(parts.values())) for parts in ranks),
         parts={part: round(size) for part, size in fullest.items()},
         source=source,
         relative_error=RELATIVE_ERROR.get(source, 0.01),
-        after_loading=round(after[stages.index(fullest)]),
+        after_loading=round(after[ranks.index(fullest)]),
         warnings=(*quantized.doubts, *(() if is_known(metadata) else (_unknown(metadata),))),
     )
     return found_here if quantization else _held_to_headers(metadata, found_here, split.bytes_each)
@@ -295,7 +296,7 @@ def _local(tensor: Tensor, split: _Split, *, padded: bool) -> tuple[int, int, in
     if tensor.split == "heads":
         return rows // tensor.heads * max(1, -(-tensor.heads // tp)), columns, times
     if tensor.split == "vocabulary":
-        return _padded(rows, VOCABULARY_PADDING) // tp, columns, times
+        return padded_vocabulary(rows) // tp, columns, times
     if tensor.split.startswith("experts"):
         ways = 1 if split.whole_experts else split.experts
         if split.whole_experts:
@@ -311,16 +312,6 @@ def _local(tensor: Tensor, split: _Split, *, padded: bool) -> tuple[int, int, in
             )
         return (width, hidden, times) if inward else (hidden, width, times)
     return rows, columns, times
-
-
-def _stages(layers: int, pp: int) -> list[range]:
-    """Layers of each pipeline stage (distributed/utils.py:get_pp_indices): what is left over goes to the stages before
-    the last, from the back."""
-    counts = [layers // pp] * pp
-    for extra in range(layers % pp):
-        counts[-(2 + extra) % pp] += 1
-    starts = [sum(counts[:stage]) for stage in range(pp)]
-    return [range(start, start + count) for start, count in zip(starts, counts, strict=True)]
 
 
 @lru_cache(maxsize=256)
@@ -339,6 +330,11 @@ def _staging(metadata: ModelMetadata, tokens: int) -> int:
     vision = metadata.config.get("vision_config")
     levels = vision.get("deepstack_visual_indexes") if isinstance(vision, Mapping) else None
     return len(levels) * tokens * metadata.hidden_size if levels else 0
+
+
+def padded_vocabulary(words: int) -> int:
+    """Rows of an embedding over all ranks (vocab_parallel_embedding.py)."""
+    return _padded(words, VOCABULARY_PADDING)
 
 
 def _add(parts: dict[str, float], part: str, size: float) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.binding import Binding
 
+from wizard_tui.tables import read_table
 from wizard_tui.tui.screens.page import COLUMNS, Page
 from wizard_tui.tui.widgets.line_view import Line, wrapped
 
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from wizard_tui.tui.screens.plots import PlotsScreen
     from wizard_tui.tui.session import Session
 
-WORDS = Path(__file__).parents[1] / "words.toml"
 # what Textual and its widgets bind by themselves
 FURTHER = (
     ("tab, shift+tab", "next and previous field"),
@@ -65,12 +63,7 @@ def plots_page(session: Session) -> PlotsScreen | None:
 
 def words() -> Mapping[str, str]:
     """The glossary: a word and its meaning."""
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    read: dict[str, str] = tomllib.loads(WORDS.read_text(encoding="utf-8"))
-    return read
+    return read_table("wizard_tui.tui", "words.toml")
 
 
 def _explained(title: str, rows: Iterable[tuple[str, str, str]]) -> list[Line]:

@@ -1,0 +1,76 @@
+"""A model's facts, read out of its config.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from wizard_tui.models import config_keys as keys
+from wizard_tui.models import config_shapes
+from wizard_tui.models.architecture import text_config
+from wizard_tui.models.metadata import Header, ModelMetadata, Repository
+from wizard_tui.models.tensors import count_parameters
+
+# Mamba and RWKV models have no attention heads to state (vllm/config/model.py:is_attention_free)
+_ATTENTION_FREE = frozenset({"mamba", "mamba2", "falcon_mamba", "rwkv", "rwkv7"})
+
+
+def metadata_from_config(
+    config: Mapping[str, Any],
+    *,
+    model_id: str,
+    source: str,
+    revision: str | None = None,
+    path: str | None = None,
+    headers: Mapping[str, Header] | None = None,
+    repository: Repository | None = None,
+    warnings: tuple[str, ...] = (),
+) -> ModelMetadata:
+    """Read the facts out of a config.json.
+
+    Raises ValueError that names the key when one is missing or cannot be, such as zero layers.
+    """
+    where = f"config.json of {model_id}"
+    config_shapes.check(config, where)
+    text = text_config(config)
+    layers = keys.num_hidden_layers(text, where)
+    hidden = keys.needed(text, "hidden_size", where)
+    model_type = str(text.get("model_type") or config.get("model_type") or "")
+    heads = 1 if model_type in _ATTENTION_FREE else keys.needed(text, "num_attention_heads", where)
+    experts = keys.num_experts(text, where)
+    intermediate = keys.intermediate_size(text, where)
+    vocabulary = keys.needed(text, "vocab_size", where)
+    made = ModelMetadata(
+        model_id=model_id,
+        source=source,
+        architecture=keys.architecture_name(config, text),
+        model_type=str(config.get("model_type") or model_type),
+        num_hidden_layers=layers,
+        hidden_size=hidden,
+        num_attention_heads=heads,
+        num_key_value_heads=keys.num_key_value_heads(text, heads, where),
+        head_dim=keys.optional(text, "head_dim", where) or hidden // heads,
+        vocab_size=vocabulary,
+        max_position_embeddings=keys.max_length(config, text),
+        intermediate_size=intermediate,
+        num_experts=experts,
+        num_experts_per_tok=(keys.optional(text, "num_experts_per_tok", where) or 0) if experts else 0,
+        moe_intermediate_size=(keys.optional(text, "moe_intermediate_size", where) or intermediate)
+        if experts
+        else None,
+        tie_word_embeddings=keys.tied_embeddings(config, text),
+        dtype=keys.dtype(config, text),
+        quantization=keys.quantization_method(config, text),
+        revision=revision,
+        path=path,
+        config=config,
+        text_config=text,
+        headers=headers or {},
+        repository=repository or Repository(),
+        warnings=warnings,
+    )
+    total, active = count_parameters(made)
+    # in place, as every table that is kept of a model knows it by its identity
+    object.__setattr__(made, "num_params", total)
+    object.__setattr__(made, "active_params", active)
+    return made

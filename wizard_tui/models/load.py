@@ -1,0 +1,105 @@
+"""Where a model's facts are loaded from: disk, cache, catalogue, Hub, or nothing but a number of parameters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from wizard_tui.models import address, catalog
+from wizard_tui.models.from_config import metadata_from_config
+from wizard_tui.models.local import read_model_config, read_tensor_headers
+from wizard_tui.models.metadata import ModelMetadata, Repository
+from wizard_tui.models.stand_in import llama_config
+
+
+def load_model_metadata(
+    model_id_or_path: str,
+    revision: str | None = None,
+    trust_remote_code: bool = False,
+    params_b: float | None = None,
+) -> ModelMetadata:
+    """A model's facts: of a local directory or GGUF file, else from the caches or the catalogue, else from the Hub.
+
+    A Hub model may be given by the address of its page, and a GGUF file of it as `org/name/file.gguf`.
+
+    `trust_remote_code` is vLLM's business: code of a repository is never run here. `params_b` (billions) stands in for
+    a model of which nothing can be read, and is ignored otherwise. Raises FileNotFoundError for a local directory
+    without config.json or a path that does not exist, ValueError with the cure for a repository that cannot be read.
+    """
+    name = model_id_or_path.strip()
+    if not name:
+        raise ValueError("the model is empty; give a Hub id such as Qwen/Qwen3-8B or a local directory")
+    place = Path(name).expanduser()
+    if place.is_dir():
+        return metadata_from_directory(place)
+    if place.is_file():
+        from wizard_tui.models.gguf import metadata_from_gguf
+
+        return metadata_from_gguf(place)
+    name, its_revision, file = address.parse(name)
+    revision = revision or its_revision
+    if _looks_like_a_path(name):
+        raise FileNotFoundError(f"{name} does not exist; give a directory with config.json or a Hub id")
+    from wizard_tui.models import disk_cache, hub
+
+    if file is not None and file.lower().endswith(".gguf"):
+        return hub.fetch_gguf(name, file, revision)
+    entry = catalog.find(name)
+    # a file that is here already comes first, then what needs no network
+    known = hub.cached(entry.id if entry else name, revision) or disk_cache.load(name, revision)
+    if known is not None:
+        return known
+    if entry is not None and revision is None:
+        return metadata_from_catalog(entry)
+    try:
+        found = hub.fetch(name, revision)
+        disk_cache.save(name, revision, found)
+        return found
+    except ValueError as error:
+        if (old := disk_cache.load(name, revision, however_old=True)) is not None:
+            return old
+        if params_b is not None:
+            return metadata_from_count(name, params_b, str(error))
+        near = ", ".join(catalog.near_names(name))
+        raise ValueError(f"{error}{f'; near names in the catalogue: {near}' if near else ''}") from None
+
+
+def metadata_from_directory(folder: Path) -> ModelMetadata:
+    """The facts of a model directory on this machine."""
+    config = read_model_config(folder)
+    headers = read_tensor_headers(folder)
+    return metadata_from_config(
+        config,
+        model_id=str(folder),
+        source="tensor headers" if headers else "config",
+        path=str(folder.resolve()),
+        headers=headers,
+    )
+
+
+def metadata_from_catalog(entry: catalog.Entry) -> ModelMetadata:
+    """The facts of a built-in model."""
+    about = Repository(
+        license=entry.license,
+        gated=entry.gated,
+        pipeline_tag=entry.pipeline_tag,
+        checkpoint_bytes=entry.checkpoint_bytes,
+        source=entry.source,
+    )
+    return metadata_from_config(entry.config, model_id=entry.id, source="catalogue", repository=about)
+
+
+def metadata_from_count(name: str, params_b: float, why: str) -> ModelMetadata:
+    """A stand-in for a model of which only the number of parameters (billions) is known: Llama's shape of that size.
+
+    `why` says why nothing better is known.
+    """
+    return metadata_from_config(
+        llama_config(params_b),
+        model_id=name,
+        source="parameter count",
+        warnings=(f"{why}; the plan is a guess from {params_b:g} billion parameters in the shape of a Llama",),
+    )
+
+
+def _looks_like_a_path(name: str) -> bool:
+    return name.startswith(("/", "./", "../", "~")) or name in (".", "..") or name.count("/") > 1
