@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,10 +54,59 @@ def test_four_bit_weights_carry_their_scales() -> None:
     assert bytes_per_parameter("auto", "nvfp4") == pytest.approx(0.5 + 1 / 16)
 
 
-@pytest.mark.parametrize(("dtype", "quantization"), [("int3", None), ("auto", "magic")])
-def test_unknown_types_are_named(dtype: str, quantization: str | None) -> None:
-    with pytest.raises(ValueError, match=quantization or dtype):
+@pytest.mark.parametrize(
+    ("dtype", "quantization", "words"),
+    [
+        ("int3", None, "^dtype 'int3' is not one of auto, float16, bfloat16, float32$"),
+        ("auto", "magic", "^the size of quantization 'magic' is not known without tensor headers$"),
+    ],
+)
+def test_unknown_types_are_named(dtype: str, quantization: str | None, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
         bytes_per_parameter(dtype, quantization)
+
+
+@pytest.mark.parametrize(
+    ("quantization", "like"),
+    [(None, 2.0), ("none", 2.0), ("NONE", 2.0), ("awq_marlin", 0.5195), ("GPTQ-Marlin", 0.5156), ("mxfp8", 1.03125),
+     ("modelopt_mxfp8", 1.03125), ("gguf", 0.5625)],
+)  # fmt: skip
+def test_a_method_is_known_by_the_longest_name_in_it(quantization: str | None, like: float) -> None:
+    """`mxfp8` is no `fp8`."""
+    assert bytes_per_parameter(quantization=quantization) == like
+
+
+def test_a_model_may_be_smaller_than_a_billion_and_not_nothing() -> None:
+    assert compute_weights_memory(0.6) == 1_200_000_000
+    for count in (0, -1):
+        with pytest.raises(ValueError, match=r"^params_b must be positive$"):
+            compute_weights_memory(count)
+
+
+@pytest.mark.parametrize(
+    ("kv_dtype", "dtype", "bytes_each"),
+    [
+        ("auto", "auto", 2),
+        ("auto", "float32", 4),
+        ("bf16", "float32", 2),
+        ("float32", "auto", 4),
+        ("fp8", "float32", 1),
+        ("fp8_e5m2", "auto", 1),
+        ("int8_per_token_head", "auto", 1),
+        ("nvfp4", "auto", 0.5625),
+        ("int4_per_token_head", "auto", 0.5625),
+        ("turboquant_4bit_nc", "auto", 0.5625),
+    ],
+)
+def test_the_cache_has_a_type_of_its_own_or_the_models(kv_dtype: str, dtype: str, bytes_each: float) -> None:
+    values = 16 * 2 * 32 * 8 * 128
+    assert compute_kv_cache_memory(LLAMA_8B, 16, 1, kv_dtype, dtype) == values * bytes_each
+    if dtype == "auto":
+        assert compute_kv_cache_memory(LLAMA_8B, 16, 1, kv_dtype) == values * bytes_each
+
+
+def test_auto_is_the_checkpoints_own_type() -> None:
+    assert compute_kv_cache_memory(replace(LLAMA_8B, dtype="float32"), 16, 1) == 16 * 2 * 32 * 8 * 128 * 4
 
 
 def test_kv_cache_of_a_grouped_query_model() -> None:
@@ -76,15 +127,29 @@ def test_kv_cache_grows_in_whole_blocks(context: int, requests: int) -> None:
 
 @pytest.mark.parametrize(("context", "requests"), [(0, 1), (1, 0), (-5, 1)])
 def test_kv_cache_refuses_sizes_that_cannot_be(context: int, requests: int) -> None:
-    with pytest.raises(ValueError, match="1 or more"):
+    with pytest.raises(ValueError, match=r"^context_len and concurrency must be 1 or more$"):
         compute_kv_cache_memory(LLAMA_8B, context, requests)
 
 
-def test_overhead_grows_with_the_card_and_with_communication() -> None:
-    small, large = compute_overhead(24 * GIB), compute_overhead(80 * GIB)
-    assert 0 < small < large < 4 * GIB
-    assert compute_overhead(80 * GIB, tp_size=2) > large
+@pytest.mark.parametrize(
+    # what vLLM 0.29 to 0.31 logged beside weights and cache, GiB: 0.8 on 24 GB cards, 2 on 80 GB ones
+    ("card_gib", "tp", "rest_gib"),
+    [(24, 1, 0.956), (80, 1, 2.02), (80, 2, 2.32), (80, 8, 2.32)],
+)
+def test_overhead_grows_with_the_card_and_with_communication(card_gib: int, tp: int, rest_gib: float) -> None:
+    assert compute_overhead(card_gib * GIB, tp) / GIB == pytest.approx(rest_gib, abs=1e-6)
+
+
+def test_an_overhead_that_is_given_is_taken() -> None:
     assert compute_overhead(80 * GIB, 8, fixed_overhead_gb=1.5) == int(1.5 * GIB)
+    assert compute_overhead(80 * GIB) == compute_overhead(80 * GIB, 1)
+
+
+@pytest.mark.parametrize(("total", "tp"), [(0, 1), (-1, 1), (GIB, 0)])
+def test_overhead_of_nothing_is_refused(total: int, tp: int) -> None:
+    assert compute_overhead(1) > 0
+    with pytest.raises(ValueError, match=r"^vram_total_bytes and tp_size must be positive$"):
+        compute_overhead(total, tp)
 
 
 @given(st.floats(0.1, 2000))
