@@ -29,9 +29,9 @@ SURVIVED = {0, 33}
 
 
 def prepare() -> None:
-    """A fresh copy of the tree, its decorated functions opened for mutation; results so far are kept."""
+    """A fresh copy of the tree, its decorated functions opened for mutation."""
+    shutil.rmtree(COPY, ignore_errors=True)
     for name in ("wizard_tui", "styles", "tests", "tools"):
-        shutil.rmtree(COPY / name, ignore_errors=True)
         shutil.copytree(ROOT / name, COPY / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md"):
         shutil.copy(ROOT / name, COPY / name)
