@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 
 from hypothesis import strategies as st
 
@@ -16,7 +16,7 @@ from wizard_tui.hardware.gpu import GPU
 from wizard_tui.models.load import load_model_metadata, metadata_from_count
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.resolve import Facts, are_of_this_box, resolve_gpus
-from wizard_tui.schemas.choices import BATCHING_MODES, DTYPES, INTERCONNECTS, KV_CACHE_DTYPES, LORA_RANKS
+from wizard_tui.schemas.choices import LORA_RANKS, BatchingMode, DType, Interconnect, KVCacheDType
 from wizard_tui.schemas.inputs import PlanRequest
 
 Strategy = st.SearchStrategy[Any]
@@ -52,9 +52,9 @@ FIELDS: dict[str, dict[str, Strategy]] = {
         "model": st.sampled_from((*MODELS, UNKNOWN_MODEL)),
         "revision": maybe(WORDS),
         "trust_remote_code": st.booleans(),
-        "dtype": st.sampled_from((*DTYPES, "half", "BF16")),
+        "dtype": st.sampled_from((*get_args(DType), "half", "BF16")),
         "quantization": maybe(st.sampled_from(("fp8", "awq", "gptq", "bitsandbytes", "nonsense"))),
-        "kv_cache_dtype": st.sampled_from(("auto", "auto", "auto", "fp8", *KV_CACHE_DTYPES)),
+        "kv_cache_dtype": st.sampled_from(("auto", "auto", "auto", "fp8", *get_args(KVCacheDType))),
         "max_model_len": maybe(TOKENS),
         "tokenizer": maybe(WORDS),
         "params_b": maybe(st.floats(1e-3, 1e6)),
@@ -63,7 +63,7 @@ FIELDS: dict[str, dict[str, Strategy]] = {
         "gpu": st.sampled_from(("auto", *GPUS)),
         "gpus": st.sampled_from((1, 2, 3, 4, 8, 16, 4096)),
         "vram_gb": maybe(SIZES),
-        "interconnect": st.sampled_from(INTERCONNECTS),
+        "interconnect": st.sampled_from(get_args(Interconnect)),
         "tensor_parallel_size": maybe(POWERS),
         "pipeline_parallel_size": maybe(POWERS),
         "data_parallel_size": maybe(POWERS),
@@ -79,7 +79,7 @@ FIELDS: dict[str, dict[str, Strategy]] = {
         "target_ttft_ms": maybe(MILLISECONDS),
         "target_tpot_ms": maybe(MILLISECONDS),
         "streaming": st.booleans(),
-        "batching_mode": st.sampled_from(BATCHING_MODES),
+        "batching_mode": st.sampled_from(get_args(BatchingMode)),
         "shared_prefix_tokens": TOKENS | st.just(0),
         "measured_toks_per_s": maybe(st.floats(1e-3, 1e9)),
         "measured_ttft_ms": maybe(MILLISECONDS),
