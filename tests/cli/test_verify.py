@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Run
+from wizard_tui.hardware.catalog import get_gpu_by_name
+from wizard_tui.hardware.gpu import Detection
+from wizard_tui.hardware.observed import Observations
 
 # a public log: vllm/vllm-openai:v0.31.0, A100 80 GB, all defaults
 LOG = """
@@ -85,3 +89,35 @@ def test_a_start_that_failed_is_explained(run: Run, tmp_path: Path) -> None:
     assert ran.code == 1
     assert "it ended: weights, activations and CUDA graphs leave nothing" in ran.err
     assert "--gpu-memory-utilization 0.95" in ran.err
+
+
+def test_a_start_that_failed_before_it_named_its_model(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "failed.log"
+    path.write_text("usage: vllm serve\nvllm: error: unrecognized arguments: --no-such-flag\n")
+    ran = run("verify", path)
+    assert ran.code == 1
+    assert "does not take --no-such-flag" in ran.err
+
+
+def test_the_failure_is_in_the_json_too(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "failed.log"
+    path.write_text("\n".join([*LOG.splitlines()[:6], "ValueError: No available memory for the cache blocks."]))
+    found = json.loads(run("verify", path, "--gpu", "A100-SXM4-80GB", "--json").out)
+    assert found["failure"]["name"] == "no cache"
+    assert found["figures"][0]["difference"] == pytest.approx(0.01, abs=0.01)
+
+
+def test_a_log_is_kept_for_the_next_plan_of_this_machine(
+    run: Run, log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    refused = run("verify", log, "--gpu", "A100-SXM4-80GB", "--keep")
+    assert refused.code == 2
+    assert "this machine's own GPUs" in refused.err
+    here = Detection(gpus=(replace(get_gpu_by_name("A100-SXM4-80GB"), index=0),))
+    monkeypatch.setattr("wizard_tui.hardware.detect.detect", lambda: here)
+    kept = run("verify", log, "--keep")
+    assert kept.code == 0, kept.err
+    assert "kept as calibration of this machine: +0.0" in kept.err
+    (seen,) = Observations().all()
+    assert (seen.gpu, seen.vllm_version) == (here.gpus[0].name, "0.31.0")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wizard_tui.launch.startup_log import LINE_LIMIT, StartupLog, clean_line, read_startup_log
+from wizard_tui.launch.startup_log import LINE_LIMIT, StartupLog, _patterns, clean_line, read_startup_log
 
 # Llama-3.1-8B-Instruct on an A100 80 GB, image v0.31.0, all defaults
 V031 = r"""
@@ -40,6 +40,105 @@ V011 = """
 (EngineCore_DP0 pid=9) INFO 09-01 09:00:09 [kv_cache_utils.py:1] GPU KV cache size: 244,304 tokens
 (EngineCore_DP0 pid=9) INFO 09-01 09:00:09 [kv_cache_utils.py:1] Maximum concurrency for 8,192 tokens per request: 29.82x
 """
+
+
+# one line each of what a version prints -> what is read from it
+FORMATS: list[tuple[str, str, dict[str, object]]] = [
+    ("0.6", "Loading model weights took 14.9888 GB", {"weights_gib": 14.9888}),
+    ("0.6", "# cuda blocks: 6400, # CPU blocks: 2048", {"num_gpu_blocks": 6400}),
+    ("0.6", "Maximum concurrency for 32768 tokens per request: 13.63x", {"max_concurrency": 13.63}),
+    ("0.7", "Model loading took 14.9888 GB and 13.204526 seconds", {"weights_gib": 14.9888}),
+    ("0.7", "Initializing an LLM engine (v0.7.3) with config: model='x'", {"version": "0.7.3"}),
+    ("0.8", "Model loading took 14.9889 GiB and 2.756 seconds", {"weights_gib": 14.9889}),
+    ("0.8", "Initializing a V1 LLM engine (v0.8.5) with config: model='x'", {"version": "0.8.5"}),
+    ("0.8", "GPU KV cache size: 447,088 tokens", {"kv_cache_tokens": 447_088}),
+    ("0.8", "Maximum concurrency for 32,768 tokens per request: 13.64x", {"max_concurrency": 13.64}),
+    ("0.8", "# GPU blocks: 27943", {"num_gpu_blocks": 27_943}),
+    ("0.9", "vLLM API server version 0.9.2", {"version": "0.9.2"}),
+    ("0.10", "Available KV cache memory: 50.13 GiB", {"available_kv_gib": 50.13}),
+    ("0.10", "torch.compile takes 7.59 s in total", {"compile_seconds": 7.59}),
+    ("0.11", "Graph capturing finished in 20 secs, took 0.60 GiB", {"graph_seconds": 20, "graphs_gib": 0.60}),
+    (
+        "0.11",
+        "Free memory on device (78.69/79.18 GiB) on startup. Desired GPU memory utilization is (0.9, 71.26 GiB). Actual "
+        "usage is 14.99 GiB for weight, 1.21 GiB for peak activation, 0.08 GiB for non-torch memory, and 0.6 GiB for",
+        {"weights_gib": 14.99, "activation_peak_gib": 1.21, "non_torch_gib": 0.08, "requested_gib": 71.26},
+    ),
+    ("0.21", "Estimated CUDA graph memory: 0.79 GiB total", {"graphs_estimated_gib": 0.79}),
+    ("0.22", "Model loading took 14.99 GiB memory and 2.7 seconds", {"weights_gib": 14.99}),
+    ("0.22", "GPU KV cache size: 447,088 tokens", {"kv_cache_tokens": 447_088}),
+    (
+        "0.28",
+        "Actual usage is 15.26 GiB for consumed memory (weights + non-torch), 1.44 GiB for peak activation",
+        {"consumed_gib": 15.26, "peak_with_graphs_gib": 1.44},
+    ),
+    (
+        "0.31",
+        "GPU KV cache size: 460,496 tokens, Maximum concurrency for 131,072 tokens per request: 3.51x",
+        {"kv_cache_tokens": 460_496, "concurrency_len": 131_072, "max_concurrency": 3.51},
+    ),
+    (
+        "0.32",
+        "CPU KV cache size: 2,097,152 tokens, Maximum concurrency for 1,024 tokens per request: 2048.00x",
+        {"kv_cache_tokens": 2_097_152, "max_concurrency": 2048.0},
+    ),
+    ("0.33", "vLLM server version 0.33.0, serving model Qwen/Qwen3-8B", {"version": "0.33.0"}),
+    ("0.33", "Loading weights took 3.10 seconds", {"load_seconds": 3.1}),
+    (
+        "0.33",
+        "Initial free memory 78.84 GiB, reserved 10.0 GiB memory for KV Cache as specified by kv_cache_memory_bytes",
+        {"available_kv_gib": 10.0},
+    ),
+    ("0.33", "Auto-fit max_model_len: reduced from 131072 to 40960 to fit in", {"max_model_len": 40_960}),
+    ("0.33", "Auto-fit max_model_len: full model context length 32768 fits in available", {"max_model_len": 32_768}),
+    (
+        "0.33",
+        "CUDA graph pool memory: 0.23 GiB (actual), 0.79 GiB (estimated), difference: 0.56 GiB (70.9%).",
+        {"graphs_gib": 0.23, "graphs_estimated_gib": 0.79},
+    ),
+    ("0.33", "Setting kv cache block size to 64 for FLASHMLA backend(s).", {"block_size": 64}),
+    (
+        "0.33",
+        "init engine (profile, create kv cache, warmup model) took 35.35 s (compilation: 7.2 s)",
+        {"init_seconds": 35.35},
+    ),
+    ("0.33", "Starting vLLM server on http://0.0.0.0:8000", {"address": "http://0.0.0.0:8000"}),
+]
+# what stands before the message, by age
+HEADERS = (
+    "",
+    "INFO 12-13 09:00:00 model_runner.py:1077] ",
+    "INFO 11-23 09:00:00 [gpu_model_runner.py:1] ",
+    "(EngineCore_DP0 pid=9) INFO 11-23 09:00:00 [gpu_worker.py:1] ",
+    "(Worker_PP0_TP1 pid=9) INFO 11-23 09:00:00 [vllm/v1/worker/gpu_worker.py:1] ",
+    "vllm-1  | \x1b[0;36m(EngineCore pid=9)\x1b[0;0m INFO 11-23 09:00:00 [gpu_worker.py:1] ",
+    "2026-11-23T09:00:00.000000000Z stdout F (APIServer pid=1) INFO 11-23 09:00:00 [utils.py:1] ",
+)
+
+
+@pytest.mark.parametrize(("version", "line", "values"), FORMATS, ids=[f"{v} {text[:30]}" for v, text, _ in FORMATS])
+def test_each_versions_words_are_read_behind_any_header(version: str, line: str, values: dict[str, object]) -> None:
+    for header in HEADERS:
+        log = read_startup_log([header + line])
+        assert {name: log.values.get(name) for name in values} == values, header
+
+
+def test_every_pattern_is_tried_by_a_line_here() -> None:
+    lines = [line for _, line, _ in FORMATS] + [*V031.splitlines(), *V06.splitlines(), *V011.splitlines(), *OTHERS]
+    _, patterns = _patterns()
+    untried = [pattern.pattern for _, _, pattern in patterns if not any(pattern.search(line) for line in lines)]
+    assert untried == []
+
+
+# lines that tell how far a start is, and what vLLM chose
+OTHERS = (
+    "Chunked prefill is enabled with max_num_batched_tokens=8192.",
+    "Using FLASH_ATTN attention backend out of potential backends: ['FLASH_ATTN', 'FLASHINFER'].",
+    "Setting attention block size to 528 tokens to ensure that attention page size is >= mamba page size.",
+    "Loading safetensors checkpoint shards:  50% Completed | 2/4 [00:02<00:02,  1.02s/it]",
+    "Overriding num_gpu_blocks=27906 with num_gpu_blocks_override=512",
+    "Capturing CUDA graphs (decode, FULL):  57%|#####7    | 20/35 [00:02<00:01]",
+)
 
 
 def test_031_from_start_to_ready() -> None:

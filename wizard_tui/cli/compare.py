@@ -37,6 +37,10 @@ def verify_log(path: Path, asked: Asked, *, as_json: bool, keep: bool) -> int:
     except ValidationError as error:
         raise UsageError(one_sentence(error)) from None
     except (ValueError, OSError) as error:
+        # a start that failed early tells neither model nor memory, but why
+        if not log.ready and (failure := endings.failure(None, log)) is not None and not as_json:
+            sys.stderr.write(failure_lines(failure))
+            return 1
         raise UsageError(str(error)) from None
     rows = compare(response, log)
     failure = None if log.ready else endings.failure(decision, log)

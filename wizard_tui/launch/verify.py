@@ -100,7 +100,8 @@ def compare(response: PlanResponse, log: StartupLog) -> list[Row]:
         bounds = graphs * (1 - spread), graphs * (1 + spread)
         add("CUDA graphs, estimated", "GiB", graphs, *bounds, values.get("graphs_estimated_gib"))
     low, high = (gib(size) for size in memory.kv_available_range)
-    add("Available KV cache memory", "GiB", gib(memory.kv_available), low, high, values.get("available_kv_gib"))
+    bounds = low - ROUNDING_GIB, high + ROUNDING_GIB
+    add("Available KV cache memory", "GiB", gib(memory.kv_available), *bounds, values.get("available_kv_gib"))
     tokens_low, tokens_high = cache.tokens_range
     add("GPU KV cache size", "tokens", cache.tokens, tokens_low, tokens_high, log.kv_cache_tokens)
     if values.get("concurrency_len") and cache.tokens:
