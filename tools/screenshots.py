@@ -135,6 +135,7 @@ async def opened(shot: Shot) -> AsyncIterator[Pilot[str]]:
         cache="/data/huggingface/hub",
         cache_free_bytes=400 << 30,
         port_taken=True,
+        free_port=8001,
         hub_problem="",
         ram_available_bytes=500 << 30,
         open_files=1 << 20,

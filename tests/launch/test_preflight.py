@@ -184,4 +184,12 @@ def test_this_machine_can_be_looked_at(response: PlanResponse, monkeypatch: pyte
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", port))
         taken.listen()
-        assert look(response).port_taken is True
+        machine = look(response)
+        assert machine.port_taken is True
+        assert machine.free_port is not None
+        assert (
+            f"set port to {machine.free_port}"
+            in checked(response, port_taken=True, free_port=machine.free_port)["port"].cure
+        )
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", machine.free_port))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import socket
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, TypeAlias
 
 from wizard_tui.launch.calibrate import corrected
+from wizard_tui.launch.machine import DEFAULT_PORT, LOCALHOST, free_port
 from wizard_tui.launch.startup_log import STAGES, StartupLog, brief, clean_line, is_told_in_passing
 from wizard_tui.planning.decide import Decision
 from wizard_tui.planning.suggest import patched, suggestions
@@ -20,8 +19,6 @@ STEP = 0.03
 LEAST_BATCHED_TOKENS = 512
 LONGEST_EVIDENCE = 400
 _PLACEHOLDER = re.compile(r"\{([^}]+)\}")
-
-DEFAULT_PORT = 8000
 
 Patch: TypeAlias = Mapping[str, Mapping[str, Any]]
 
@@ -140,7 +137,7 @@ class _Known:
         if name == "port":
             return f"port {port}"
         if name == "free port":
-            return str(_free_port(port))
+            return str(free_port(self.decision.request.policy.host or LOCALHOST, port))
         if name == "higher utilization":
             return f"{min(0.97, share + STEP):.2f}" if share < 0.97 else None
         if name == "lower utilization":
@@ -153,15 +150,6 @@ class _Known:
         if name == "batched sequences":
             return str(min(settings.max_num_seqs, settings.max_num_batched_tokens))
         return None
-
-
-def _free_port(taken: int) -> int:
-    """The next port that nobody listens on."""
-    for port in range(taken + 1, min(taken + 100, 65535)):
-        with suppress(OSError), socket.socket() as probe:
-            probe.bind(("127.0.0.1", port))
-            return port
-    return taken + 1
 
 
 @lru_cache(maxsize=1)

@@ -20,6 +20,7 @@ from wizard_tui.launch.downloads import downloaded_bytes, hub_cache
 from wizard_tui.schemas.outputs import PlanResponse
 
 ASK_S = 5.0
+LOCALHOST, DEFAULT_PORT = "127.0.0.1", 8000
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Machine:
     downloaded_bytes: int = 0
     shm_bytes: int | None = None
     port_taken: bool | None = None
+    free_port: int | None = None
     hub_problem: str | None = None
     clock_ahead_s: float | None = None
     ram_available_bytes: int | None = None
@@ -65,6 +67,8 @@ def look(response: PlanResponse | None, way: str = "process", environ: Mapping[s
         memory, limit = system_memory(), container_memory_limit()
         available = memory[1] if memory else None
         cache = hub_cache(dict(environ))
+        host, port = (config.host or LOCALHOST, config.port or DEFAULT_PORT) if config is not None else ("", 0)
+        taken = is_taken(host, port) if config is not None else None
         version, problem, runtimes, present = docker.result() if docker is not None else (None, "", (), None)
         return Machine(
             detection=found.result(),
@@ -79,7 +83,8 @@ def look(response: PlanResponse | None, way: str = "process", environ: Mapping[s
             cache_free_bytes=_free(cache),
             downloaded_bytes=downloaded_bytes(config.model, cache) if config is not None else 0,
             shm_bytes=_free(Path("/dev/shm")),  # noqa: S108
-            port_taken=_is_taken(config.host or "127.0.0.1", config.port or 8000) if config is not None else None,
+            port_taken=taken,
+            free_port=free_port(host, port) if taken else None,
             hub_problem=hub.result() if hub is not None else None,
             clock_ahead_s=clock.result() if clock is not None else None,
             ram_available_bytes=min(available, limit) if available and limit else available,
@@ -97,7 +102,8 @@ def _free(place: Path) -> int | None:
     return None
 
 
-def _is_taken(host: str, port: int) -> bool:
+def is_taken(host: str, port: int) -> bool:
+    """Whether a server that wants this address would not get it."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         with socket.socket(family) as probe:
@@ -107,6 +113,11 @@ def _is_taken(host: str, port: int) -> bool:
     except OSError:
         return True
     return False
+
+
+def free_port(host: str, taken: int) -> int:
+    """The next port behind a taken one that nobody listens on."""
+    return next((port for port in range(taken + 1, min(taken + 100, 65536)) if not is_taken(host, port)), taken + 1)
 
 
 def _hub_problem(model_id: str) -> str:

@@ -219,7 +219,7 @@ def _hub(machine: Machine, response: PlanResponse) -> Iterator[Check]:
 def _ports(machine: Machine, response: PlanResponse) -> Iterator[Check]:
     port = response.config.port or 8000
     if machine.port_taken:
-        cure = "stop what listens there, or set port to another one"
+        cure = f"stop what listens there, or set port to {machine.free_port or 'another one'}"
         yield Check("port", "bad", f"{response.config.host}:{port} is in use or not ours", cure)
     else:
         yield Check("port", "ok", f"{port} is free")
