@@ -101,8 +101,9 @@ def test_the_command_starts_verifies_asks_and_stops(model: Path, port: int, tmp_
         child = subprocess.Popen(words, stdout=output, stderr=subprocess.STDOUT, env=os.environ)
         wait_for(lambda: "ctrl+c stops it" in said.read_text() or child.poll() is not None, START_S)
         text = said.read_text()
-        assert f"vLLM {TOKENS:>10,} tokens  +0.0 %" in text
-        assert re.search(r"Output of all users .* vLLM .* tok/s", text)
+        assert re.search(rf"GPU KV cache size +{TOKENS:,}  {TOKENS:,} to {TOKENS:,} +{TOKENS:,} tokens +\+0\.0 %", text)
+        assert re.search(r"Output of all users .* tok/s", text)
+        assert re.search(r"Output of one user .* tok/s", text)
         child.send_signal(signal.SIGINT)
         assert child.wait(60) == 130
     wait_for(lambda: nothing_left(model))

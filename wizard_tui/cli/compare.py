@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -55,7 +56,7 @@ def verify_log(path: Path, asked: Asked, *, as_json: bool, keep: bool) -> int:
         }
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
     else:
-        sys.stdout.write("".join(figure_line(row) for row in rows))
+        sys.stdout.write(figure_table(rows, "printed"))
         if rows:
             verdict = f"outside its band: {', '.join(outside)}" if outside else "every figure lies in its band"
             sys.stdout.write(verdict + "\n")
@@ -84,13 +85,22 @@ def _figure(row: Row) -> dict[str, object]:
     }  # fmt: skip
 
 
-def figure_line(row: Row) -> str:
-    """One figure, predicted and printed or measured."""
-    digits = 0 if row.unit == "tokens" else 2
-    predicted, low, high, actual = (f"{n:,.{digits}f}" for n in (row.predicted, row.low, row.high, row.actual))
-    mark = "" if row.inside else "  OUTSIDE"
-    figures = f"predicted {predicted:>10} ({low} to {high})  vLLM {actual:>10} {row.unit}"
-    return f"{row.name:<26} {figures}  {100 * row.relative:+.1f} %{mark}\n"
+def figure_table(rows: Sequence[Row], came: str) -> str:
+    """Predicted figures with their band beside those that came; empty without rows."""
+    if not rows:
+        return ""
+    band = [" to ".join(_number(bound, row) for bound in (row.low, row.high)) for row in rows]
+    width = max(map(len, band))
+    lines = [f"{'':<26}{'predicted':>10}  {'80 % band':<{width}}{came:>11} {'':<6}  difference"]
+    for row, bounds in zip(rows, band, strict=True):
+        figures = f"{_number(row.predicted, row):>10}  {bounds:<{width}}{_number(row.actual, row):>11} {row.unit:<6}"
+        mark = "" if row.inside else "  OUTSIDE"
+        lines.append(f"{row.name:<26}{figures}{100 * row.relative:+10.1f} %{mark}")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _number(value: float, row: Row) -> str:
+    return f"{value:,.{0 if row.unit == 'tokens' else 2}f}"
 
 
 def failure_lines(failure: Failure) -> str:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from types import FrameType
 
-from wizard_tui.cli.compare import failure_lines, figure_line
+from wizard_tui.cli.compare import failure_lines, figure_table
 from wizard_tui.cli.options import Asked, UsageError, words_of
 from wizard_tui.hardware.observed import Observations
 from wizard_tui.launch import ways
@@ -161,21 +161,20 @@ def _follow_to_ready(launcher: Launcher, watch: Watch, *, show_log: bool) -> Non
 def _greet(launcher: Launcher, watch: Watch, *, load: bool) -> None:
     """What was predicted and what came, the first answer, and a load run where it is wanted."""
     _say(f"ready after {watch.seconds:.0f} s at {watch.record.base_url}")
-    for row in launcher.rows:
-        sys.stdout.write(figure_line(row))
+    sys.stdout.write(figure_table(launcher.rows, "printed"))
     _say_what_was_learnt(launcher)
     launcher.problem = ""
     asyncio.run(launcher.ask())
     if launcher.answer is not None:
         words = "".join(char if char.isprintable() else " " for char in launcher.answer.text).strip()
         sys.stdout.write(f"asked: {GREETING}  answered: {words[:200]}\n")
-        sys.stdout.write("".join(figure_line(row) for row in launcher.answer_rows))
+        sys.stdout.write(figure_table(launcher.answer_rows, "measured"))
     if load and not launcher.problem:
         asyncio.run(launcher.load(_say_point))
     if launcher.problem:
         _say(launcher.problem)
     if launcher.result is not None:
-        sys.stdout.write("".join(figure_line(row) for row in launcher.result_rows))
+        sys.stdout.write(figure_table(launcher.result_rows, "measured"))
         sys.stdout.write(f"to plan with this: {words_of(launcher.measured())}\n")
     sys.stdout.flush()
 
