@@ -71,3 +71,22 @@ def test_a_plan_for_another_box_is_not_corrected() -> None:
     assert seen is not None
     fixed = plan(request(policy={"overhead_gb": 3}), here(observed=(seen,)))
     assert "corrected" not in fixed.accuracy["overhead"].source
+
+
+@pytest.mark.parametrize("version", ["0.33.0", "0.33.0+cu129", "v0.33.0"])
+def test_a_build_of_the_same_release_is_corrected_too(version: str) -> None:
+    first = decide(request(policy={"vllm_version": "0.33.0"}), here())
+    log = read_startup_log(["Available KV cache memory: 50.00 GiB", f"vLLM API server version {version}"])
+    seen = observation(first, log)
+    assert seen is not None
+    assert seen.vllm_version == "0.33.0"
+    again = decide(request(policy={"vllm_version": version}), here(observed=(seen,)))
+    assert again.estimate.observed.starts == 1
+
+
+def test_a_build_without_a_number_counts_as_what_was_planned() -> None:
+    seen = observation(
+        decide(request(), here()), read_startup_log(["Available KV cache memory: 50.00 GiB", "vLLM server version dev"])
+    )
+    assert seen is not None
+    assert seen.vllm_version == decide(request(), here()).rules.release

@@ -39,6 +39,11 @@ class VersionRules:
     note: str = ""
 
     @property
+    def release(self) -> str:
+        """The version without what a build adds to it, such as `0.33.0` of `0.33.0+cu129`."""
+        return ".".join(map(str, release_of(self.version)))
+
+    @property
     def built_with_cuda(self) -> tuple[int, int]:
         """CUDA of this build: a suffix such as `+cu129` or `-cu129` wins over what the release has by default."""
         suffix = _CUDA_SUFFIX.search(self.version)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
 
+from wizard_tui.engine.versions import rules_for
 from wizard_tui.hardware.observed import Observation
 from wizard_tui.launch.startup_log import StartupLog
 from wizard_tui.planning.decide import Decision, decide
@@ -32,8 +34,11 @@ def observation(decision: Decision, log: StartupLog) -> Observation | None:
     more = more_bytes(decision, log)
     if more is None or not are_of_this_box(decision.facts.gpus):
         return None
-    version = str(log.values.get("version") or decision.rules.version)
-    return _observed(decision, more, version, datetime.now(timezone.utc).isoformat(timespec="seconds"))
+    release = decision.rules.release
+    with suppress(ValueError):
+        # what is installed may be another than was planned for, or a build without a number
+        release = rules_for(log.values.get("version") or decision.rules.version).release
+    return _observed(decision, more, release, datetime.now(timezone.utc).isoformat(timespec="seconds"))
 
 
 def corrected(decision: Decision, log: StartupLog) -> Decision:
@@ -41,7 +46,7 @@ def corrected(decision: Decision, log: StartupLog) -> Decision:
     more = more_bytes(decision, log)
     if more is None:
         return decision
-    seen = _observed(decision, more, decision.rules.version, at="")
+    seen = _observed(decision, more, decision.rules.release, at="")
     return decide(decision.request, replace(decision.facts, observed=(seen,)))
 
 

@@ -89,10 +89,11 @@ def _driver(machine: Machine, response: PlanResponse | None, way: str) -> Iterat
     if driver is None or not gpus or gpus[0].vendor != "nvidia":
         return
     version = _version_to_run(machine, response, way)
-    cuda = rules_for(version).built_with_cuda
+    rules = rules_for(version)
+    cuda = rules.built_with_cuda
     there = int(driver.partition(".")[0]) if driver.partition(".")[0].isdigit() else 0
     said = f"{driver} runs CUDA {machine.detection.cuda_version or '?'}, "
-    said += f"vLLM {_release(version)} is built with {cuda[0]}.{cuda[1]}"
+    said += f"vLLM {rules.release} is built with {cuda[0]}.{cuda[1]}"
     own = OWN_DRIVER[cuda] if cuda in OWN_DRIVER else OLDEST_DRIVER[cuda[0]]
     if there < OLDEST_DRIVER[cuda[0]]:
         cure = f"update the NVIDIA driver to {own} or newer"
@@ -111,11 +112,6 @@ def _version_to_run(machine: Machine, response: PlanResponse | None, way: str) -
     if way in CONTAINERS:
         return version_of_image(response.config.deployment.image if response is not None else None) or planned
     return machine.vllm_version or planned
-
-
-def _release(version: str | None) -> str:
-    """A version as its release alone, the newest known for None."""
-    return ".".join(map(str, release_of(rules_for(version).version)))
 
 
 def _engine(machine: Machine, response: PlanResponse | None, way: str) -> Iterator[Check]:

@@ -137,7 +137,7 @@ def settle(request: PlanRequest, facts: Facts, gpu: GPU, layout: Layout, rules: 
     metadata = facts.metadata
     seen = NOTHING_OBSERVED
     if facts.observed:
-        seen = correction(facts.observed, gpu.name, rules.version, metadata.model_id, str(layout))
+        seen = correction(facts.observed, gpu.name, rules.release, metadata.model_id, str(layout))
     model, policy, workload = request.model, request.policy, request.workload
     length = model.max_model_len or metadata.max_position_embeddings
     mode = performance_mode(request, rules)
