@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
 OK, PROBLEM, USAGE = 0, 1, 2
 INTERRUPTED = 130
+PROGRAM = "vllm-wizard-tui"
+NEW_OBJECTS = 50_000
+"""A start makes many objects and no garbage; to look for it as often as usual takes a twentieth of the time."""
 
 
 def main() -> None:
     """Run the command line; what the user can put right is one sentence on stderr and exit code 2."""
+    if "_ARGCOMPLETE" in os.environ:
+        _complete()
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:
     """Run a command line; its exit code."""
     if not arguments and on_a_terminal():
-        # the usual start: the command line's own library would cost a tenth of it
+        # the usual start: what reads a command line would cost a twentieth of it
         from wizard_tui.tui.app import run as run_wizard
 
         run_wizard()
         return OK
-    from wizard_tui.cli.commands import app
-    from wizard_tui.cli.options import UsageError
+    gc.set_threshold(NEW_OBJECTS)
+    from wizard_tui.cli.commands import ROOT
+    from wizard_tui.cli.parser import UsageError, parsed
 
     try:
-        code = app(arguments, prog_name="vllm-wizard-tui", standalone_mode=False)
+        found = parsed(ROOT, PROGRAM, arguments)
+        code: int = found.work(found)
         sys.stdout.flush()
     except UsageError as error:
         return _refuse(str(error))
@@ -36,17 +44,26 @@ def run(arguments: list[str]) -> int:
         return OK
     except KeyboardInterrupt:
         return INTERRUPTED
-    except Exception as error:
-        # typer's own errors have no public base class in all its versions, but all of them this method
-        if not hasattr(error, "format_message"):
-            raise
-        return _refuse(error.format_message())
-    return code if isinstance(code, int) else OK
+    except SystemExit as end:  # argparse, behind a help page
+        return end.code if isinstance(end.code, int) else OK
+    return code
 
 
 def on_a_terminal() -> bool:
     """Whether the wizard can be drawn here."""
     return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _complete() -> None:
+    """Answer the shell, and end."""
+    import argcomplete
+
+    from wizard_tui.cli.commands import ROOT
+    from wizard_tui.cli.parser import Parser
+
+    parser = Parser(ROOT, prog=PROGRAM)
+    parser.fill()
+    argcomplete.autocomplete(parser)
 
 
 def _refuse(sentence: str) -> int:

@@ -1,75 +1,50 @@
-"""The commands. Each is made when it is asked for and imports what it needs when it runs: `plan` must start at once."""
+"""The commands. Each imports what it needs when it runs: `plan` must start at once, and without Textual."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from argparse import Namespace
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, ClassVar
-
-import typer
+from typing import TYPE_CHECKING
 
 from wizard_tui import __version__
-from wizard_tui.cli import completion, on_a_terminal
-from wizard_tui.cli.options import Asked, UsageError, takes_request
-from wizard_tui.cli.pages import Maker, Table, alone, elsewhere, examples, group
-from wizard_tui.schemas.inputs import PlanRequest
-from wizard_tui.schemas.outputs import PlanResponse
-from wizard_tui.schemas.profile import Profile
+from wizard_tui.cli import completion, models, on_a_terminal, running
+from wizard_tui.cli.options import add_request, asked
+from wizard_tui.cli.parser import Command, Parser, UsageError
 
-WAY = Annotated[
-    str,
-    typer.Option(
-        "--way", metavar="[process|docker|compose|systemd]", help="how to start it", autocompletion=completion.ways
-    ),
-]
+if TYPE_CHECKING:
+    from wizard_tui.schemas.inputs import PlanRequest
+    from wizard_tui.schemas.outputs import PlanResponse
+    from wizard_tui.schemas.profile import Profile
+
+OK = 0
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
-        sys.stdout.write(f"vllm-wizard-tui {__version__}\n")
-        raise typer.Exit
-
-
-def wizard(
-    context: typer.Context,
-    profile: Annotated[
-        Path | None, typer.Option("--profile", "-p", metavar="FILE", help="open the wizard with this profile")
-    ] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="begin anew, not where the last session ended")] = False,
-    plain: Annotated[
-        bool, typer.Option("--plain", help="ask question by question, for line terminals and screen readers")
-    ] = False,
-    mouse: Annotated[
-        bool,
-        typer.Option("--mouse/--no-mouse", show_default=False, help="take mouse clicks and scrolling [default: on]"),
-    ] = True,
-    version: Annotated[
-        bool, typer.Option("--version", "-v", callback=_version, is_eager=True, help="print the version and exit")
-    ] = False,
-) -> None:
+def wizard(found: Namespace) -> int:
     """Plan, write, launch and check a vLLM server.
 
     Without a command the wizard opens, which asks for model, hardware, workload and policy and plans on every key.
     """
-    if context.invoked_subcommand is not None:
-        return
+    if found.version:
+        sys.stdout.write(f"vllm-wizard-tui {__version__}\n")
+        return OK
     from wizard_tui.schemas.profile import load_profile
 
     try:
-        loaded = load_profile(profile) if profile is not None else None
+        profile = load_profile(Path(found.profile)) if found.profile is not None else None
     except ValueError as error:
         raise UsageError(str(error)) from None
-    if plain:
-        _ask_plainly(loaded)
-        return
+    if found.plain:
+        _ask_plainly(profile)
+        return OK
     if not on_a_terminal():
         raise UsageError("the wizard draws on a terminal, which this is not; use --plain, or plan (see --help)")
     from wizard_tui.tui.app import run
 
-    run(profile=loaded, fresh=fresh, mouse=mouse)
+    run(profile=profile, fresh=found.fresh, mouse=found.mouse)
+    return OK
 
 
 def _ask_plainly(profile: Profile | None) -> None:
@@ -100,56 +75,30 @@ def _safe(line: str) -> str:
     return "".join(char if char.isprintable() else "?" for char in line)
 
 
-def plan(
-    asked: Asked,
-    explain: Annotated[bool, typer.Option("--explain", help="give a reason for every flag")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="print the whole response as JSON")] = False,
-    batch: Annotated[
-        Path | None,
-        typer.Option(
-            "--batch",
-            metavar="FILE",
-            help="one request in JSON a line (- is stdin), one response in JSON a line on stdout",
-        ),
-    ] = None,
-) -> None:
+def plan(found: Namespace) -> int:
     """Say whether a model fits, how to run it, and how fast it will be.
 
     Nothing is started, and of the model only its config and the heads of its tensor files are read. A plan that does
     not fit is an answer too: the exit code is 0.
     """
-    if batch is not None:
+    question = asked(found)
+    if found.batch is not None:
         from wizard_tui.cli.batch import plan_lines
 
-        if not asked.nothing:
+        if not question.nothing:
             raise UsageError("--batch takes its requests from the file alone; leave the other options out")
-        raise typer.Exit(plan_lines(batch))
-    request, response = _planned(asked.profile())
-    if as_json:
+        return plan_lines(Path(found.batch))
+    request, response = _planned(question.profile())
+    if found.json:
         sys.stdout.write(response.model_dump_json(indent=2) + "\n")
     else:
         from wizard_tui.cli.report import print_plan
 
         print_plan(request, response)
+    return OK
 
 
-def generate(
-    asked: Asked,
-    output_dir: Annotated[
-        Path | None,
-        typer.Option("--output-dir", "-o", metavar="DIR", help="directory for the files; made when it is missing"),
-    ] = None,
-    emit: Annotated[
-        str | None,
-        typer.Option(
-            "--emit",
-            metavar="NAMES",
-            help="what to write, such as serve,compose,k8s, or all [default: serve,profile]",
-            autocompletion=completion.artifacts,
-        ),
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="replace files that somebody changed")] = False,
-) -> None:
+def generate(found: Namespace) -> int:
     """Write the files that start the server: script, Compose, Kubernetes and others.
 
     A file that somebody changed since is kept; the difference is shown, and --force replaces it.
@@ -157,13 +106,14 @@ def generate(
     from wizard_tui.launch.deployment import deployment_files
     from wizard_tui.launch.writer import Conflict, write_files
 
-    profile = asked.profile()
+    profile = asked(found).profile()
     if profile.outputs.output_dir is None:
         raise UsageError("no directory is given; add --output-dir DIR")
     request, response = _planned(profile)
     folder = Path(profile.outputs.output_dir).expanduser()
     try:
-        written = write_files(folder, deployment_files(request, response, profile.outputs.emit), force=force)
+        files = deployment_files(request, response, profile.outputs.emit)
+        written = write_files(folder, files, force=found.force)
     except Conflict as error:
         sys.stderr.write(error.diff)
         raise UsageError(f"{error}; add --force to replace it") from None
@@ -176,33 +126,21 @@ def generate(
     sys.stdout.write(f"{response.feasibility.verdict}\n")
     for warning in response.feasibility.warnings:
         sys.stderr.write(f"warning: {warning}\n")
+    return OK
 
 
-def verify(
-    asked: Asked,
-    log: Annotated[
-        Path, typer.Argument(help="what vLLM printed at its start; - reads it from a pipe", metavar="LOGFILE")
-    ],
-    keep: Annotated[
-        bool, typer.Option("--keep", help="correct the next plan on this machine by what the log shows")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="print the comparison as JSON")] = False,
-) -> None:
+def verify(found: Namespace) -> int:
     """Compare a plan with what vLLM printed at its start.
 
     The log says how the server was started; options and --profile add what it does not say, such as the GPU. The exit
-    code is 1 when a figure lies outside its band.
+    code is 1 when a figure lies outside its band or the start failed.
     """
     from wizard_tui.cli.compare import verify_log
 
-    raise typer.Exit(verify_log(log, asked, as_json=as_json, keep=keep))
+    return verify_log(Path(found.logfile), asked(found), as_json=found.json, keep=found.keep)
 
 
-def doctor(
-    asked: Asked,
-    way: WAY = "process",
-    as_json: Annotated[bool, typer.Option("--json", help="print the checks as JSON")] = False,
-) -> None:
+def doctor(found: Namespace) -> int:
     """Say what would keep a server from starting here, each with its cure.
 
     With a model or a profile also what that very server needs: memory, disk, port, access to its repository. The exit
@@ -210,17 +148,10 @@ def doctor(
     """
     from wizard_tui.cli.servers import doctor as ask
 
-    raise typer.Exit(ask(asked, way, as_json=as_json))
+    return ask(asked(found), found.way, as_json=found.json)
 
 
-def launch(
-    asked: Asked,
-    way: WAY = "process",
-    detach: Annotated[bool, typer.Option("--detach", help="leave it running once it is ready")] = False,
-    force: Annotated[bool, typer.Option("--force", help="start it although doctor would not")] = False,
-    load: Annotated[bool, typer.Option("--load", help="measure it at the planned concurrency")] = False,
-    show_log: Annotated[bool, typer.Option("--log", help="show what it prints")] = False,
-) -> None:
+def launch(found: Namespace) -> int:
     """Start a server, watch it start, compare it with its plan and ask it something.
 
     It runs until ctrl+c, unless --detach is given; then `servers` finds it again. The exit code is 1 when the server
@@ -228,22 +159,30 @@ def launch(
     """
     from wizard_tui.cli.servers import launch as start
 
-    raise typer.Exit(start(asked, way, detach=detach, force=force, load=load, show_log=show_log))
+    return start(asked(found), found.way, detach=found.detach, force=found.force, load=found.load, show_log=found.log)
 
 
-def detect(
-    as_json: Annotated[bool, typer.Option("--json", help="print the GPUs as JSON")] = False,
-) -> None:
+def detect(found: Namespace) -> int:
     """Show the GPUs of this machine, as the driver tells of them."""
     from wizard_tui.hardware.detect import detect as ask
 
-    found = ask()
-    if as_json:
-        sys.stdout.write(json.dumps(asdict(found), indent=2) + "\n")
+    here = ask()
+    if found.json:
+        sys.stdout.write(json.dumps(asdict(here), indent=2) + "\n")
     else:
         from wizard_tui.cli.report import print_detection
 
-        print_detection(found)
+        print_detection(here)
+    return OK
+
+
+def complete(found: Namespace) -> int:
+    """Print what lets a shell complete this command: its options, GPUs, models and artifacts.
+
+    In bash or zsh evaluate it in ~/.bashrc or ~/.zshrc; fish reads it from a file of its own.
+    """
+    sys.stdout.write(completion.shell_code(found.shell))
+    return OK
 
 
 def _planned(profile: Profile) -> tuple[PlanRequest, PlanResponse]:
@@ -256,67 +195,142 @@ def _planned(profile: Profile) -> tuple[PlanRequest, PlanResponse]:
         raise UsageError(str(error)) from None
 
 
-class _All(Table):
-    makers: ClassVar[Mapping[str, tuple[str, Maker]]] = {
-        "plan": (
+def _wizard_options(parser: Parser) -> None:
+    parser.option("-p", "--profile", metavar="FILE", help="open the wizard with this profile")
+    parser.option("--fresh", action="store_true", help="begin anew, not where the last session ended")
+    parser.option(
+        "--plain", action="store_true", help="ask question by question, for line terminals and screen readers"
+    )
+    parser.option("--no-mouse", dest="mouse", action="store_false", help="leave the mouse to the terminal")
+    parser.option("-v", "--version", action="store_true", help="print the version")
+
+
+def _plan_options(parser: Parser) -> None:
+    parser.option("--explain", action="store_true", help="give a reason for every flag")
+    parser.option("--json", action="store_true", help="print the whole response as JSON")
+    parser.option(
+        "--batch", metavar="FILE", help="one request in JSON a line (- is stdin), one response in JSON a line on stdout"
+    )
+    add_request(parser)
+
+
+def _generate_options(parser: Parser) -> None:
+    parser.option("-o", "--output-dir", metavar="DIR", help="directory for the files; made when it is missing")
+    parser.option(
+        "--emit",
+        metavar="NAMES",
+        completer=completion.artifacts,
+        help="what to write, such as serve,compose,k8s, or all [default: serve,profile]",
+    )
+    parser.option("--force", action="store_true", help="replace files that somebody changed")
+    add_request(parser)
+
+
+def _verify_options(parser: Parser) -> None:
+    parser.option("logfile", help="what vLLM printed at its start; - reads it from a pipe", heading="Arguments")
+    parser.option("--keep", action="store_true", help="correct the next plan on this machine by what the log shows")
+    parser.option("--json", action="store_true", help="print the comparison as JSON")
+    add_request(parser)
+
+
+def _doctor_options(parser: Parser) -> None:
+    _way(parser)
+    parser.option("--json", action="store_true", help="print the checks as JSON")
+    add_request(parser)
+
+
+def _launch_options(parser: Parser) -> None:
+    _way(parser)
+    parser.option("--detach", action="store_true", help="leave it running once it is ready")
+    parser.option("--force", action="store_true", help="start it although doctor would not")
+    parser.option("--load", action="store_true", help="measure it at the planned concurrency")
+    parser.option("--log", action="store_true", help="show what it prints")
+    add_request(parser)
+
+
+def _detect_options(parser: Parser) -> None:
+    parser.option("--json", action="store_true", help="print the GPUs as JSON")
+
+
+def _way(parser: Parser) -> None:
+    parser.option(
+        "--way",
+        default="process",
+        metavar="WAY",
+        completer=completion.ways,
+        help="process, docker, compose or systemd [default: process]",
+    )
+
+
+ROOT = Command(
+    "",
+    wizard,
+    _wizard_options,
+    (
+        "vllm-wizard-tui                          the wizard",
+        "vllm-wizard-tui plan -m Qwen/Qwen3-8B    does it fit on the GPUs here?",
+        "vllm-wizard-tui plan --help              every option",
+    ),
+    {
+        "plan": Command(
             "Plan",
-            lambda: alone(
-                takes_request(plan),
+            plan,
+            _plan_options,
+            (
                 "vllm-wizard-tui plan -m Qwen/Qwen3-8B",
                 'vllm-wizard-tui plan -m Qwen/Qwen3-32B --gpu "H100 80GB" --gpus 2 --explain',
                 "vllm-wizard-tui plan -m ./my-model --gpu RTX-4090 --json | jq .feasibility",
             ),
         ),
-        "generate": (
+        "generate": Command(
             "Plan",
-            lambda: alone(
-                takes_request(generate),
+            generate,
+            _generate_options,
+            (
                 "vllm-wizard-tui generate -m Qwen/Qwen3-8B -o deploy",
                 "vllm-wizard-tui generate -p deploy/profile.yaml -o deploy --emit compose,k8s",
             ),
         ),
-        "models": ("Plan", lambda: elsewhere("models")),
-        "detect": ("Plan", lambda: alone(detect)),
-        "doctor": (
+        "models": models.COMMAND,
+        "detect": Command("Plan", detect, _detect_options),
+        "doctor": Command(
             "Run",
-            lambda: alone(
-                takes_request(doctor),
-                "vllm-wizard-tui doctor",
-                "vllm-wizard-tui doctor -m Qwen/Qwen3-8B --port 9000 --way docker",
-            ),
+            doctor,
+            _doctor_options,
+            ("vllm-wizard-tui doctor", "vllm-wizard-tui doctor -m Qwen/Qwen3-8B --port 9000 --way docker"),
         ),
-        "launch": (
+        "launch": Command(
             "Run",
-            lambda: alone(
-                takes_request(launch),
+            launch,
+            _launch_options,
+            (
                 "vllm-wizard-tui launch -m Qwen/Qwen3-8B",
                 "vllm-wizard-tui launch -p deploy/profile.yaml --way docker --detach",
             ),
         ),
-        "servers": ("Run", lambda: elsewhere("running", "servers")),
-        "verify": (
+        "servers": running.SERVERS,
+        "verify": Command(
             "Check",
-            lambda: alone(
-                takes_request(verify),
+            verify,
+            _verify_options,
+            (
                 "vllm-wizard-tui verify vllm.log --gpu H100-80GB",
                 "docker logs my-vllm 2>&1 | vllm-wizard-tui verify - -p deploy/profile.yaml",
             ),
         ),
-        "calibration": ("Check", lambda: elsewhere("running", "calibration")),
-    }
-
-
-_EXAMPLES = examples(
-    "vllm-wizard-tui                          the wizard",
-    "vllm-wizard-tui plan -m Qwen/Qwen3-8B    does it fit on the GPUs here?",
-    "vllm-wizard-tui plan --help              every option",
+        "calibration": running.CALIBRATION,
+        "completion": Command(
+            "Shell",
+            complete,
+            lambda parser: parser.option(
+                "shell", choices=completion.SHELLS, metavar="shell", help="bash, zsh or fish", heading="Arguments"
+            ),
+            (
+                "echo 'eval \"$(vllm-wizard-tui completion bash)\"' >> ~/.bashrc",
+                "vllm-wizard-tui completion fish > ~/.config/fish/completions/vllm-wizard-tui.fish",
+            ),
+        ),
+    },
+    "Results go to stdout, everything else to stderr. Sizes are GiB (2^30 bytes). "
+    "Exit codes: 0 done; 1 a check failed, or a server ended; 2 the input cannot be used; 130 interrupted.",
 )
-_CODES = """
-\b
-Results go to stdout, everything else to stderr. Sizes are GiB (2^30 bytes).
-Exit codes: 0 done; 1 a check failed, or a server ended; 2 the input cannot be
-used; 130 interrupted.
-"""
-
-app = group(_All, completion=True, invoke_without_command=True)
-app.callback(epilog=_EXAMPLES + _CODES)(wizard)

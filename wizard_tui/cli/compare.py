@@ -11,7 +11,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from wizard_tui.cli.inputs import opened_lines
-from wizard_tui.cli.options import Asked, UsageError, words_of
+from wizard_tui.cli.options import Asked, words_of
+from wizard_tui.cli.parser import UsageError
 from wizard_tui.hardware.observed import Observations
 from wizard_tui.launch.calibrate import observation
 from wizard_tui.launch.failures import Failure, FailureReader

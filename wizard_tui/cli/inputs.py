@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from wizard_tui.cli.options import UsageError
+from wizard_tui.cli.parser import UsageError
 
 
 @contextmanager

@@ -4,90 +4,106 @@ from __future__ import annotations
 
 import json
 import sys
+from argparse import ArgumentTypeError, Namespace
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from wizard_tui.cli import completion
-from wizard_tui.cli.options import UsageError
-from wizard_tui.cli.pages import Page, group
+from wizard_tui.cli.parser import Command, Parser, UsageError
 
 if TYPE_CHECKING:
     from wizard_tui.hardware.gpu import GPU
     from wizard_tui.models.metadata import ModelMetadata
     from wizard_tui.models.search import Found
 
-app = group(help="Find models, and say what is known of one.")
 
-GPU_NAME = Annotated[
-    str,
-    typer.Option(
-        "--gpu",
-        metavar="TEXT",
-        help="mark what fits this GPU; auto means this machine's",
-        autocompletion=completion.gpus,
-    ),
-]
-AS_JSON = Annotated[bool, typer.Option("--json", help="print JSON")]
+def about(found: Namespace) -> int:
+    """Find models, and say what is known of one."""
+    raise UsageError("say what to do with models: search or show; see --help")
 
 
-@app.command(cls=Page)
-def search(
-    text: Annotated[str, typer.Argument(metavar="TEXT", help="a part of a name, such as 'qwen3 32b'")],
-    gpu: GPU_NAME = "auto",
-    gpus: Annotated[
-        int | None,
-        typer.Option("--gpus", metavar="NUMBER", help="how many of them; all of this machine's by default"),
-    ] = None,
-    as_json: AS_JSON = False,
-) -> None:
+def search(found: Namespace) -> int:
     """List models of this machine, the catalogue and the Hub by a part of their name, and mark those that fit."""
     from wizard_tui.models.search import search_here, search_hub
 
-    found = search_here(text)
+    seen = search_here(found.text)
     try:
-        here = {one.model_id for one in found}
-        found += [one for one in search_hub(text) if one.model_id not in here]
+        here = {one.model_id for one in seen}
+        seen += [one for one in search_hub(found.text) if one.model_id not in here]
     except ValueError as problem:
         sys.stderr.write(f"note: {problem}\n")
-    box = _box(gpu, gpus)
-    rows = [{**asdict(one), "fits": _fits(one, box)} for one in found]
-    if as_json:
+    box = _box(found.gpu, found.gpus)
+    rows = [{**asdict(one), "fits": _fits(one, box)} for one in seen]
+    if found.json:
         sys.stdout.write(json.dumps(rows, indent=2) + "\n")
-        return
+        return 0
     if not rows:
-        raise UsageError(f"no model has {text!r} in its name; try fewer letters, or give the whole id to `models show`")
+        hint = "try fewer letters, or give the whole id to `models show`"
+        raise UsageError(f"no model has {found.text!r} in its name; {hint}")
     words = {True: "fits", False: "too large", None: ""}
-    width = max(len(one.model_id) for one in found)
-    for one, row in zip(found, rows, strict=True):
+    width = max(len(one.model_id) for one in seen)
+    for one, row in zip(seen, rows, strict=True):
         sys.stdout.write(f"{_safe(one.model_id):<{width}}  {words[row['fits']]:<9}  {one.where}\n".rstrip() + "\n")
+    return 0
 
 
-@app.command(cls=Page)
-def show(
-    model: Annotated[
-        str,
-        typer.Argument(
-            metavar="MODEL", help="Hub id, address, local directory or GGUF file", autocompletion=completion.models
-        ),
-    ],
-    revision: Annotated[str | None, typer.Option("--revision", metavar="TEXT", help="branch, tag or commit")] = None,
-    as_json: AS_JSON = False,
-) -> None:
+def show(found: Namespace) -> int:
     """Say what is known of a model: shape, size, quantisation, licence, and what surrounds it."""
     from wizard_tui.models.load import load_model_metadata
 
     try:
-        facts = _facts(load_model_metadata(model, revision))
+        facts = _facts(load_model_metadata(found.model, found.revision))
     except (ValueError, OSError) as error:
         raise UsageError(str(error)) from None
-    if as_json:
+    if found.json:
         sys.stdout.write(json.dumps(facts, indent=2) + "\n")
-        return
+        return 0
     for name, value in facts.items():
         if value not in (None, [], ""):
             sys.stdout.write(f"{name.replace('_', ' '):<20} {_safe(_word(value))}\n")
+    return 0
+
+
+def _search_options(parser: Parser) -> None:
+    parser.option("text", help="a part of a name, such as 'qwen3 32b'", heading="Arguments")
+    parser.option(
+        "--gpu",
+        default="auto",
+        metavar="TEXT",
+        completer=completion.gpus,
+        help="mark what fits this GPU [default: auto, those of this machine]",
+    )
+    parser.option("--gpus", type=_count, metavar="NUMBER", help="how many of them; all of this machine's by default")
+    parser.option("--json", action="store_true", help="print JSON")
+
+
+def _show_options(parser: Parser) -> None:
+    parser.option(
+        "model",
+        completer=completion.models,
+        help="Hub id, address, local directory or GGUF file",
+        heading="Arguments",
+    )
+    parser.option("--revision", metavar="TEXT", help="branch, tag or commit")
+    parser.option("--json", action="store_true", help="print JSON")
+
+
+COMMAND = Command(
+    "Plan",
+    about,
+    commands={
+        "search": Command(
+            "Commands", search, _search_options, ('vllm-wizard-tui models search "qwen3 32b" --gpu RTX-4090',)
+        ),
+        "show": Command("Commands", show, _show_options, ("vllm-wizard-tui models show Qwen/Qwen3-32B",)),
+    },
+)
+
+
+def _count(word: str) -> int:
+    if not word.isdecimal() or not int(word):
+        raise ArgumentTypeError(f"must be a number from 1 on, not {word!r}")
+    return int(word)
 
 
 def _box(gpu: str, gpus: int | None) -> tuple[GPU, ...]:

@@ -6,18 +6,17 @@ and in the wizard's forms.
 
 from __future__ import annotations
 
-import inspect
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from argparse import BooleanOptionalAction, Namespace
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
-import typer
 from pydantic import ValidationError
 
 from wizard_tui.cli import completion
+from wizard_tui.cli.parser import Parser, UsageError
 from wizard_tui.schemas.errors import field_errors
 from wizard_tui.schemas.inputs import PlanRequest
 from wizard_tui.schemas.profile import OutputsInput, Profile, parse_profile_data, read_profile_text
@@ -42,10 +41,6 @@ _COMPLETIONS = {
 }
 _OF_THE_SERVER = frozenset({"host", "port", "api_key_env", "served_model_name", "image"})
 _SHOWN_CHOICES = 4
-
-
-class UsageError(Exception):
-    """Something the user can put right; its text is one plain sentence."""
 
 
 def option_of(path: str) -> str:
@@ -114,32 +109,19 @@ class Asked:
         return "; ".join(said)
 
 
-def takes_request(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command an option for every field of a request; it gets what was given as its first argument, `Asked`.
-
-    Its own parameters stay as they are; those that are named as in the profile's `outputs` win over the file too.
-    """
-    _, *own = inspect.signature(command, eval_str=True).parameters.values()
-    fields = {f"{section}__{name}": f"{section}.{name}" for section in SECTIONS for name in _fields_of(section)}
-
-    @wraps(command)
-    def with_request(**given: Any) -> None:
-        values = {path: given.pop(parameter) for parameter, path in fields.items()}
-        file = given.pop("profile")
-        outputs = {name: _plain(given[name]) for name in _OUTPUTS if given.get(name)}
-        command(Asked(values, file, outputs), **given)
-
-    parameters = [_parameter(parameter, path) for parameter, path in fields.items()]
-    profile = typer.Option("--profile", "-p", metavar="FILE", help=_PROFILE_HELP)
-    parameters.append(_keyword("profile", Path | None, profile))
-    parameters += [part.replace(kind=inspect.Parameter.KEYWORD_ONLY) for part in own]
-    with_request.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    with_request.__annotations__ = {part.name: part.annotation for part in parameters}
-    return with_request
+def asked(found: Namespace) -> Asked:
+    """What a command line says of its request; what is named as in the profile's `outputs` wins over the file too."""
+    given = vars(found)
+    values = {path: given[path] for path in _paths()}
+    outputs = {name: given[name] for name in OutputsInput.model_fields if given.get(name)}
+    return Asked(values, Path(found.profile) if found.profile else None, outputs)
 
 
-_PROFILE_HELP = "take what is not given here from this YAML file"
-_OUTPUTS = tuple(OutputsInput.model_fields)
+def add_request(parser: Parser) -> None:
+    """Give a command an option for every field of a request, and `--profile`."""
+    parser.option("-p", "--profile", metavar="FILE", help="take what is not given here from this YAML file")
+    for path in _paths():
+        _add(parser, path)
 
 
 def _section(data: dict[str, Any], name: str) -> dict[str, Any]:
@@ -158,8 +140,8 @@ def _file_data(file: Path | None) -> dict[str, Any]:
         raise UsageError(str(error)) from None
 
 
-def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, Path) else value
+def _paths() -> Iterator[str]:
+    return (f"{section}.{name}" for section in SECTIONS for name in _fields_of(section))
 
 
 def _fields_of(section: str) -> Mapping[str, Any]:
@@ -168,29 +150,18 @@ def _fields_of(section: str) -> Mapping[str, Any]:
     return fields
 
 
-def _parameter(parameter: str, path: str) -> inspect.Parameter:
+def _add(parser: Parser, path: str) -> None:
     section, _, name = path.partition(".")
     info = _fields_of(section)[name]
-    long = option_of(path)
-    truth = bool in (info.annotation, *get_args(info.annotation))
-    first = f"{long}/--no-{long[2:]}" if truth else long
+    names = sorted((option_of(path), *_FURTHER_SPELLINGS.get(path, ())), key=lambda name: name.startswith("--"))
+    words = f"{info.description}{_default(info)}"
+    more: dict[str, Any] = {"dest": path, "help": words, "heading": _heading(section, name)}
+    if bool in (info.annotation, *get_args(info.annotation)):
+        parser.option(*names, action=BooleanOptionalAction, default=None, **more)
+        return
     choices = _choices(info.annotation)
-    option = typer.Option(
-        first,
-        *_FURTHER_SPELLINGS.get(path, ()),
-        help=f"{info.description}{_default(info)}",
-        rich_help_panel=_heading(section, name),
-        show_default=False,
-        metavar=None if truth else _metavar(info, choices),
-        autocompletion=completion.one_of(choices) if choices else _COMPLETIONS.get(path),
-    )
-    return _keyword(parameter, bool | None if truth else str | None, option)
-
-
-def _keyword(name: str, annotation: Any, option: Any) -> inspect.Parameter:
-    return inspect.Parameter(
-        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[annotation, option]
-    )
+    complete = completion.one_of(choices) if choices else _COMPLETIONS.get(path)
+    parser.option(*names, metavar=_metavar(info, choices), completer=complete, **more)
 
 
 def _heading(section: str, name: str) -> str:

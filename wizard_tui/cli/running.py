@@ -2,62 +2,81 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
+from argparse import Namespace
 
 from wizard_tui.cli import completion
-from wizard_tui.cli.pages import Page, group
-
-servers = group(invoke_without_command=True)
-calibration = group(help="Show or forget what starts on this machine have taught: it corrects the next plan.")
-
-NAME = Annotated[
-    str,
-    typer.Argument(metavar="NAME", help="name of the server, as `servers` lists it", autocompletion=completion.servers),
-]
-AS_JSON = Annotated[bool, typer.Option("--json", help="print JSON")]
+from wizard_tui.cli.parser import Command, Parser, UsageError
 
 
-@servers.callback()
-def list_servers(context: typer.Context, as_json: AS_JSON = False) -> None:
+def servers(found: Namespace) -> int:
     """List the servers that were started from here; stop one, or read its log.
 
     Without a command those that still run are listed.
     """
-    if context.invoked_subcommand is None:
-        from wizard_tui.cli import servers as work
+    from wizard_tui.cli import servers as work
 
-        work.list_servers(as_json=as_json)
+    work.list_servers(as_json=found.json)
+    return 0
 
 
-@servers.command("stop", cls=Page)
-def stop(name: NAME) -> None:
+def stop(found: Namespace) -> int:
     """Stop a server; one that does not listen is ended."""
     from wizard_tui.cli import servers as work
 
-    work.stop_server(name)
+    work.stop_server(found.name)
+    return 0
 
 
-@servers.command("log", cls=Page)
-def log(name: NAME) -> None:
+def log(found: Namespace) -> int:
     """Print what a server has written so far."""
     from wizard_tui.cli import servers as work
 
-    work.print_log(name)
+    work.print_log(found.name)
+    return 0
 
 
-@calibration.command("show", cls=Page)
-def show(as_json: AS_JSON = False) -> None:
+def calibration(found: Namespace) -> int:
+    """Show or forget what starts on this machine have taught: it corrects the next plan."""
+    raise UsageError("say what to do with the calibration: show or clear; see --help")
+
+
+def show(found: Namespace) -> int:
     """List what was observed."""
     from wizard_tui.cli import servers as work
 
-    work.show_calibration(as_json=as_json)
+    work.show_calibration(as_json=found.json)
+    return 0
 
 
-@calibration.command("clear", cls=Page)
-def clear() -> None:
+def clear(found: Namespace) -> int:
     """Forget all that was observed; the next plan is not corrected."""
     from wizard_tui.cli import servers as work
 
     work.clear_calibration()
+    return 0
+
+
+def _as_json(parser: Parser) -> None:
+    parser.option("--json", action="store_true", help="print JSON")
+
+
+def _name(parser: Parser) -> None:
+    parser.option(
+        "name",
+        completer=completion.servers,
+        help="name of the server, as `servers` lists it",
+        heading="Arguments",
+    )
+
+
+SERVERS = Command(
+    "Run",
+    servers,
+    _as_json,
+    commands={"stop": Command("Commands", stop, _name), "log": Command("Commands", log, _name)},
+)
+CALIBRATION = Command(
+    "Check",
+    calibration,
+    commands={"show": Command("Commands", show, _as_json), "clear": Command("Commands", clear)},
+)

@@ -13,7 +13,8 @@ from dataclasses import asdict
 from types import FrameType
 
 from wizard_tui.cli.compare import failure_lines, figure_table
-from wizard_tui.cli.options import Asked, UsageError, words_of
+from wizard_tui.cli.options import Asked, words_of
+from wizard_tui.cli.parser import UsageError
 from wizard_tui.hardware.observed import Observations
 from wizard_tui.launch import ways
 from wizard_tui.launch.client import GREETING, LoadPoint

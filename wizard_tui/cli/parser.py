@@ -1,0 +1,145 @@
+"""How a command line is read: a command gets its options when it is asked for, and its page reads at 80 columns."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import shutil
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any, NamedTuple, NoReturn
+
+PAGE_COLUMNS, NARROWEST = 80, 40
+NAMES_COLUMNS = 32
+OPTIONS = "Options"
+
+
+class UsageError(Exception):
+    """Something the user can put right; its text is one plain sentence."""
+
+
+class Command(NamedTuple):
+    """One command: `options` adds what it takes, `work` does it and gives the exit code.
+
+    The doc string of `work` is its page, and the first sentence of that its line under `heading` on the page above.
+    `commands` are those below it, `closing` ends the page.
+    """
+
+    heading: str
+    work: Callable[[argparse.Namespace], int]
+    options: Callable[[Parser], None] | None = None
+    examples: tuple[str, ...] = ()
+    commands: Mapping[str, Command] = {}
+    closing: str = ""
+
+
+class Parser(argparse.ArgumentParser):
+    """The parser of one command. It is empty until it is used, so that a start pays for one command."""
+
+    def __init__(self, command: Command, **more: Any) -> None:
+        super().__init__(add_help=False, allow_abbrev=False, formatter_class=_Page, **more)
+        self._command: Command | None = command
+        self._under: dict[str, Any] = {}
+        self.names: list[str] = []
+
+    def option(self, *names: str, help: str, heading: str = OPTIONS, completer: Any = None, **more: Any) -> None:  # noqa: A002
+        """Add an option or an argument; `completer` lists what may be typed for it."""
+        if heading not in self._under:
+            self._under[heading] = self.add_argument_group(heading)
+        self._under[heading].add_argument(*names, help=help.replace("%", "%%"), **more).completer = completer
+        self.names += names
+
+    def fill(self) -> None:
+        """Add what the command takes, and the parsers of the commands below it, which stay empty."""
+        command, self._command = self._command, None
+        if command is None:
+            return
+        if command.options is not None:
+            command.options(self)
+        self.option("-h", "--help", action="help", help="show this page")
+        arguments = [name.upper() for name in self.names if not name.startswith("-")]
+        self.usage = " ".join(["%(prog)s", "[OPTIONS]", *arguments, *(["[COMMAND]"] if command.commands else [])])
+        self.description = _page(command)
+        self.epilog = _closing(command)
+        self.set_defaults(work=command.work, parser=self)
+        if command.commands:
+            below = self.add_subparsers(help=argparse.SUPPRESS, metavar="", parser_class=Parser)
+            for name, further in command.commands.items():
+                below.add_parser(name, command=further, prog=f"{self.prog} {name}")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse does."""
+        self.fill()
+        return super().parse_known_args(args, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        """One sentence in place of a page."""
+        raise UsageError(message.removeprefix("argument ").replace(": expected one argument", " needs a value"))
+
+
+def parsed(root: Command, prog: str, words: Sequence[str]) -> argparse.Namespace:
+    """What a command line asks for. Raises UsageError; a word that is not known comes with its nearest neighbour."""
+    _known_commands(root, words)
+    found: argparse.Namespace
+    found, unknown = Parser(root, prog=prog).parse_known_args(words)
+    for word in unknown:
+        if word.startswith("-"):
+            raise UsageError(f"there is no option {word}{_near(word, found.parser.names)}")
+        raise UsageError(f"{word!r} is one word too many; see --help")
+    return found
+
+
+def _known_commands(command: Command, words: Sequence[str]) -> None:
+    if command.commands and words and not words[0].startswith("-"):
+        if words[0] not in command.commands:
+            raise UsageError(f"there is no command {words[0]}{_near(words[0], list(command.commands))}")
+        _known_commands(command.commands[words[0]], words[1:])
+
+
+def _near(word: str, known: Sequence[str]) -> str:
+    near = get_close_matches(word, known, 1)
+    return f"; did you mean {near[0]}?" if near else "; see --help"
+
+
+def _width() -> int:
+    return max(NARROWEST, min(shutil.get_terminal_size().columns, PAGE_COLUMNS)) - 2
+
+
+def _paragraphs(command: Command) -> list[str]:
+    return [" ".join(part.split()) for part in (inspect.getdoc(command.work) or "").split("\n\n")]
+
+
+def _page(command: Command) -> str:
+    """What the command does, and the commands below it."""
+    width = _width()
+    text = "\n\n".join(textwrap.fill(part, width) for part in _paragraphs(command))
+    by_heading: dict[str, dict[str, str]] = {}
+    for name, further in command.commands.items():
+        by_heading.setdefault(further.heading, {})[name] = _paragraphs(further)[0].rstrip(".")
+    for heading, lines in by_heading.items():
+        column = 4 + max(map(len, lines))
+        text += f"\n\n{heading}:"
+        for name, line in lines.items():
+            start = f"  {name:<{column - 2}}"
+            text += "\n" + textwrap.fill(line, width, initial_indent=start, subsequent_indent=" " * column)
+    return text
+
+
+def _closing(command: Command) -> str:
+    examples = "\n".join(["Examples:", *(f"  {line}" for line in command.examples)]) if command.examples else ""
+    closing = textwrap.fill(command.closing, _width())
+    return "\n\n".join(filter(None, (examples, closing)))
+
+
+class _Page(argparse.RawDescriptionHelpFormatter):
+    """Names in full, and what they take behind the last of them."""
+
+    def __init__(self, prog: str, **more: Any) -> None:
+        super().__init__(prog, **{"max_help_position": NAMES_COLUMNS, "width": _width(), **more})
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        if not action.option_strings:
+            return super()._format_action_invocation(action)
+        taken = [] if action.nargs == 0 else [self._format_args(action, action.dest.upper())]
+        return " ".join([", ".join(action.option_strings), *taken])
