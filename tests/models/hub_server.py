@@ -31,16 +31,18 @@ class Repo:
 
 @dataclass
 class Hub:
-    """Repositories by id, and every request that came: method, path, range."""
+    """Repositories by id, every request that came (method, path, range), and what it was authorised by."""
 
     repos: dict[str, Repo] = field(default_factory=dict)
     asked: list[tuple[str, str, str]] = field(default_factory=list)
+    authorized_by: set[str] = field(default_factory=set)
     cuts_connections: bool = False
     answers: threading.Event | None = None
     """Set when it may answer; None: at once."""
 
     def answer(self, handler: BaseHTTPRequestHandler, *, body: bool) -> None:
         path = unquote(urlsplit(handler.path).path)
+        self.authorized_by.add(handler.headers.get("Authorization", ""))
         self.asked.append((handler.command, path, handler.headers.get("Range", "")))
         if self.answers is not None:
             self.answers.wait(30)

@@ -134,7 +134,7 @@ def _clock_ahead(environ: Mapping[str, str]) -> float | None:
     """Seconds by which this clock is ahead of the Hub's; None where it does not answer."""
     import httpx2 as httpx
 
-    with suppress(httpx.HTTPError, OSError, ValueError, TypeError):
+    with suppress(httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, TypeError, ImportError):
         answer = httpx.head(environ.get("HF_ENDPOINT", "https://huggingface.co"), timeout=ASK_S)
         return time() - parsedate_to_datetime(answer.headers["date"]).timestamp()
     return None

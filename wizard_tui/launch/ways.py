@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from wizard_tui.launch import process
@@ -41,7 +41,7 @@ class Launch:
 
     config: VLLMConfig
     request: PlanRequest
-    environ: Mapping[str, str]
+    environ: Mapping[str, str] = field(repr=False)  # it holds tokens, and a traceback may show locals
 
     @property
     def name(self) -> str:

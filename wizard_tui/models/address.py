@@ -7,6 +7,8 @@ import re
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from wizard_tui.schemas.secrets import without_password
+
 _HOSTS = frozenset({"huggingface.co", "www.huggingface.co", "hf.co"})
 _FILE_VIEWS = frozenset({"tree", "blob", "resolve", "raw", "commit"})
 _SCHEME = re.compile(r"^(https?)://", re.IGNORECASE)
@@ -28,18 +30,26 @@ def parse(name: str) -> Address:
     """
     if not _SCHEME.match(name) and not name.lower().startswith(tuple(f"{host}/" for host in _HOSTS)):
         return _of_id(name)
-    parts = urlsplit(name if _SCHEME.match(name) else f"https://{name}")
-    mirror = urlsplit(os.environ.get("HF_ENDPOINT", "")).netloc
-    if (parts.netloc.lower() not in _HOSTS and parts.netloc != mirror) or not parts.netloc:
-        raise ValueError(f"{parts.netloc or name} is not the Hub; give an id such as Qwen/Qwen3-8B, or set HF_ENDPOINT")
-    pieces = [unquote(piece) for piece in parts.path.split("/") if piece]
+    address = without_password(name if _SCHEME.match(name) else f"https://{name}")
+    host, mirror = _host(address), _host(without_password(os.environ.get("HF_ENDPOINT", "")))
+    if not host or host not in (*_HOSTS, mirror):
+        raise ValueError(f"{host or address} is not the Hub; give an id such as Qwen/Qwen3-8B, or set HF_ENDPOINT")
+    pieces = [unquote(piece) for piece in urlsplit(address).path.split("/") if piece]
     if pieces[:1] == ["models"]:
         pieces = pieces[1:]
     if len(pieces) < 2 or pieces[0] in ("datasets", "spaces", "collections", "papers", "docs"):
-        raise ValueError(f"{name} is no model's page; give an id such as Qwen/Qwen3-8B")
+        raise ValueError(f"{address} is no model's page; give an id such as Qwen/Qwen3-8B")
     revision = pieces[3] if len(pieces) > 3 and pieces[2] in _FILE_VIEWS else None
     rest = "/".join(pieces[4:])
     return Address(f"{pieces[0]}/{pieces[1]}", None if revision == "main" else revision, rest or None)
+
+
+def _host(address: str) -> str:
+    """The host of an address with its port, in small letters; empty where there is none."""
+    try:
+        return urlsplit(address).netloc.lower()
+    except ValueError:
+        return ""
 
 
 def _of_id(name: str) -> Address:

@@ -6,10 +6,13 @@ Code of a repository is never loaded.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from io import BufferedReader, RawIOBase
 from pathlib import Path
+from time import monotonic
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from wizard_tui.models.from_config import metadata_from_config
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from huggingface_hub.hf_api import ModelInfo
 
 TIMEOUT_S = 10.0
+PATIENCE = 6
 CONFIG = "config.json"
 QUANTIZATION = "hf_quant_config.json"
 # a repository of more tensor files than this has headers of several MiB; its config tells as much
@@ -45,10 +49,7 @@ def fetch(model_id: str, revision: str | None = None, *, with_headers: bool = Tr
 
     Asks for the list of files, for the config, and for the head of each tensor file; nothing twice, no weights.
     """
-    from huggingface_hub import HfApi
-
-    api = HfApi()
-    info = asked(model_id, lambda: api.model_info(model_id, revision=revision, files_metadata=True, timeout=TIMEOUT_S))
+    info = asked(model_id, lambda: _info(model_id, revision))
     files = {file.rfilename: file.size or 0 for file in info.siblings or ()}
     if CONFIG not in files:
         raise ValueError(_no_config(model_id, files))
@@ -76,7 +77,7 @@ def fetch_gguf(model_id: str, name: str, revision: str | None = None) -> ModelMe
     from wizard_tui.models.gguf import metadata_from_header, read_header
 
     where = f"{model_id}/{name}"
-    header = asked(model_id, lambda: read_header(BufferedReader(_Ranges(model_id, name, revision)), where))
+    header = read_header(BufferedReader(_Ranges(model_id, name, revision)), where)
     return metadata_from_header(header, where, revision=revision)
 
 
@@ -102,31 +103,64 @@ class _Ranges(RawIOBase):
 
 def _content(model_id: str, name: str, revision: str | None, *, first: int, last: int) -> bytes:
     """Bytes `first` to `last` of a file, fewer where it ends; never more, whatever the server sends."""
-    from huggingface_hub import get_session, hf_hub_url
+    return asked(model_id, lambda: _bytes(model_id, name, revision, first, last))
+
+
+def _bytes(model_id: str, name: str, revision: str | None, first: int, last: int) -> bytes:
+    from huggingface_hub import hf_hub_url
+
+    url = hf_hub_url(model_id, name, revision=revision)
+    return _got(url, last - first + 1, headers={"Range": f"bytes={first}-{last}"})
+
+
+def _info(model_id: str, revision: str | None) -> ModelInfo:
+    """HfApi.model_info, which reads an answer of any length."""
+    from urllib.parse import quote
+
+    from huggingface_hub.hf_api import ModelInfo
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+
+    validate_repo_id(model_id)
+    at = f"/revision/{quote(revision, safe='')}" if revision else ""
+    return ModelInfo(**got_json(f"/api/models/{model_id}{at}", {"blobs": "true"}))  # type: ignore[no-untyped-call]
+
+
+def got_json(path: str, params: Mapping[str, str]) -> Any:
+    """What the Hub's API answers, as JSON of bounded size. To be called by `asked`, which knows the errors."""
+    return json.loads(_got(f"{settings().ENDPOINT}{path}", JSON_LIMIT_BYTES, params=params))
+
+
+def _got(url: str, limit: int, **question: Any) -> bytes:
+    """At most `limit` bytes of an answer, within `PATIENCE` times the pause that two pieces of it may have between."""
+    from huggingface_hub import get_session
+    from huggingface_hub.errors import OfflineModeIsEnabled
     from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type: ignore[attr-defined]
 
-    wanted = {**build_hf_headers(), "Range": f"bytes={first}-{last}"}
-    url = hf_hub_url(model_id, name, revision=revision)
-    with get_session().stream("GET", url, headers=wanted, timeout=TIMEOUT_S, follow_redirects=True) as answer:
+    if settings().HF_HUB_OFFLINE:
+        raise OfflineModeIsEnabled("HF_HUB_OFFLINE is set")
+    question["headers"] = {**build_hf_headers(), **question.get("headers", {})}
+    late = monotonic() + PATIENCE * TIMEOUT_S
+    data = bytearray()
+    with get_session().stream("GET", url, timeout=TIMEOUT_S, follow_redirects=True, **question) as answer:
         if answer.status_code == RANGE_NOT_SATISFIABLE:
             return b""
         if answer.status_code >= HTTP_ERROR:
-            answer.read()
-        hf_raise_for_status(answer)
-        data = bytearray()
+            # judged by its headers alone: the text behind them may be of any length
+            headers = {name: text for name, text in answer.headers.items() if name.lower().startswith("x-")}
+            hf_raise_for_status(type(answer)(answer.status_code, headers=headers, request=answer.request))
         for piece in answer.iter_bytes():
             data += piece
-            if len(data) > last - first:
+            if monotonic() > late:
+                raise TimeoutError
+            if len(data) >= limit:
                 break
-        return bytes(data[: last - first + 1])
+    return bytes(data[:limit])
 
 
 def cached(model_id: str, revision: str | None = None) -> ModelMetadata | None:
     """The facts of a repository whose config.json is in the local Hugging Face cache; None when it is not there."""
-    from huggingface_hub import constants
-
     # the client itself takes as long to load as everything else together
-    if not Path(constants.HF_HUB_CACHE, f"models--{model_id.replace('/', '--')}").is_dir():
+    if not Path(settings().HF_HUB_CACHE, f"models--{model_id.replace('/', '--')}").is_dir():
         return None
     from huggingface_hub import try_to_load_from_cache
 
@@ -149,15 +183,30 @@ def cached(model_id: str, revision: str | None = None) -> ModelMetadata | None:
     )
 
 
+def settings() -> ModuleType:
+    """The settings of huggingface_hub, which reads them from the environment as it is loaded.
+
+    Raises ValueError where one of them keeps it from being loaded.
+    """
+    try:
+        from huggingface_hub import constants
+    except ValueError:
+        # the variable may hold a password, so it is not shown
+        raise ValueError(
+            "HF_ENDPOINT or another variable that begins with HF_ cannot be what it is; see `env | grep HF_`"
+        ) from None
+    return constants
+
+
 def _read(model_id: str, name: str, revision: str | None) -> dict[str, Any]:
-    data = asked(model_id, lambda: _content(model_id, name, revision, first=0, last=JSON_LIMIT_BYTES))
+    data = _content(model_id, name, revision, first=0, last=JSON_LIMIT_BYTES)
     return parse_json_object(data, f"{name} of {model_id}")
 
 
 def _headers(model_id: str, names: Sequence[str], revision: str | None) -> dict[str, Header]:
     """Types and shapes of all tensors, one request a file; none when a file is broken, for the config tells as much."""
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-        found = pool.map(lambda name: asked(model_id, lambda: _header(model_id, name, revision)), names)
+        found = pool.map(lambda name: _header(model_id, name, revision), names)
         try:
             return {tensor: header for file in found for tensor, header in file.items()}
         except _BrokenHeaderError:
@@ -173,10 +222,13 @@ def _header(model_id: str, name: str, revision: str | None) -> dict[str, Header]
     data = _content(model_id, name, revision, first=0, last=HEAD_BYTES - 1)
     try:
         end = 8 + header_length(data[:8], where)
-        if end > len(data):
-            data += _content(model_id, name, revision, first=len(data), last=end - 1)
-        if end > len(data):
-            raise _BrokenHeaderError
+    except ValueError:
+        raise _BrokenHeaderError from None
+    if end > len(data):
+        data += _content(model_id, name, revision, first=len(data), last=end - 1)
+    if end > len(data):
+        raise _BrokenHeaderError
+    try:
         return parse_header(data[8:end], where)
     except ValueError:
         raise _BrokenHeaderError from None
@@ -198,7 +250,10 @@ def _repository(info: ModelInfo, files: Mapping[str, int]) -> Repository:
 
 
 def asked(model_id: str, question: Callable[[], Answer]) -> Answer:
-    """The Hub's answer; ValueError that says in plain words why there is none, and what to do."""
+    """The answer to a question that goes to the Hub and does nothing else.
+
+    Raises ValueError that says in plain words why there is none, and what to do.
+    """
     from huggingface_hub import errors
 
     try:
@@ -220,6 +275,14 @@ def asked(model_id: str, question: Callable[[], Answer]) -> Answer:
         late = "Timeout" in type(error).__name__
         problem = f"did not answer within {TIMEOUT_S:g} s" if late else "cannot be reached"
         sentence = f"the Hub {problem} for {model_id}: {CURE_OFFLINE}"
+    except ImportError:
+        sentence = f"the Hub cannot be reached for {model_id}: a SOCKS proxy needs `pip install socksio`"
+    # what the client makes of an answer or of a setting that makes no sense is none of its documented errors
+    except Exception:
+        sentence = (
+            f"what answers for {model_id} is not the Hub: see whether HF_ENDPOINT and the proxy are right, or "
+            "give a local directory"
+        )
     raise ValueError(sentence) from None
 
 
@@ -278,6 +341,7 @@ def _no_config(model_id: str, files: Mapping[str, int]) -> str:
 
 def check_access(model_id: str) -> None:
     """Ask whether this machine, with its token, may download a repository. Raises ValueError with the cure if not."""
+    settings()
     from huggingface_hub import HfApi
 
     asked(model_id, lambda: HfApi().auth_check(model_id))

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from wizard_tui.models import address, catalog
+from wizard_tui.models.config_shapes import shown
 from wizard_tui.models.from_config import metadata_from_config
 from wizard_tui.models.local import read_model_config, read_tensor_headers
 from wizard_tui.models.metadata import ModelMetadata, Repository
 from wizard_tui.models.stand_in import llama_config
+from wizard_tui.schemas.secrets import without_password
 
 
 def load_model_metadata(
@@ -25,13 +27,17 @@ def load_model_metadata(
     a model of which nothing can be read, and is ignored otherwise. Raises FileNotFoundError for a local directory
     without config.json or a path that does not exist, ValueError with the cure for a repository that cannot be read.
     """
-    name = model_id_or_path.strip()
+    name = without_password(model_id_or_path.strip())
     if not name:
         raise ValueError("the model is empty; give a Hub id such as Qwen/Qwen3-8B or a local directory")
-    place = Path(name).expanduser()
-    if place.is_dir():
-        return metadata_from_directory(place)
-    if place.is_file():
+    try:
+        place = Path(name).expanduser()
+        if place.is_dir():
+            return metadata_from_directory(place)
+        found_here = place.exists()
+    except (OSError, RuntimeError) as error:  # RuntimeError: there is no such user
+        raise ValueError(f"{shown(name)} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    if found_here:
         from wizard_tui.models.gguf import metadata_from_gguf
 
         return metadata_from_gguf(place)
@@ -41,6 +47,7 @@ def load_model_metadata(
         raise FileNotFoundError(f"{name} does not exist; give a directory with config.json or a Hub id")
     from wizard_tui.models import disk_cache, hub
 
+    hub.settings()
     if file is not None and file.lower().endswith(".gguf"):
         return hub.fetch_gguf(name, file, revision)
     entry = catalog.find(name)

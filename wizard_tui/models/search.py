@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from wizard_tui.models import catalog
 
@@ -34,40 +33,24 @@ def search_here(text: str, limit: int = MOST) -> list[Found]:
 
 def search_hub(text: str, limit: int = MOST) -> list[Found]:
     """Models of the Hub that match, most downloaded first. Raises ValueError, a plain sentence with its cure."""
-    from wizard_tui.models.hub import asked
+    from wizard_tui.models import hub
 
+    hub.settings()
     wanted = {"search": text.strip(), "sort": "downloads", "limit": str(2 * limit)}
-    listed = asked(text.strip(), lambda: _listed(wanted))
+    # not HfApi.list_models, which repeats a call that fails for half a minute, while somebody is typing
+    page = hub.asked(text.strip(), lambda: hub.got_json("/api/models", wanted))
+    listed = [one for one in page if isinstance(one, Mapping)] if isinstance(page, list) else []
     served = [one for one in listed if one.get("pipeline_tag") in SERVED_TAGS]
     return [Found(str(one["id"]), "on the Hub") for one in served if one.get("id")][:limit]
 
 
-def _listed(wanted: Mapping[str, str]) -> list[Mapping[str, Any]]:
-    """One page of the Hub's list. HfApi.list_models repeats a call that fails for half a minute, which nobody who is
-    typing waits for."""
-    from huggingface_hub import constants, get_session
-    from huggingface_hub.errors import OfflineModeIsEnabled
-    from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type: ignore[attr-defined]
-
-    from wizard_tui.models.hub import TIMEOUT_S
-
-    if constants.HF_HUB_OFFLINE:
-        raise OfflineModeIsEnabled("HF_HUB_OFFLINE is set")
-    answer = get_session().get(
-        f"{constants.ENDPOINT}/api/models", params=dict(wanted), headers=build_hf_headers(), timeout=TIMEOUT_S
-    )
-    hf_raise_for_status(answer)
-    page = answer.json()
-    return [one for one in page if isinstance(one, Mapping)] if isinstance(page, list) else []
-
-
 def cached_ids() -> list[str]:
     """Models of the Hugging Face cache that have a config.json, by the names of its directories."""
-    from huggingface_hub.constants import HF_HUB_CACHE
+    from wizard_tui.models.hub import settings
 
     try:
-        folders = sorted(Path(HF_HUB_CACHE).glob("models--*"))
-    except OSError:
+        folders = sorted(Path(settings().HF_HUB_CACHE).glob("models--*"))
+    except (OSError, ValueError):
         return []
     return [
         folder.name.removeprefix("models--").replace("--", "/", 1)

@@ -66,7 +66,8 @@ _SENTENCES: dict[str, Callable[[Any, dict[str, Any]], str]] = {
     "string_too_short": lambda given, context: "must not be empty",
     "string_too_long": lambda given, context: f"must be at most {context['max_length']} characters",
     "string_pattern_mismatch": lambda given, context: (
-        f"must be the name of an environment variable, such as VLLM_API_KEY, not {_shown(given)}"
+        # not what was given: that may be the key itself
+        "must be the name of an environment variable, such as VLLM_API_KEY"
     ),
     "value_error": lambda given, context: str(context["error"]),
     "finite_number": lambda given, context: "must be a finite number",

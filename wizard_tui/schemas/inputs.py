@@ -20,6 +20,7 @@ from wizard_tui.schemas.choices import (
     canonical_kv_cache_dtype,
 )
 from wizard_tui.schemas.numbers import parse_count, parse_gib
+from wizard_tui.schemas.secrets import without_password
 
 MAX_TOKENS = 1 << 30
 MAX_GPUS = 4096
@@ -61,11 +62,11 @@ GiB = Annotated[float, BeforeValidator(parse_gib), Field(gt=0, le=1 << 20, allow
 GiBOrZero = Annotated[float, BeforeValidator(parse_gib), Field(ge=0, le=1 << 20, allow_inf_nan=False)]
 Milliseconds = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
-Text = Annotated[str, Field(min_length=1, max_length=4096)]
-
+# a password that somebody pastes with an address ends here, before anything is made of the request
+Text = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(without_password)]
 
 Indices = Annotated[tuple[Annotated[int, Field(ge=0, le=MAX_GPUS)], ...], AfterValidator(_each_once)]
-LoraModule = Annotated[str, Field(max_length=4096), AfterValidator(_named)]
+LoraModule = Annotated[str, Field(max_length=4096), AfterValidator(without_password), AfterValidator(_named)]
 
 
 class Section(BaseModel):

@@ -206,6 +206,13 @@ class WizardApp(App[str]):
         self._save()
         self.exit("", return_code=0)
 
+    def _fatal_error(self) -> None:
+        # Textual's own traceback shows local variables, in which there may be a token
+        from rich.traceback import Traceback
+
+        self.bell()
+        self.panic(Traceback(width=None))
+
     def _save(self) -> None:
         if self._state_file is not None:
             self._state_file.save(self.session.saved())

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from wizard_tui.schemas.errors import field_errors
 from wizard_tui.schemas.inputs import PlanRequest
+from wizard_tui.schemas.secrets import without_password
 from wizard_tui.tui.fields import MODEL, all_fields, text_of
 
 # the planner is loaded when the first plan is made, which is after the first screen is on its way
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 Origin = Literal["default", "detected", "suggested", "yours"]
 GPU_NAME = "hardware.gpu"
 GPU_COUNT = "hardware.gpus"
+KEY_NAME = "policy.api_key_env"
 # where nothing is known yet: a model that is served a lot, and a GPU on which it fits
 START = {MODEL: "Qwen/Qwen3-8B", GPU_NAME: "RTX 4090"}
 UNDO_LIMIT = 200
@@ -85,7 +87,8 @@ class Session:
 
     def set(self, changes: Mapping[str, str], origin: Origin = "yours") -> bool:
         """Change the text of fields; False when nothing is new. Takes effect in `replan`."""
-        fresh = {path: text for path, text in changes.items() if self.texts[path] != text}
+        cleaned = {path: without_password(text) for path, text in changes.items()}
+        fresh = {path: text for path, text in cleaned.items() if self.texts[path] != text}
         if not fresh:
             return False
         edit = Edit(
@@ -318,7 +321,9 @@ class Session:
             "fields": {
                 path: [text, self.origins[path]]
                 for path, text in self.texts.items()
-                if text != all_fields()[path].default or self.origins[path] != "default"
+                if (text != all_fields()[path].default or self.origins[path] != "default")
+                # what is no variable's name there may be the key itself
+                and not (path == KEY_NAME and path in self.errors)
             },
         }
 

@@ -194,6 +194,9 @@ class WizardScreen(QuietScreen):
         path = path_of(str(event.control.id))
         if self.session.set({path: event.value}):
             self._changed({path})
+        if self.session.texts[path] != event.value:
+            # a password within an address is not kept, and does not stay on the screen either
+            self.query_one(f"#{step_of(path)}", Form).set_texts(self.session, {path})
 
     @on(Input.Submitted)
     async def _submitted(self) -> None:
