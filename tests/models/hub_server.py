@@ -7,8 +7,8 @@ import json
 import socket
 import struct
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -37,6 +37,8 @@ class Hub:
     asked: list[tuple[str, str, str]] = field(default_factory=list)
     authorized_by: set[str] = field(default_factory=set)
     cuts_connections: bool = False
+    fault: Callable[[BaseHTTPRequestHandler], None] | None = None
+    """Answers in the place of the Hub."""
     answers: threading.Event | None = None
     """Set when it may answer; None: at once."""
 
@@ -46,6 +48,12 @@ class Hub:
         self.asked.append((handler.command, path, handler.headers.get("Range", "")))
         if self.answers is not None:
             self.answers.wait(30)
+        if self.fault is not None:
+            # a client that has had enough is none of our business
+            with suppress(OSError):
+                self.fault(handler)
+            handler.close_connection = True
+            return
         if self.cuts_connections:
             handler.connection.shutdown(socket.SHUT_RDWR)
             return
