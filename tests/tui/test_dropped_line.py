@@ -54,7 +54,7 @@ def test_a_killed_wizard_is_gone_on_with(tmp_path: Path) -> None:
         until(lambda: saved(tmp_path).get("model.max_model_len") == "4321")
         terminal.kill(signal.SIGKILL)
     with wizard(tmp_path) as terminal:
-        assert "at step model" in terminal.text
+        assert "at step Model" in terminal.text
         terminal.press(ENTER, 0.5)
         assert "4321" in terminal.text
 

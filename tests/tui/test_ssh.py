@@ -74,10 +74,10 @@ def test_forms_are_filled_the_line_drops_and_the_rest_is_done_afterwards(ssh: li
         terminal.press(NEXT)
         terminal.wait_for(lambda text: "tensor parallel" in text)
         terminal.press(WIPE + b"H100 80GB")
-        terminal.wait_for(lambda text: "--max-model-len 16384" in text and "OK Fits" in text)
+        terminal.wait_for(lambda text: "--max-model-len 16384" in text and "OK  Fits" in text)
         terminal.kill(9)  # the client is gone, and with it the line
     with wizard(ssh, home) as terminal:
-        assert "at step hardware" in terminal.text
+        assert "at step Hardware" in terminal.text
         assert "Qwen/Qwen3-32B" in terminal.text
         terminal.press(ENTER)
         terminal.wait_for(lambda text: "[3 Hardware]" in text and "H100 80GB" in text)

@@ -65,14 +65,14 @@ def test_it_opens_in_the_terminals_that_people_have(tmp_path: Path, kind: str) -
 def test_without_colour_nothing_is_lost(tmp_path: Path) -> None:
     with wizard(tmp_path, NO_COLOR="1") as opened:
         assert "weights" in opened.text
-        assert "OK Fits" in opened.text
+        assert "OK  Fits" in opened.text
 
 
 def test_keys_that_come_all_at_once_do_what_they_do_one_by_one(tmp_path: Path) -> None:
     with wizard(tmp_path) as opened:
         opened.press(ENTER, 0.5)
         opened.press(b"\x15Qwen/Qwen3-0.6B\t4321", 0.5)  # ctrl+u, a name, Tab, a number
-        rows = {line[1:20].strip(): line[20:42].strip() for line in opened.text.splitlines()[1:12]}
+        rows = {line[3:21].strip(): line[21:43].strip() for line in opened.text.splitlines()[1:12]}
         assert rows["model"] == "Qwen/Qwen3-0.6B"
         assert rows["max model len"] == "4321"
         opened.press(b"\x15\x15999\r", 0.8)

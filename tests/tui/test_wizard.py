@@ -201,7 +201,7 @@ async def test_the_last_edit_is_said_in_numbers() -> None:
         await pilot.press("right", "right", "right")
         await settled(pilot)
         (line,) = (line for line in text_of(pilot, "#feasibility").splitlines() if "Maximum concurrency" in line)
-        assert line.endswith("+100%")
+        assert line.endswith("+100 %")
 
 
 async def test_a_session_that_was_left_is_offered_and_gone_on_with(tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ async def test_a_session_that_was_left_is_offered_and_gone_on_with(tmp_path: Pat
     async with opened(state=tmp_path, resume=True) as pilot:
         welcome = text_of(pilot, "#welcome-lines")
         assert "llama-8b" in welcome
-        assert "at step workload" in welcome
+        assert "at step Workload" in welcome
         await pilot.press("enter")
         await settled(pilot)
         assert pilot.app.session.step == "workload"  # type: ignore[attr-defined]

@@ -6,20 +6,19 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.app import App, SystemCommand
+from textual.app import App
 from textual.binding import BindingType
 from textual.screen import Screen
 
 from wizard_tui.tui.clipboard import copy_through_tmux
 from wizard_tui.tui.facts import Sources
-from wizard_tui.tui.fields import ORDER, all_fields
-from wizard_tui.tui.keys import APP_KEYS, WIZARD_KEYS
+from wizard_tui.tui.keys import APP_KEYS
+from wizard_tui.tui.screens.base import push
 from wizard_tui.tui.screens.too_small import MIN_COLUMNS, MIN_ROWS
 from wizard_tui.tui.screens.wizard import WizardScreen
 from wizard_tui.tui.style_files import style_path
@@ -40,8 +39,8 @@ class WizardApp(App[str]):
 
     TITLE = "vllm-wizard-tui"
     CSS_PATH: ClassVar[list[str]] = [str(style_path(name)) for name in SHEETS]  # type: ignore[assignment]
-    ENABLE_COMMAND_PALETTE = True
-    COMMAND_PALETTE_BINDING = "ctrl+k"
+    # ours is opened by its own key
+    ENABLE_COMMAND_PALETTE = False
     HORIZONTAL_BREAKPOINTS = COLUMNS
     VERTICAL_BREAKPOINTS = ROWS
 
@@ -98,24 +97,11 @@ class WizardApp(App[str]):
         """What our style sheets use beside Textual's own variables."""
         return DEFAULT_VARIABLES
 
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """What the palette offers."""
-        wizard = self._wizard()
-        for step in ORDER:
-            yield SystemCommand(f"Go to {step}", f"show the step {step}", lambda step=step: wizard.go(step))
-        for path, field in all_fields().items():
-            yield SystemCommand(f"Field {field.label}", field.help, lambda path=path: wizard.focus_path(path))
-        yield SystemCommand("Copy the command", "copy what the preview shows", self.action_copy)
-        yield SystemCommand("Write files", "write the artifacts to a directory", self.action_write_files)
-        yield SystemCommand("Why these numbers", "where every number comes from", wizard.action_why)
-        yield SystemCommand("Plots", "users against waiting, context against users", wizard.action_plots)
-        yield SystemCommand("Words", "what the words on screen mean", self.action_words)
-        yield SystemCommand("Rescan GPUs", "ask the driver again", wizard.action_rescan)
-        for theme in THEMES:
-            yield SystemCommand(
-                f"Theme {theme.name}", "change the colours", lambda name=theme.name: setattr(self, "theme", name)
-            )
-        yield SystemCommand("Quit", "leave; the command is printed", self.action_leave)
+    def action_command_palette(self) -> None:
+        """Open the menu: every action, step and field."""
+        from wizard_tui.tui.palette import MenuProvider, Palette
+
+        self._open(Palette(MenuProvider, "an action, a step or a field"))
 
     def action_copy(self) -> None:
         """Copy the artifact on screen: through the terminal, and through tmux where one runs."""
@@ -138,7 +124,7 @@ class WizardApp(App[str]):
         if planned is None:
             self.notify("there is no plan to write yet", severity="warning", markup=False)
             return
-        self.push_screen(WriteFilesScreen(*planned), self._written)
+        push(self, WriteFilesScreen(*planned), self._written)
 
     def _written(self, sentence: str | None) -> None:
         if sentence:
@@ -148,7 +134,7 @@ class WizardApp(App[str]):
         """Show the keys."""
         from wizard_tui.tui.screens.pages import keys_page
 
-        self._open(keys_page((*WIZARD_KEYS, *APP_KEYS)))
+        self._open(keys_page(self.screen))
 
     def action_words(self) -> None:
         """Show the glossary."""
@@ -158,7 +144,7 @@ class WizardApp(App[str]):
 
     def _open(self, page: Screen[None]) -> None:
         if self.screen is self._wizard():
-            self.push_screen(page)
+            push(self, page)
 
     def action_leave(self) -> None:
         """Save and go; the command is what remains. A server that runs is asked about first."""

@@ -1,47 +1,124 @@
-"""The keys of the wizard: the one list that binds them, and that the bottom line and the page of keys are made from.
+"""The actions of the wizard: the one list that binds their keys, and that the bottom line, the page of keys and the
+palette are made from.
 
-None that tmux (ctrl+b), screen (ctrl+a) or flow control (ctrl+s, ctrl+q) takes is the only one for what it does, and
-none that edits a line is taken from the fields.
+A binding's description names the action, its tooltip says what it does, and `show` puts it on the bottom line. No key
+that tmux (ctrl+b), screen (ctrl+a) or flow control (ctrl+s, ctrl+q) takes is the only one for what it does.
 """
 
 from __future__ import annotations
 
-from textual.binding import Binding
+from collections.abc import Mapping
+from typing import Any
+
+from textual.binding import ActiveBinding, Binding
+from textual.containers import ScrollableContainer
+from textual.screen import Screen
+from textual.widgets import Input
+
+
+def _key(
+    keys: str,
+    action: str,
+    name: str,
+    does: str,
+    *,
+    id: str,  # noqa: A002
+    bar: str = "",
+    priority: bool = False,
+) -> Binding:
+    """`bar`: how the key is written on the bottom line; empty where it is not shown there."""
+    return Binding(keys, action, name, show=bool(bar), key_display=bar or None, id=id, tooltip=does, priority=priority)
+
+
+KEYS: Mapping[str, tuple[Binding, ...]] = {
+    "Go": (
+        _key("ctrl+n,f3", "screen.step(1)", "Next", "next step; so does Enter", id="next", bar="^n"),
+        _key("ctrl+o,f2", "screen.step(-1)", "Back", "previous step", id="back", bar="^o"),
+        # the one key that is taken from the fields, where it would wipe out to the end of the line
+        _key(
+            "ctrl+k",
+            "app.command_palette",
+            "Menu",
+            "every action, step and field by its name",
+            id="menu",
+            bar="^k",
+            priority=True,
+        ),
+        _key("escape", "screen.leave_field", "Leave the field", "leave the field; nothing is lost", id="leave-field"),
+        _key("f10", "app.leave", "Quit", "leave; the command is printed", id="quit", bar="F10"),
+    ),
+    "Change": (
+        _key("ctrl+f", "screen.find_model", "Find", "find a model by a part of its name", id="find", bar="^f"),
+        _key(
+            "f4",
+            "screen.take(0)",
+            "Take the first suggestion",
+            "take over the change that stands beside F4",
+            id="take-1",
+        ),
+        _key(
+            "f5",
+            "screen.take(1)",
+            "Take the second suggestion",
+            "take over the change that stands beside F5",
+            id="take-2",
+        ),
+        _key(
+            "f6",
+            "screen.take(2)",
+            "Take the third suggestion",
+            "take over the change that stands beside F6",
+            id="take-3",
+        ),
+        _key("ctrl+z", "screen.undo", "Undo", "take back the last edit", id="undo", bar="^z"),
+        _key("ctrl+y", "screen.redo", "Redo", "make it again", id="redo"),
+        _key("ctrl+r", "screen.rescan", "Rescan GPUs", "ask the driver again", id="rescan"),
+        _key("ctrl+l", "screen.start_anew", "Start anew", "do not go on with the session that was left", id="anew"),
+    ),
+    "Look": (
+        _key("ctrl+p", "screen.why", "Why these numbers", "where every number comes from", id="why"),
+        _key("ctrl+g", "screen.plots", "Plots", "users against waiting, context against users", id="plots"),
+        _key("f7,ctrl+t", "screen.toggle_panels", "Plan", "form or plan, on a narrow screen", id="panels", bar="F7"),
+        _key("f1", "app.help", "Keys", "this page", id="help", bar="F1"),
+        _key("f12", "app.words", "Words", "what the words on screen mean", id="words", bar="F12"),
+    ),
+    "Keep": (
+        _key("f8", "app.copy", "Copy", "copy what the preview shows", id="copy", bar="F8"),
+        _key("f9", "app.write_files", "Write", "write files to a directory", id="write", bar="F9"),
+    ),
+}
 
 # Tab has priority: else keys that come at once with it still go to the field that is left
 WIZARD_KEYS = (
-    Binding("ctrl+n,f3", "step(1)", "Next", key_display="^n", id="next", tooltip="next step; so does Enter"),
-    Binding("ctrl+o,f2", "step(-1)", "Back", key_display="^o", id="back", tooltip="previous step"),
+    *(binding for bindings in KEYS.values() for binding in bindings),
     Binding("enter", "step(1)", "Next", show=False, system=True),
     Binding("tab", "app.focus_next", show=False, system=True, priority=True),
     Binding("shift+tab", "app.focus_previous", show=False, system=True, priority=True),
-    Binding("f4", "take(0)", "take the first suggestion", show=False, id="take-1"),
-    Binding("f5", "take(1)", "take the second suggestion", show=False, id="take-2"),
-    Binding("f6", "take(2)", "take the third suggestion", show=False, id="take-3"),
-    Binding(
-        "f7,ctrl+t",
-        "toggle_panels",
-        "Plan",
-        key_display="F7",
-        id="panels",
-        tooltip="form or plan, on a narrow screen",
-    ),
-    Binding("ctrl+z", "undo", "take back the last edit", show=False, id="undo"),
-    Binding("ctrl+y", "redo", "make it again", show=False, id="redo"),
-    Binding("ctrl+f", "find_model", "Find", key_display="^f", id="find", tooltip="find a model by a part of its name"),
-    Binding("ctrl+p", "why", "where every number comes from", show=False, id="why"),
-    Binding("ctrl+g", "plots", "plots: users against waiting, context against users", show=False, id="plots"),
-    Binding("ctrl+r", "rescan", "ask the driver again for GPUs", show=False, id="rescan"),
-    Binding("ctrl+l", "start_anew", "do not go on with the last session", show=False, id="anew"),
-    Binding("escape", "leave_field", "leave the field; nothing is lost", show=False),
 )
-
 APP_KEYS = (
-    Binding("f1", "help", "Keys", key_display="F1", id="help", tooltip="this page"),
-    Binding("f12", "words", "Words", key_display="F12", id="words", tooltip="what the words on screen mean"),
-    Binding("f8", "copy", "Copy", key_display="F8", id="copy", tooltip="copy what the preview shows"),
-    Binding("f9", "write_files", "Write", key_display="F9", id="write", tooltip="write files to a directory"),
-    Binding("f10", "leave", "Quit", key_display="F10", id="quit", tooltip="leave; the command is printed"),
     Binding("ctrl+q", "leave", "Quit", show=False, system=True),
     Binding("ctrl+c", "leave_twice", "Quit", show=False, priority=True, system=True),
 )
+
+# what stands on the bottom line, from left to right; where there is less room, those at the end of `LEAVE_OUT` go first
+BAR = ("next", "back", "panels", "undo", "find", "menu", "help", "words", "copy", "write", "quit")
+FIRST_TO_GO = ("panels", "undo", "words", "find", "write", "copy", "menu")
+
+# what Textual's own widgets bind, which its users know
+_TEXTUALS = {
+    binding.action
+    for made in (Input, ScrollableContainer, Screen)
+    for binding in made.BINDINGS
+    if isinstance(binding, Binding)
+}
+
+
+def at_hand(screen: Screen[Any]) -> list[ActiveBinding]:
+    """What works where the focus is, beside the keys of the list: each action once."""
+    found = {
+        active.binding.action: active
+        for active in screen.active_bindings.values()
+        if active.node not in (screen, screen.app) and active.binding.action not in _TEXTUALS
+        if not active.binding.system
+    }
+    return list(found.values())

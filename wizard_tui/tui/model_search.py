@@ -6,10 +6,9 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
-from rich.text import Text
-from textual.command import CommandPalette, Hit, Hits, Provider
+from textual.command import Hit, Hits, Provider
 
-from wizard_tui.tui.widgets.line_view import shown
+from wizard_tui.tui.palette import Palette, hit
 
 if TYPE_CHECKING:
     from wizard_tui.models.search import Found
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 # the Hub is asked when nobody has typed for this long; what was asked before is cancelled by the palette
 HUB_PAUSE_S = 0.3
 SHORTEST = 3
+MODEL_COLUMNS = 44
 _MARKS = {True: "fits", False: "too large", None: "not read yet"}
 
 
@@ -30,8 +30,8 @@ class ModelProvider(Provider):
         seen: set[str] = set()
         for place, found in enumerate(wizard.sources.search_here(query)):
             seen.add(found.model_id)
-            fits = wizard.session.would_fit(found.model_id)
-            yield _hit(wizard, found, fits, 1 - place / 1000)
+            tried = wizard.session.tried(found.model_id)
+            yield _hit(wizard, found, None if tried is None else tried.fits, 1 - place / 1000)
             # one plan each: let keys through between them
             await asyncio.sleep(0)
         if len(query.strip()) < SHORTEST:
@@ -40,23 +40,21 @@ class ModelProvider(Provider):
         try:
             online = await asyncio.to_thread(wizard.sources.search_hub, query)
         except ValueError as problem:
-            yield Hit(0.001, Text(shown(str(problem))), _nothing, help="what is here already is listed above")
+            yield hit(0.001, str(problem), "what is here already is listed above", _nothing)
             return
         for place, found in enumerate(online):
             if found.model_id not in seen:
                 yield _hit(wizard, found, None, 0.5 - place / 1000)
 
 
-class ModelPalette(CommandPalette):
+def model_palette() -> Palette:
     """The palette that looks for models."""
-
-    def __init__(self) -> None:
-        super().__init__(providers=[ModelProvider], placeholder="a part of a model's name, such as qwen3 32b")
+    return Palette(ModelProvider, "a part of a model's name, such as qwen3 32b")
 
 
 def _hit(wizard: WizardScreen, found: Found, fits: bool | None, score: float) -> Hit:
     take: Callable[[], None] = lambda: wizard.take_model(found.model_id)  # noqa: E731
-    return Hit(score, Text(shown(found.model_id)), take, help=f"{_MARKS[fits]}, {found.where}")
+    return hit(score, found.model_id, f"{_MARKS[fits]}, {found.where}", take, MODEL_COLUMNS)
 
 
 def _nothing() -> None:

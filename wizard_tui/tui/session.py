@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from wizard_tui.schemas.errors import field_errors
 from wizard_tui.schemas.inputs import PlanRequest
 from wizard_tui.schemas.secrets import without_password
-from wizard_tui.tui.fields import MODEL, all_fields, text_of
+from wizard_tui.tui.fields import AUTO, MODEL, all_fields, text_of
 
 # the planner is loaded when the first plan is made, which is after the first screen is on its way
 if TYPE_CHECKING:
@@ -57,7 +57,10 @@ class Left:
 
 @dataclass
 class Session:
-    """Everything the screens show. `texts` and `origins` have an entry for every field."""
+    """Everything the screens show. `texts` and `origins` have an entry for every field.
+
+    `previous` is the plan before the last edit, in which all keys typed into one field in a row are one.
+    """
 
     texts: dict[str, str] = field(default_factory=lambda: {path: f.default for path, f in all_fields().items()})
     origins: dict[str, Origin] = field(default_factory=lambda: dict.fromkeys(all_fields(), "default"))
@@ -71,13 +74,14 @@ class Session:
     model_problem: str | None = None
     detected: tuple[GPU, ...] | None = None
     installed_vllm: str | None = None
-    proposals: tuple[str, ...] = ()
+    proposals: Mapping[str, int] = field(default_factory=dict)
     observed: Sequence[Observation] = ()
     problems: tuple[str, ...] = ()
     step: str = "welcome"
     left: Left | None = None
     _facts: Facts | None = None
     _read_for: str = ""
+    _same_edit: bool = False
     _done: list[Edit] = field(default_factory=list)
     _undone: list[Edit] = field(default_factory=list)
 
@@ -167,11 +171,13 @@ class Session:
             self.errors = {MODEL: f"cannot be planned, by a fault of this program: {error!r}; please report it"}
             return
         if response != self.response:
-            self.previous = self.response
+            if not self._same_edit:
+                self.previous = self.response
+            self._same_edit = True
         self.response, self.planned, self._facts = response, self.request, facts
 
-    def would_fit(self, model_id: str) -> bool | None:
-        """Whether a model of the catalogue fits with all else as it is; None where nothing is known of it here."""
+    def tried(self, model_id: str) -> Decision | None:
+        """What a model of the catalogue would come to with all else as it is; None where it is not known here."""
         from wizard_tui.models import catalog
         from wizard_tui.models.load import metadata_from_catalog
         from wizard_tui.planning.decide import decide
@@ -183,7 +189,7 @@ class Session:
             if entry is None:
                 return None
             gpus = resolve_gpus(request.hardware, self.detected or ())
-            return decide(request, Facts(metadata_from_catalog(entry), gpus, self.installed_vllm)).fits
+            return decide(request, Facts(metadata_from_catalog(entry), gpus, self.installed_vllm))
         except ValueError:
             return None
 
@@ -204,6 +210,14 @@ class Session:
         from wizard_tui.planning.decide import decide
 
         return None if self.planned is None or self._facts is None else decide(self.planned, self._facts)
+
+    def settled(self) -> dict[str, str]:
+        """What the plan made of the fields that are left open; empty before there is a plan."""
+        from wizard_tui.tui.settled import settled
+
+        if (decision := self.decided()) is None:
+            return {}
+        return {path: text for path, text in settled(decision).items() if self.texts[path].strip() in ("", AUTO)}
 
     def verdict_with(self, patch: Mapping[str, Mapping[str, Any]]) -> str:
         """What the plan on screen would come to with a change; a plain sentence also where it is refused."""
@@ -302,15 +316,15 @@ class Session:
         self._apply(filled)
         return list(filled)
 
-    def propose(self, fitting: Sequence[str]) -> list[str]:
-        """Take which models fit, the largest first.
+    def propose(self, fitting: Mapping[str, int]) -> list[str]:
+        """Take which models fit, the largest first, with the bytes of their weights on one GPU.
 
         Gives the paths that change: where the model to start with does not fit, and nobody chose it, another one does.
         """
-        self.proposals = tuple(fitting)
+        self.proposals = fitting
         if self.origins[MODEL] != "suggested" or self.texts[MODEL] in fitting or not fitting:
             return []
-        self._apply({MODEL: (fitting[0], "suggested")})
+        self._apply({MODEL: (next(iter(fitting)), "suggested")})
         return [MODEL]
 
     def saved(self) -> dict[str, Any]:
@@ -361,6 +375,7 @@ class Session:
             self._done[-1] = Edit(last.before, edit.after)
         else:
             self._done.append(edit)
+            self._same_edit = False
         self._undone.clear()
         del self._done[:-UNDO_LIMIT]
 
@@ -369,6 +384,7 @@ class Session:
             return {}
         edit = source.pop()
         target.append(edit)
+        self._same_edit = False
         changed = edit.before if back else edit.after
         self._apply(changed)
         return {path: text for path, (text, _) in changed.items()}

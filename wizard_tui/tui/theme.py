@@ -1,4 +1,5 @@
-"""Our colours. Taken from the 256-colour table, so that an SSH session shows the same as a true-colour terminal."""
+"""Our colours. Taken from the 256-colour table, so that an SSH session shows the same as a true-colour terminal; good,
+tight and bad also differ where there are 16."""
 
 from __future__ import annotations
 
@@ -17,7 +18,22 @@ DARK = Theme(
     background="#1c1c1c",
     surface="#262626",
     panel="#303030",
-    variables={"dim": "#9e9e9e"},
+    variables={
+        "dim": "#9e9e9e",
+        "faint": "#767676",
+        "scrollbar": "#6c6c6c",
+        "scrollbar-hover": "#8a8a8a",
+        "scrollbar-active": "#8a8a8a",
+        "scrollbar-background": "#262626",
+        "scrollbar-background-hover": "#262626",
+        "scrollbar-background-active": "#262626",
+        # Textual would mix them, to what no table has
+        "text-primary": "#5fafff",
+        "text-accent": "#5fd7d7",
+        "text-success": "#5fd75f",
+        "text-warning": "#ffaf00",
+        "text-error": "#ff8787",
+    },
 )
 
 LIGHT = Theme(
@@ -33,10 +49,24 @@ LIGHT = Theme(
     background="#eeeeee",
     surface="#e4e4e4",
     panel="#dadada",
-    variables={"dim": "#5f5f5f"},
+    variables={
+        "dim": "#5f5f5f",
+        "faint": "#767676",
+        "scrollbar": "#6c6c6c",
+        "scrollbar-hover": "#8a8a8a",
+        "scrollbar-active": "#8a8a8a",
+        "scrollbar-background": "#dadada",
+        "scrollbar-background-hover": "#dadada",
+        "scrollbar-background-active": "#dadada",
+        "text-primary": "#005faf",
+        "text-accent": "#005f5f",
+        "text-success": "#005f00",
+        "text-warning": "#875f00",
+        "text-error": "#af0000",
+    },
 )
 
 THEMES = (DARK, LIGHT)
 
 # for the themes that are not ours; readable on black and on white
-DEFAULT_VARIABLES = {"dim": "#808080"}
+DEFAULT_VARIABLES = {"dim": "#808080", "faint": "#808080"}

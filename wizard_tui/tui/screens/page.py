@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
-from textual.screen import ModalScreen
 
+from wizard_tui.tui.screens.base import QuietModal
 from wizard_tui.tui.widgets.line_view import Line, LineView
 
 COLUMNS = 68
 _END: tuple[Line, ...] = ((("", ""),), (("Escape closes this page.", "dim"),))
 
 
-class Page(ModalScreen[None]):
+class Page(QuietModal[None]):
     """Closed by Escape, Enter or `key`."""
 
     def __init__(self, lines: Sequence[Line], key: str) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from textual.binding import Binding
+from textual.screen import Screen
 
 from wizard_tui.tables import read_table
+from wizard_tui.tui.keys import KEYS, at_hand
 from wizard_tui.tui.screens.page import COLUMNS, Page
 from wizard_tui.tui.widgets.line_view import Line, wrapped
 
@@ -15,24 +16,32 @@ if TYPE_CHECKING:
     from wizard_tui.tui.screens.plots import PlotsScreen
     from wizard_tui.tui.session import Session
 
+KEY_COLUMNS = 20
 # what Textual and its widgets bind by themselves
 FURTHER = (
     ("tab, shift+tab", "next and previous field"),
-    ("left, right, space", "change a field that shows ‹ word ›, or the tab of the preview"),
-    ("ctrl+k", "command palette: every action and every field by its name"),
+    ("left, right", "change a field that shows ‹ word ›, or the tab of the preview"),
+    ("ctrl+u, ctrl+w, …", "edit a field as in a shell"),
+    ("ctrl+c twice", "leave; nothing is lost"),
     ("shift + mouse", "select text with your terminal's own selection"),
 )
 
 
-def keys_page(bindings: Iterable[Binding]) -> Page:
-    """All keys, read from the bindings themselves."""
-    keys = [
-        (", ".join(binding.key.split(",")), binding.tooltip or binding.description)
-        for binding in bindings
-        if not binding.system
-    ]
-    lines: list[Line] = [(("Keys", "accent"),), (("", ""),)]
-    lines.extend(((f"  {key:<20}", "key"), (what, "")) for key, what in (*keys, *FURTHER))
+def keys_page(screen: Screen[Any]) -> Page:
+    """All keys, read from the bindings themselves: first those that work where the focus is, then those of the list."""
+    here = [(one.binding.key_display or one.binding.key, one.binding.description) for one in at_hand(screen)]
+    sections = {
+        "Here": here,
+        **{title: [(one.key, one.tooltip) for one in bindings] for title, bindings in KEYS.items()},
+        "Everywhere": FURTHER,
+    }
+    lines: list[Line] = [(("Keys", "accent"),)]
+    for title, rows in sections.items():
+        if rows:
+            lines += [(("", ""),), ((title, "strong"),)]
+        for key, does in rows:
+            mark = (f"  {', '.join(key.split(',')):<{KEY_COLUMNS}}", "key")
+            lines.extend(wrapped(does, COLUMNS, mark=mark, indent=" " * len(mark[0])))
     return Page(lines, "f1")
 
 

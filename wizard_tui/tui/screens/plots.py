@@ -9,20 +9,22 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual_plotext import Plot, PlotextPlot
 
 from wizard_tui.planning.curves import Curves
+from wizard_tui.tui.screens.base import QuietModal
 from wizard_tui.tui.widgets.line_view import LineView
 
 AT_MOST_TICKS, AT_MOST_LINES = 7, 6
 SMALLEST = 0.1
 NAME_APART = 1.3
+# in the fonts of all terminals, unlike Braille
+MARKER = "•"
 # told apart by every kind of eye, on dark and on light (Okabe and Ito)
 BLUE, ORANGE, GREEN = (0, 146, 220), (230, 159, 0), (0, 158, 115)
 
 
-class PlotsScreen(ModalScreen[None]):
+class PlotsScreen(QuietModal[None]):
     """Closed by Escape, Enter or the key that opened it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,ctrl+g", "dismiss", "Close")]
@@ -50,7 +52,7 @@ class PlotsScreen(ModalScreen[None]):
             ("TTFT", curves.ttft_ms, BLUE, NAME_APART),
             ("TPOT", curves.tpot_ms, ORANGE, -NAME_APART),
         ):
-            speed.plot(_logs(curves.clients), _logs(series), marker="braille", color=color)
+            speed.plot(_logs(curves.clients), _logs(series), marker=MARKER, color=color)
             # by name as well as by colour
             x, y = math.log2(curves.clients[middle]), _logs(series)[middle] + away
             speed.text(name, x, y, color=color, background="default")
@@ -58,7 +60,7 @@ class PlotsScreen(ModalScreen[None]):
         _ticks(speed, curves.clients, (*curves.ttft_ms, *curves.tpot_ms), _milliseconds)
         room = self.query_one("#plot-room", PlotextPlot).plt
         room.title("requests at once over tokens of each")
-        room.plot(_logs(curves.context_tokens), _logs(curves.at_once), marker="braille", color=GREEN)
+        room.plot(_logs(curves.context_tokens), _logs(curves.at_once), marker=MARKER, color=GREEN)
         _ticks(room, curves.context_tokens, curves.at_once, _count)
         words = f"The upright line is the planned concurrency, {self._planned}. Escape closes this page."
         self.query_one("#plot-words", LineView).show([((words, "dim"),)])

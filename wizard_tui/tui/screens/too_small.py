@@ -2,4 +2,11 @@
 
 MIN_COLUMNS = 60
 MIN_ROWS = 16
-SENTENCE = f"The wizard needs {MIN_COLUMNS} x {MIN_ROWS} characters; make the window larger. Nothing is lost."
+
+
+def sentence(columns: int, rows: int) -> str:
+    """What a window of this size says instead of a form."""
+    return (
+        f"The wizard needs {MIN_COLUMNS} x {MIN_ROWS} characters, and this window has {columns} x {rows}. "
+        "Make it larger; nothing is lost."
+    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from textwrap import wrap
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on, work
@@ -17,18 +16,19 @@ from textual.timer import Timer
 from textual.widgets import ContentSwitcher, Input
 
 from wizard_tui.tui.facts import Sources
-from wizard_tui.tui.fields import MODEL, ORDER, STEPS, TITLES, all_fields, path_of, step_of
-from wizard_tui.tui.keys import APP_KEYS, WIZARD_KEYS
+from wizard_tui.tui.fields import FORMS, MODEL, ORDER, TITLES, all_fields, path_of, step_of
+from wizard_tui.tui.keys import WIZARD_KEYS
 from wizard_tui.tui.messages import GpusFound, ModelRead, Replan
-from wizard_tui.tui.screens.base import QuietScreen
-from wizard_tui.tui.screens.too_small import SENTENCE
+from wizard_tui.tui.screens.base import QuietScreen, painted_once, push
+from wizard_tui.tui.screens.too_small import MIN_COLUMNS, MIN_ROWS, sentence
 from wizard_tui.tui.widgets.artifact_preview import ArtifactPreview
+from wizard_tui.tui.widgets.box_facts import BoxFacts
 from wizard_tui.tui.widgets.choice import Choice
 from wizard_tui.tui.widgets.feasibility import FeasibilityPanel
 from wizard_tui.tui.widgets.field_row import FieldRow
 from wizard_tui.tui.widgets.form import Form
 from wizard_tui.tui.widgets.key_bar import KeyBar
-from wizard_tui.tui.widgets.line_view import LineView
+from wizard_tui.tui.widgets.line_view import LineView, wrapped
 from wizard_tui.tui.widgets.model_facts import ModelFacts
 from wizard_tui.tui.widgets.review import Review
 from wizard_tui.tui.widgets.status_strip import StatusStrip
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 PLAN_PAUSE_S = 0.005
 MODEL_PAUSE_S = 0.3
 SAVE_PAUSE_S = 0.5
+# a narrow screen has two rows for the help, as narrow.tcss says
+HELP_ROWS = 2
 
 
 class WizardScreen(QuietScreen):
@@ -70,9 +72,9 @@ class WizardScreen(QuietScreen):
         with Horizontal(id="body"):
             with ContentSwitcher(initial="welcome", id="steps"):
                 yield Welcome(id="welcome")
-                for step, (_, paths) in STEPS.items():
-                    foot = ModelFacts(id="facts") if step == "model" else None
-                    yield Form(paths, id=step, foot=foot)
+                for step, (_, groups) in FORMS.items():
+                    foot = {"model": ModelFacts, "hardware": BoxFacts}.get(step)
+                    yield Form(groups, id=step, foot=foot() if foot else None)
                 yield Review(id="review")
                 yield Vertical(id="launch")
             with Vertical(id="panels"):
@@ -82,7 +84,7 @@ class WizardScreen(QuietScreen):
         yield LineView(id="too-small")
         yield LineView(id="help")
         yield StatusStrip(id="strip")
-        yield KeyBar((*WIZARD_KEYS, *APP_KEYS), id="keys")
+        yield KeyBar(id="keys")
 
     @property
     def session(self) -> Session:
@@ -91,7 +93,6 @@ class WizardScreen(QuietScreen):
 
     def on_mount(self) -> None:
         """The first screen first: the session, finding facts and planning load modules, also in threads."""
-        self.query_one("#too-small", LineView).show([((piece, ""),) for piece in wrap(SENTENCE, 38)])
         self.query_one(Stepper).show_steps(ORDER[0], set())
         self.set_focus(self.query_one(Welcome))
         # drawn when the app has started and the messages about the size are through: else it is drawn four times
@@ -116,19 +117,18 @@ class WizardScreen(QuietScreen):
     async def go(self, step: str) -> None:
         """Show a step; its form is built on the first visit."""
         self.session.step = step
-        self.remove_class("-panels")
-        self.set_class(step == "launch", "-launch")
         switcher = self.query_one("#steps", ContentSwitcher)
-        if step in STEPS:
-            await self.query_one(f"#{step}", Form).build(self.session)
-        if step == "launch":
-            await self._build_launch()
-        # as one update: else the step is painted again when its first field gets the focus
-        with self.app.batch_update():
+        with painted_once(self.app):
+            self.remove_class("-panels")
+            self.set_class(step == "launch", "-launch")
+            if step in FORMS:
+                await self.query_one(f"#{step}", Form).build(self.session)
+            if step == "launch":
+                await self._build_launch()
             switcher.current = step
             self._show_steps()
             self._show_help("")
-            if step in STEPS:
+            if step in FORMS:
                 self._focus_first(step)
             else:
                 if step == "review":
@@ -167,9 +167,9 @@ class WizardScreen(QuietScreen):
         await self.go(step_of(path))
         self._focus_field(path)
 
-    @on(Stepper.Chosen)
-    async def _step_chosen(self, event: Stepper.Chosen) -> None:
-        await self.go(event.step)
+    async def action_go(self, step: str) -> None:
+        """Show a step, whatever the one before it holds."""
+        await self.go(step)
 
     def action_leave_field(self) -> None:
         """Escape leaves the field and loses nothing."""
@@ -181,7 +181,10 @@ class WizardScreen(QuietScreen):
         self.call_after_refresh(self._show_plan)
 
     @on(Resize)
-    def _resized(self) -> None:
+    def _resized(self, event: Resize) -> None:
+        if event.size.width < MIN_COLUMNS or event.size.height < MIN_ROWS:
+            said = sentence(event.size.width, event.size.height)
+            self.query_one("#too-small", LineView).show(wrapped(said, max(10, event.size.width - 2)))
         # the panels draw for the width that they have
         if self._begun:
             self.call_after_refresh(self._show_plan)
@@ -218,20 +221,20 @@ class WizardScreen(QuietScreen):
         from wizard_tui.tui.screens.pages import why_page
 
         if (page := why_page(self.session)) is not None:
-            self.app.push_screen(page)
+            push(self.app, page)
 
     def action_plots(self) -> None:
         """Draw the plan as curves."""
         from wizard_tui.tui.screens.pages import plots_page
 
         if (page := plots_page(self.session)) is not None:
-            self.app.push_screen(page)
+            push(self.app, page)
 
     def action_find_model(self) -> None:
         """Look for a model as you type."""
-        from wizard_tui.tui.model_search import ModelPalette
+        from wizard_tui.tui.model_search import model_palette
 
-        self.app.push_screen(ModelPalette())
+        push(self.app, model_palette())
 
     def take_model(self, model_id: str) -> None:
         """Take over a model that was found."""
@@ -280,6 +283,7 @@ class WizardScreen(QuietScreen):
             form.show(session)
         self._show_steps()
         self.query_one(ModelFacts).show_model(session.metadata)
+        self.query_one(BoxFacts).show_gpus(session.gpus)
         feasibility = self.query_one(FeasibilityPanel)
         strip = self.query_one(StatusStrip)
         response = session.response
@@ -289,8 +293,7 @@ class WizardScreen(QuietScreen):
             strip.show_waiting(waiting)
             return
         stale = session.stale
-        gpus = session.gpus
-        self.query_one(VramBar).show_plan(response, gpus[0].name, len(gpus))
+        self.query_one(VramBar).show_plan(response, session.gpus)
         feasibility.show_plan(response, session.previous, stale)
         strip.show_plan(response, stale)
         self.query_one(ArtifactPreview).show_artifacts(session.artifact_names(), session.artifact_text)
@@ -384,7 +387,7 @@ class WizardScreen(QuietScreen):
         self.query_one(Stepper).show_steps(self.session.step, broken)
 
     def _show_help(self, text: str) -> None:
-        self.query_one("#help", LineView).show([((text, "dim"),)])
+        self.query_one("#help", LineView).show(wrapped(text, self.size.width - 2, style="dim", rows=HELP_ROWS))
 
     def _broken_in(self, step: str) -> list[str]:
         return [path for path in self.session.errors if path in all_fields() and step_of(path) == step]

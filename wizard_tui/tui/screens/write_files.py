@@ -9,13 +9,13 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from wizard_tui.launch.deployment import ALL, deployment_files
 from wizard_tui.launch.writer import Conflict, OutputFile, write_files
 from wizard_tui.schemas.inputs import PlanRequest
 from wizard_tui.schemas.outputs import PlanResponse
+from wizard_tui.tui.screens.base import QuietModal
 from wizard_tui.tui.widgets.entry import Entry
 from wizard_tui.tui.widgets.line_view import Line, LineView, wrapped
 
@@ -24,7 +24,7 @@ COLUMNS = 70
 _DIFF_STYLES = {"+": "good", "-": "bad", "@": "accent"}
 
 
-class WriteFilesScreen(ModalScreen[str | None]):
+class WriteFilesScreen(QuietModal[str | None]):
     """Enter writes and returns what to say; Escape goes back and writes nothing.
 
     When files were changed by hand, their difference is shown, and a second Enter replaces them.

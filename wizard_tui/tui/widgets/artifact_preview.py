@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -62,10 +63,17 @@ class ArtifactPreview(VerticalScroll, can_focus=True):
             self._before, self._text = None, self._text_of(self.name_shown)
             self._draw()
 
+    def action_open(self, name: str) -> None:
+        """Go to the tab of this name."""
+        self.action_turn(self._names.index(name) - self._tab)
+
     def _draw(self) -> None:
         if not self.is_mounted:
             return
-        self.query_one("#preview-tabs", LineView).show([self._tabs(max(20, self.size.width))])
+        tabs = self._tabs(max(20, self.size.width))
+        ends = accumulate(len(text) for text, _ in tabs)
+        clicks = [(end, f"focused.open('{text[1:-1]}')") for end, (text, _) in zip(ends, tabs, strict=True)]
+        self.query_one("#preview-tabs", LineView).show([tabs], {0: clicks})
         old = set((self._text if self._before is None else self._before).splitlines())
         self.query_one("#preview-text", LineView).show(
             [_styled(line, changed=line not in old) for line in self._text.splitlines()]

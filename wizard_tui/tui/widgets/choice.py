@@ -6,22 +6,24 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.segment import Segment
+from rich.style import Style
 from textual.binding import Binding, BindingType
+from textual.color import Color
 from textual.events import Click
 from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-AUTO = "auto"
+from wizard_tui.tui.fields import AUTO
 
 
 class Choice(Widget, can_focus=True):
     """One row: `< word >`. The empty word stands for a value the planner chooses and is shown as auto."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "turn(-1)", "previous", show=False),
-        Binding("right,space", "turn(1)", "next", show=False),
+        Binding("left", "turn(-1)", "previous word", show=False),
+        Binding("right,space", "turn(1)", "next word", show=False),
     ]
 
     DEFAULT_CSS = """
@@ -29,6 +31,8 @@ class Choice(Widget, can_focus=True):
     """
 
     value: reactive[str] = reactive("", init=False)
+    settled: reactive[str] = reactive("", init=False)
+    """What the plan makes of `auto`; it is shown behind the word."""
 
     @dataclass
     class Changed(Message):
@@ -63,5 +67,8 @@ class Choice(Widget, can_focus=True):
     def render_line(self, y: int) -> Strip:
         """The word between its arrows."""
         style = self.rich_style
-        text = f"‹ {self.value or AUTO} ›"
-        return Strip([Segment(text, style)]).adjust_cell_length(self.size.width, style)
+        segments = [Segment(f"‹ {self.value or AUTO} ›", style)]
+        if self.settled not in ("", AUTO) and self.value in ("", AUTO):
+            faint = Color.parse(self.app.theme_variables["dim"]).rich_color
+            segments.append(Segment(f" {self.settled}", style + Style(color=faint)))
+        return Strip(segments).adjust_cell_length(self.size.width, style)

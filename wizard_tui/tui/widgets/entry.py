@@ -26,6 +26,16 @@ class Entry(Input):
             id=id,
         )
         self.cursor_blink = False
+        self._default = placeholder
+
+    @property
+    def settled(self) -> str:
+        """What the plan makes of an empty field; it is shown behind its default."""
+        return self.placeholder.removeprefix(self._default).strip(": ")
+
+    @settled.setter
+    def settled(self, text: str) -> None:
+        self.placeholder = f"{self._default}: {shown(text)}" if text else self._default
 
     def validate_value(self, value: str) -> str:
         """What a terminal would obey becomes text that can be seen: a profile or a paste may hold anything."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wizard_tui.schemas.numbers import gib
-from wizard_tui.tui.widgets.line_view import Line, LineView, wrapped
+from wizard_tui.tui.widgets.line_view import Click, Line, LineView, cut, wrapped
 
 if TYPE_CHECKING:
     from wizard_tui.schemas.outputs import PlanResponse, Range
@@ -15,8 +15,18 @@ SUGGESTIONS = 3
 FIRST_KEY = 3
 # changes below a hundredth of a GiB or a per cent are not said
 WORTH_SAYING = 0.01
+# from here on per cents are no longer read at a glance
+MANY_TIMES = 10
+# vLLM's own words want this much room, else there are shorter ones
+ROOMY = 60
 
-_MARKS = {"low": ("OK", "good"), "medium": ("TIGHT", "warn"), "high": ("NO", "bad")}
+_BADGES = {"low": ("OK", "good"), "medium": ("TIGHT", "warn"), "high": ("NO", "bad")}
+
+
+def badge_of(response: PlanResponse) -> tuple[str, str]:
+    """The verdict in a word, and its style."""
+    report = response.feasibility
+    return _BADGES[report.oom_risk if report.fits else "high"]
 
 
 class FeasibilityPanel(LineView):
@@ -26,58 +36,81 @@ class FeasibilityPanel(LineView):
 
     def show_waiting(self, sentence: str) -> None:
         """No plan yet: say what is missing."""
-        self._pad([(("", ""),), *_wrapped("…", "dim", sentence, self._columns)])
+        self._pad(_wrapped("…", "dim", sentence, self._columns))
 
     def show_plan(self, response: PlanResponse, previous: PlanResponse | None, stale: str | None) -> None:
         """Draw a plan; `previous` is the one before the last edit, `stale` says why this is not the plan of what is
         typed."""
         report = response.feasibility
-        mark, style = _MARKS[report.oom_risk if report.fits else "high"]
+        columns = self._columns
+        word, style = badge_of(response)
         lines: list[Line] = []
         if stale is not None:
-            lines.extend(_wrapped("!", "warn", f"not applied: {stale}", self._columns, rows=2))
+            lines.extend(_wrapped("!", "warn", f"not applied: {stale}", columns, rows=2))
             style = "dim"
-        lines.extend(_wrapped(mark, style, report.verdict, self._columns, rows=3))
-        lines.extend(_figures(response, previous or response, "dim" if stale else ""))
-        for number, suggestion in enumerate(report.suggestions[:SUGGESTIONS], 1):
-            lines.append(((f"F{number + FIRST_KEY} ", "key"), (_cut(suggestion.title, self._columns - 3), "")))
+        tone = style if style in ("bad", "dim") else "strong"
+        # a blank between the badge and its sentence
+        said = wrapped(report.verdict, columns, style=tone, mark=(" ", ""), indent=" " * (len(word) + 3), rows=3)
+        lines += [((f" {word} ", f"{style}-badge"), *said[0]), *said[1:]]
+        lines.extend(_figures(response, previous or response, "dim" if stale else "", roomy=columns >= ROOMY))
+        clicks: dict[int, list[Click]] = {}
+        for number, suggestion in enumerate(report.suggestions[:SUGGESTIONS]):
+            clicks[len(lines)] = [(columns, f"screen.take({number})")]
+            key = f"F{number + 1 + FIRST_KEY} "
+            lines.append(((key, "key"), (cut(suggestion.title, columns - len(key)), "")))
         for warning in report.warnings:
-            lines.extend(_wrapped("-", "warn", warning, self._columns, rows=2))
-        self._pad(lines)
+            lines.extend(_wrapped("-", "warn", warning, columns, rows=2))
+        self._pad(lines, clicks)
 
     @property
     def _columns(self) -> int:
         return max(30, self.size.width)
 
-    def _pad(self, lines: list[Line]) -> None:
-        blank: Line = (("", ""),)
-        self.show((lines + [blank] * self.HEIGHT)[: self.HEIGHT])
+    def _pad(self, lines: list[Line], clicks: dict[int, list[Click]] | None = None) -> None:
+        """As many lines as there is room for, no matter how many there are; what is left out stands on Review."""
+        rows = min(self.HEIGHT, self.size.height or self.HEIGHT)
+        if len(lines) > rows:
+            lines = [*lines[: rows - 1], (("… more on Review", "dim"),)]
+        self.show([*lines, *[((("", ""),))] * (rows - len(lines))], clicks)
 
 
-def _figures(response: PlanResponse, previous: PlanResponse, style: str) -> list[Line]:
+def _figures(response: PlanResponse, previous: PlanResponse, style: str, *, roomy: bool) -> list[Line]:
     cache, memory, speed = response.kv_cache, response.memory, response.performance
     moved = gib(memory.kv_available - previous.memory.kv_available)
     before = previous.kv_cache.max_concurrency
-    moved_by = f"{moved:+.2f}" if abs(moved) >= WORTH_SAYING else ""
-    factor = cache.max_concurrency / before - 1 if before else 0.0
+    times = cache.max_concurrency / before if before else 1.0
     low, high = cache.tokens_range
     kv_low, kv_high = (gib(size) for size in memory.kv_available_range)
     rows = (
-        ("Available KV cache memory", f"{gib(memory.kv_available):.2f} GiB ({kv_low:.2f} to {kv_high:.2f})", moved_by),
-        ("GPU KV cache size", f"{cache.tokens:,} tokens ({low:,} to {high:,})", ""),
+        (
+            "Available KV cache memory",
+            "KV cache",
+            f"{gib(memory.kv_available):.2f} GiB ({kv_low:.2f} to {kv_high:.2f})",
+            f"{moved:+.2f} GiB" if abs(moved) >= WORTH_SAYING else "",
+        ),
+        ("GPU KV cache size", "in tokens", f"{cache.tokens:,}{' tokens' if roomy else ''} ({low:,} to {high:,})", ""),
         (
             "Maximum concurrency",
+            "concurrency",
             f"{cache.max_concurrency:.2f}x",
-            f"{factor:+.0%}" if abs(factor) >= WORTH_SAYING else "",
+            _change(times) if abs(times - 1) >= WORTH_SAYING else "",
         ),
-        ("Output of all users", f"{_range(speed.decode_toks_per_s_range)} tok/s", ""),
-        ("TTFT, TPOT", f"{_range(speed.ttft_ms_range)} ms, {_range(speed.tpot_ms_range)} ms", ""),
+        ("Output of all users", "output", f"{_range(speed.decode_toks_per_s_range)} tok/s", ""),
+        ("TTFT, TPOT", "TTFT, TPOT", f"{_range(speed.ttft_ms_range)} ms, {_range(speed.tpot_ms_range)} ms", ""),
     )
     # few spans: each costs some thirty bytes over the line
     return [
-        ((f"{name:<27}", "dim"), (value, style), *([(f"  {change}", "changed")] if change else []))
-        for name, value, change in rows
+        (
+            (f"{name:<26}" if roomy else f"{short:<12}", "dim"),
+            (value, style),
+            *([(f"  {change}", "changed")] if change else []),
+        )
+        for name, short, value, change in rows
     ]
+
+
+def _change(times: float) -> str:
+    return f"{100 * (times - 1):+.0f} %" if times < MANY_TIMES else f"{times:,.0f} times"
 
 
 def _range(bounds: Range) -> str:
@@ -89,7 +122,3 @@ def _range(bounds: Range) -> str:
 def _wrapped(mark: str, style: str, text: str, columns: int, rows: int = 4) -> list[Line]:
     tone = style if style in ("bad", "dim") else ""
     return wrapped(text, columns, style=tone, mark=(f"{mark} ", style), indent=" " * (len(mark) + 1), rows=rows)
-
-
-def _cut(text: str, columns: int) -> str:
-    return text if len(text) <= columns else text[: columns - 1] + "…"

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
-from textual.events import DescendantBlur, DescendantFocus
+from textual.events import Click, DescendantBlur, DescendantFocus
 from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 from textual.widgets import Input
 
-from wizard_tui.tui.fields import Field
+from wizard_tui.tui.fields import AUTO, Field
 from wizard_tui.tui.widgets.choice import Choice
 from wizard_tui.tui.widgets.entry import Entry
 from wizard_tui.tui.widgets.line_view import Line, LineView, Span, wrapped
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 ERROR_COLUMNS = 44
 # the editor's margins in forms.tcss leave as much
-MARK_COLUMNS = 6
+MARK_COLUMNS = 10
 
 _MARKS: dict[Origin, Span] = {
-    "default": ("", ""),
-    "detected": ("found", "dim"),
-    "suggested": ("taken", "accent"),
-    "yours": ("yours", "accent"),
+    "default": (" default", "faint"),
+    "detected": (" detected", "good"),
+    "suggested": (" suggested", "flag"),
+    "yours": (" yours", "accent"),
 }
 
 
@@ -64,9 +64,10 @@ class FieldRow(LineView):
             with self.prevent(Input.Changed, Choice.Changed):
                 self.editor.value = text
 
-    def show_state(self, origin: Origin, error: str | None) -> None:
-        """Bring mark and error up to date. The text is left alone: keys that are still on their way are ahead of what
-        the session knows."""
+    def show_state(self, origin: Origin, error: str | None, settled: str) -> None:
+        """Bring mark and error up to date, and what the plan made of a field that leaves it open. The text is left
+        alone: keys that are still on their way are ahead of what the session knows."""
+        self.editor.settled = settled
         if self._mark != _MARKS[origin]:
             self._mark = _MARKS[origin]
             self.refresh(Region(self.size.width - MARK_COLUMNS, 0, MARK_COLUMNS, 1))
@@ -85,6 +86,10 @@ class FieldRow(LineView):
         self._has_focus = False
         self._draw()
 
+    async def on_click(self, event: Click) -> None:
+        """The label leads to its field."""
+        self.editor.focus()
+
     def render_line(self, y: int) -> Strip:
         """The mark stands at the end of the first row."""
         strip = super().render_line(y)
@@ -94,14 +99,15 @@ class FieldRow(LineView):
 
     def _draw(self) -> None:
         style = "bad" if self._error else "changed" if self._has_focus else "dim"
-        self.show([((self.field.label, style),), *(_error_lines(self._error) if self._error else ())])
+        label = f"{'›' if self._has_focus else ' '} {self.field.label}"
+        self.show([((label, style),), *(_error_lines(self._error) if self._error else ())])
 
 
 def _editor(field: Field, text: str, suggestions: tuple[str, ...]) -> Entry | Choice:
     if field.kind == "choice":
         return Choice(field.choices, text, id=field.widget_id)
-    return Entry(text, id=field.widget_id, placeholder=field.default or "auto", suggestions=suggestions)
+    return Entry(text, id=field.widget_id, placeholder=field.default or AUTO, suggestions=suggestions)
 
 
 def _error_lines(error: str) -> list[Line]:
-    return wrapped(error, ERROR_COLUMNS, style="bad", mark=("  ! ", "bad"), indent="    ", rows=6)
+    return wrapped(error, ERROR_COLUMNS, style="bad", mark=("    ! ", "bad"), indent="      ", rows=6)

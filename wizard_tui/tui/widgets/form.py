@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
@@ -11,6 +11,7 @@ from textual.widget import Widget
 
 from wizard_tui.tui.fields import MODEL, Field, all_fields
 from wizard_tui.tui.widgets.field_row import FieldRow
+from wizard_tui.tui.widgets.line_view import LineView
 
 if TYPE_CHECKING:
     from wizard_tui.tui.session import Session
@@ -19,11 +20,11 @@ if TYPE_CHECKING:
 class Form(VerticalScroll, can_focus=False):
     """A column of field rows that shows the session's texts."""
 
-    def __init__(self, paths: Sequence[str], *, id: str, foot: Widget | None = None) -> None:  # noqa: A002
-        """`foot` stands beneath the last row."""
+    def __init__(self, groups: Mapping[str, Sequence[str]], *, id: str, foot: Widget | None = None) -> None:  # noqa: A002
+        """`groups`: the paths of the fields under their headings; `foot` stands beneath the last row."""
         super().__init__(id=id, classes="form")
         self._foot = foot
-        self._paths = paths
+        self._groups = groups
         self._rows: dict[str, FieldRow] = {}
 
     def compose(self) -> ComposeResult:
@@ -35,17 +36,24 @@ class Form(VerticalScroll, can_focus=False):
         """Mount the rows, once."""
         if self._rows:
             return
-        fields = [all_fields()[path] for path in self._paths]
-        self._rows = {field.path: FieldRow(field, session.texts[field.path], _suggestions(field)) for field in fields}
-        await self.mount_all(self._rows.values(), before=self._foot)
+        children: list[Widget] = []
+        for title, paths in self._groups.items():
+            children.append(heading := LineView(classes="heading"))
+            heading.show([((title, "accent"),)])
+            for path in paths:
+                field = all_fields()[path]
+                children.append(row := FieldRow(field, session.texts[path], _suggestions(field)))
+                self._rows[path] = row
+        await self.mount_all(children, before=self._foot)
         self.show(session)
 
     def show(self, session: Session) -> None:
         """Bring all rows up to date; nothing before the first visit."""
         # a model without facts is no wrong request, but its field is where the user can act
         problems = {MODEL: session.model_problem, **session.errors}
+        settled = session.settled()
         for path, row in self._rows.items():
-            row.show_state(session.origins[path], problems.get(path))
+            row.show_state(session.origins[path], problems.get(path), settled.get(path, ""))
 
     def set_texts(self, session: Session, paths: Collection[str]) -> None:
         """Take over texts that were not typed here."""

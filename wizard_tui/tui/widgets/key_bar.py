@@ -5,43 +5,39 @@ Textual's own footer is built anew on every change of focus, which sends 1.6 kB 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from textual.binding import Binding
+from textual.events import Resize
 
-from textual.binding import Binding, BindingType
-from textual.events import Click, Resize
-
-from wizard_tui.tui.widgets.line_view import LineView, Span
+from wizard_tui.tui.keys import BAR, FIRST_TO_GO, WIZARD_KEYS
+from wizard_tui.tui.widgets.line_view import Click, LineView, Span
 
 
 class KeyBar(LineView):
-    """Shows the bindings that are marked as visible; a click does what the key does."""
-
-    def __init__(self, bindings: Iterable[BindingType], *, id: str | None = None) -> None:  # noqa: A002
-        super().__init__(id=id)
-        self._keys = [one for one in bindings if isinstance(one, Binding) and one.show]
-        self._ends: list[tuple[int, str]] = []
-        self._lay_out("  ")
+    """Shows the bindings of `BAR`; a click does what the key does. Where there is little room, the more important ones
+    stay."""
 
     def on_resize(self, event: Resize) -> None:
-        """Less room between the keys where they would not all be seen."""
-        self._lay_out("  ")
-        if self._ends and self._ends[-1][0] > event.size.width:
-            self._lay_out(" ")
+        """Lay out for the width that there is."""
+        named = {binding.id: binding for binding in WIZARD_KEYS}
+        # where the panels have their place there is nothing to toggle
+        left_out = 0 if self.screen.has_class("-narrow") else 1
+        while True:
+            keys = [named[name] for name in BAR if name not in FIRST_TO_GO[:left_out]]
+            for gap in ("  ", " "):
+                spans, clicks = _laid_out(keys, gap)
+                if clicks[-1][0] <= event.size.width or left_out == len(FIRST_TO_GO):
+                    self.show([tuple(spans)], {0: clicks})
+                    return
+            left_out += 1
 
-    def _lay_out(self, gap: str) -> None:
-        spans: list[Span] = []
-        self._ends = []
-        at = 0
-        for binding in self._keys:
-            key, words = binding.key_display or binding.key, f" {binding.description}{gap}"
-            spans += [(key, "key"), (words, "")]
-            at += len(key) + len(words)
-            self._ends.append((at, binding.action))
-        self.show([tuple(spans)])
 
-    async def on_click(self, event: Click) -> None:
-        """Run the action under the pointer."""
-        for end, action in self._ends:
-            if event.x < end:
-                await self.screen.run_action(action)
-                return
+def _laid_out(keys: list[Binding], gap: str) -> tuple[list[Span], list[Click]]:
+    spans: list[Span] = []
+    clicks: list[Click] = []
+    at = 0
+    for binding in keys:
+        key, words = str(binding.key_display), f" {binding.description}{gap}"
+        spans += [(key, "key"), (words, "")]
+        at += len(key) + len(words)
+        clicks.append((at, binding.action))
+    return spans, clicks

@@ -9,6 +9,7 @@ from functools import lru_cache
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
+from textual import events
 from textual.color import Color
 from textual.geometry import Region, Size
 from textual.strip import Strip
@@ -19,26 +20,34 @@ Span = tuple[str, str]
 
 Line = tuple[Span, ...]
 
-# a variable of the theme, and whether it is bold. Textual's component classes would say the same, and cost each of our
+Click = tuple[int, str]
+"""The column before which a line answers to the mouse, and the action that it then does."""
+
+# a variable of the theme, and how it is set. Textual's component classes would say the same, and cost each of our
 # panels eleven more passes through the style sheets, which was a third of the time to the first screen
-STYLES: Mapping[str, tuple[str, bool]] = {
-    "dim": ("dim", False),
-    "strong": ("", True),
-    "good": ("text-success", False),
-    "warn": ("text-warning", False),
-    "bad": ("text-error", True),
-    "accent": ("text-accent", False),
-    "flag": ("text-primary", False),
-    "value": ("foreground", False),
-    "comment": ("dim", False),
-    "changed": ("text-accent", True),
-    "key": ("text-accent", True),
+STYLES: Mapping[str, tuple[str, str]] = {
+    "faint": ("faint", ""),
+    "dim": ("dim", ""),
+    "strong": ("", "bold"),
+    "good": ("text-success", ""),
+    "warn": ("text-warning", ""),
+    "bad": ("text-error", "bold"),
+    "good-badge": ("text-success", "bold reverse"),
+    "warn-badge": ("text-warning", "bold reverse"),
+    "bad-badge": ("text-error", "bold reverse"),
+    "dim-badge": ("dim", "bold reverse"),
+    "accent": ("text-accent", ""),
+    "flag": ("text-primary", ""),
+    "value": ("foreground", ""),
+    "comment": ("dim", ""),
+    "changed": ("text-accent", "bold"),
+    "key": ("text-accent", "bold"),
 }
 
 
 @lru_cache(maxsize=64)
-def _style(colour: str, bold: bool) -> Style:
-    return Style(color=Color.parse(colour).rich_color if colour else None, bold=bold or None)
+def _style(colour: str, setting: str) -> Style:
+    return Style.parse(setting) + Style(color=Color.parse(colour).rich_color if colour else None)
 
 
 def shown(text: str) -> str:
@@ -56,6 +65,11 @@ def wrapped(
     return [(mark, (pieces[0], style)), *(((indent + piece, style),) for piece in pieces[1:])]
 
 
+def cut(text: str, columns: int) -> str:
+    """Text of at most so many characters; an ellipsis says that there is more."""
+    return text if len(text) <= columns else text[: columns - 1] + "…"
+
+
 def _escaped(char: str) -> str:
     return repr(char)[1:-1] if char != "\t" else "    "
 
@@ -68,14 +82,16 @@ class LineView(Widget):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)
         self._lines: list[Line] = []
+        self._clicks: Mapping[int, Sequence[Click]] = {}
 
     @property
     def lines(self) -> list[str]:
         """What is shown, as plain text."""
         return ["".join(text for text, _ in line) for line in self._lines]
 
-    def show(self, lines: Sequence[Line]) -> None:
-        """Replace all lines."""
+    def show(self, lines: Sequence[Line], clicks: Mapping[int, Sequence[Click]] | None = None) -> None:
+        """Replace all lines; `clicks` tells what those do that answer to the mouse, from left to right."""
+        self._clicks = clicks or {}
         fresh = [tuple((shown(text), style) for text, style in line) for line in lines]
         old, self._lines = self._lines, fresh
         if len(old) != len(fresh) and self.styles.auto_dimensions:
@@ -85,8 +101,16 @@ class LineView(Widget):
             before = old[y] if y < len(old) else ()
             after = fresh[y] if y < len(fresh) else ()
             if before != after:
-                width = max(_width(before), _width(after))
-                self.refresh(Region(0, y - round(self.scroll_y), min(width, self.size.width), 1))
+                start, end = _difference(before, after)
+                self.refresh(Region(start, y - round(self.scroll_y), min(end, self.size.width) - start, 1))
+
+    async def on_click(self, event: events.Click) -> None:
+        """Do what stands under the pointer."""
+        for end, action in self._clicks.get(event.y, ()):
+            if event.x < end:
+                event.stop()
+                await self.run_action(action)
+                return
 
     def get_content_width(self, container: Size, viewport: Size) -> int:
         """As wide as the longest line."""
@@ -107,8 +131,20 @@ class LineView(Widget):
         return Strip(segments, _width(line)).adjust_cell_length(columns, base)
 
     def _named(self, name: str) -> Style:
-        variable, bold = STYLES[name]
-        return _style(self.app.theme_variables[variable] if variable else "", bold)
+        variable, setting = STYLES[name]
+        return _style(self.app.theme_variables[variable] if variable else "", setting)
+
+
+def _difference(before: Line, after: Line) -> tuple[int, int]:
+    """The columns from the first to the last that differ: what is alike at both ends need not be sent."""
+    old, new = ([(char, style) for text, style in line for char in text] for line in (before, after))
+    first = next((at for at, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
+    start = cell_len("".join(char for char, _ in new[:first]))
+    end = max(_width(before), _width(after))
+    if len(old) == len(new) and (width := _width(before)) == _width(after):
+        alike = next((at for at, (a, b) in enumerate(zip(old[::-1], new[::-1], strict=True)) if a != b), 0)
+        end = width - cell_len("".join(char for char, _ in new[len(new) - alike :]))
+    return start, end
 
 
 def _width(line: Sequence[Span]) -> int:

@@ -10,7 +10,7 @@ from wizard_tui.tui.widgets.line_view import Line, LineView, wrapped
 if TYPE_CHECKING:
     from wizard_tui.models.metadata import ModelMetadata
 
-COLUMNS = 46
+COLUMNS = 50
 GIGABIT_BYTES_PER_MINUTE = 1e9 / 8 * 60
 
 
@@ -41,5 +41,5 @@ def _lines(metadata: ModelMetadata) -> list[Line]:
     sentences.append(f"known from: {metadata.source}")
     lines: list[Line] = [(("", ""),)]
     for sentence in sentences:
-        lines.extend(wrapped(sentence, COLUMNS, style="dim", indent="  "))
+        lines.extend(wrapped(sentence, COLUMNS, style="dim", mark=("  ", ""), indent="    "))
     return lines

@@ -10,9 +10,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.message import Message
+from textual.widget import Widget
 
 from wizard_tui.schemas.numbers import gib
-from wizard_tui.tui.widgets.line_view import Line, LineView, wrapped
+from wizard_tui.tui.widgets.line_view import Click, Line, LineView, wrapped
 
 if TYPE_CHECKING:
     from wizard_tui.hardware.gpu import GPU
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from wizard_tui.planning.suggest import Patch
     from wizard_tui.schemas.outputs import PlanResponse
 
-COLUMNS = 48
+SCROLLBAR_COLUMNS = 1
 INDENT = " " * 6
 OTHERS = 8
 BOXES = 6
@@ -30,7 +31,8 @@ class Review(VerticalScroll, can_focus=True):
     """Scrolls over flags, memory and the command."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(str(number), f"take({number - 1})", f"take way {number}", show=False) for number in range(1, 10)
+        Binding("1", "take(0)", "take the way of that number", key_display=f"1 to {OTHERS}"),
+        *(Binding(str(number), f"take({number - 1})", system=True) for number in range(2, OTHERS + 1)),
     ]
 
     @dataclass
@@ -64,6 +66,11 @@ class Review(VerticalScroll, can_focus=True):
         lines: list[Line] = []
         if stale is not None:
             lines.append(((f"! not applied: {stale}", "warn"),))
+        if response.feasibility.warnings:
+            lines.append((("Warnings", "accent"),))
+            for warning in response.feasibility.warnings:
+                lines.extend(wrapped(warning, self._columns, mark=("  - ", "warn"), indent=" " * 4))
+            lines.append((("", ""),))
         lines.append((("Flags", "accent"),))
         for field, reason in response.config.explanations.items():
             lines.append(((f"  {_flag(response, field)}", "flag"),))
@@ -88,7 +95,9 @@ class Review(VerticalScroll, can_focus=True):
         lines.extend(((f"  {line}", ""),) for line in response.artifacts.serve_command.splitlines())
         lines.append((("", ""),))
         lines.append((("Other ways on these GPUs", "accent"), ("  a digit takes one", "dim")))
+        clicks: dict[int, list[Click]] = {}
         for number, other in enumerate(self._others, 1):
+            clicks[len(lines)] = [(self._columns, f"focused.take({number - 1})")]
             lines.append(((f"  {number} ", "key"), (other.title, "" if other.fits else "dim")))
             lines.extend(wrapped(_figures(other), self._columns, style="dim", mark=(INDENT, ""), indent=INDENT))
         lines.append((("", ""),))
@@ -99,11 +108,13 @@ class Review(VerticalScroll, can_focus=True):
         lines.append((("Where the numbers come from", "accent"),))
         for name, source in response.accuracy.items():
             lines.append(((f"  {name:<12}", ""), (f"{source.source}, {source.expected_error}", "dim")))
-        self.query_one("#review-lines", LineView).show(lines)
+        self.query_one("#review-lines", LineView).show(lines, clicks)
 
     @property
     def _columns(self) -> int:
-        return max(30, self.scrollable_content_region.width or COLUMNS)
+        # the place that it will have: it is drawn before it is shown for the first time
+        place = self.parent.content_size.width if isinstance(self.parent, Widget) else 0
+        return max(30, place - SCROLLBAR_COLUMNS)
 
 
 def _figures(other: Alternative) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wizard_tui.tui.widgets.line_view import LineView
+from wizard_tui.tui.widgets.feasibility import badge_of
+from wizard_tui.tui.widgets.line_view import Line, LineView, cut
 from wizard_tui.tui.widgets.vram_bar import bar, parts_of
 
 if TYPE_CHECKING:
@@ -21,12 +22,10 @@ class StatusStrip(LineView):
     def show_plan(self, response: PlanResponse, stale: str | None) -> None:
         """Bar and verdict."""
         width = max(20, self.size.width)
-        report = response.feasibility
         if stale is not None:
-            second = (f"! not applied: {stale}", "warn")
-        elif report.fits:
-            mark, style = ("OK", "good") if report.oom_risk == "low" else ("TIGHT", "warn")
-            second = (f"{mark} {report.verdict}", style)
+            verdict: Line = ((cut(f"! not applied: {stale}", width), "warn"),)
         else:
-            second = (f"NO {report.verdict}", "bad")
-        self.show([bar(parts_of(response.memory), width), (second,)])
+            word, style = badge_of(response)
+            room = width - len(word) - 3
+            verdict = ((f" {word} ", f"{style}-badge"), (f" {cut(response.feasibility.verdict, room)}", style))
+        self.show([bar(parts_of(response.memory), width), verdict])

@@ -1,20 +1,28 @@
-"""The memory of one GPU as a bar to scale, with a legend in numbers."""
+"""The memory of the GPUs as bars to scale, with a legend in numbers."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from wizard_tui.schemas.numbers import gib
 from wizard_tui.tui.widgets.line_view import Line, LineView, Span
 
 if TYPE_CHECKING:
+    from wizard_tui.hardware.gpu import GPU
     from wizard_tui.schemas.outputs import MemoryBreakdown, PlanResponse
+
+LEGEND_COLUMNS = 20
+# more kinds of GPUs in one box would push the verdict off the screen
+BARS = 4
 
 
 @dataclass(frozen=True)
 class Part:
-    """One stretch of the bar: a letter stands for it where colours cannot tell, `fill` is its pattern."""
+    """One stretch of the bar: `fill` is its pattern, and `letter`, the capital of its name, stands in its middle, where
+    colours cannot tell."""
 
     name: str
     letter: str
@@ -24,23 +32,30 @@ class Part:
 
 
 def parts_of(memory: MemoryBreakdown) -> list[Part]:
-    """The stretches from left to right; sizes in bytes, none negative."""
+    """The stretches from left to right; sizes in bytes, none negative. What is `short` sticks out of the GPU."""
     spare = memory.kv_available - memory.kv_needed
-    needed = min(memory.kv_needed, max(0, memory.kv_available))
+    room = max(0, memory.budget)
+    parts = [Part("Others", "O", "▒", "dim", memory.used_by_others)]
+    for part in (
+        Part("Weights", "W", "█", "flag", memory.weights),
+        Part("Activations", "A", "▓", "warn", memory.activation_peak),
+        Part("CUDA Graphs", "G", "▒", "warn", memory.cuda_graphs),
+        Part("Non-torch", "N", "░", "warn", memory.non_torch),
+        Part("KV needed", "K", "█", "good", memory.kv_needed),
+    ):
+        inside = min(part.size, room)
+        room -= inside
+        parts.append(replace(part, size=inside))
     outside = memory.total - memory.used_by_others - memory.budget
     return [
-        Part("others", "o", "▒", "dim", memory.used_by_others),
-        Part("weights", "W", "█", "flag", memory.weights),
-        Part("activations", "A", "▓", "warn", memory.activation_peak),
-        Part("graphs", "G", "▒", "warn", memory.cuda_graphs),
-        Part("non-torch", "N", "░", "warn", memory.non_torch),
-        Part("KV needed", "K", "█", "good", needed),
-        Part("KV spare", "k", "▒", "good", max(0, spare)),
-        Part("outside budget", "·", "·", "dim", max(0, outside)),
+        *parts,
+        Part("Spare KV", "S", "▒", "good", max(0, spare)),
+        Part("unbudgeted", "·", "·", "dim", max(0, outside)),
+        Part("short", "!", "▓", "bad", max(0, -spare)),
     ]
 
 
-def bar(parts: list[Part], width: int) -> Line:
+def bar(parts: Sequence[Part], width: int) -> Line:
     """The bar in `width` cells; the largest remainders get the cells that rounding leaves over."""
     total = sum(part.size for part in parts) or 1
     exact = [part.size * width / total for part in parts]
@@ -57,34 +72,78 @@ def _stretch(part: Part, cells: int) -> Span:
 
 
 class VramBar(LineView):
-    """Bar and legend of the fullest GPU, for as many as the plan uses."""
+    """A title, one bar for GPUs that are alike, and the legend in numbers of the fullest."""
 
-    def show_plan(self, response: PlanResponse, gpu_name: str, gpus: int) -> None:
-        """Draw a plan."""
+    def show_plan(self, response: PlanResponse, gpus: Sequence[GPU]) -> None:
+        """Draw a plan for these GPUs."""
+        width = max(40, self.size.width or 60)
         memory = response.memory
-        parts = parts_of(memory)
-        width = max(20, self.size.width or 60)
-        count = f"{gpus} x " if gpus > 1 else ""
+        kinds = _kinds(response, gpus)
+        names = {gpu.name for gpu in gpus}
+        name = gpus[0].name if len(names) == 1 else f"{len(gpus)} GPUs"
+        count = f"{len(gpus)} x " if len(gpus) > 1 and len(names) == 1 else ""
         title: Line = (
-            (f"{count}{gpu_name}", "strong"),
-            (f"  {gib(memory.total):.2f} GiB each" if gpus > 1 else f"  {gib(memory.total):.2f} GiB", ""),
-            (f"  budget {gib(memory.budget):.2f}", "dim"),
+            (f"{count}{name}", "strong"),
+            (
+                f"  {gib(memory.total):.2f} GiB{' each' if len(gpus) > 1 else ''}, budget {gib(memory.budget):.2f}",
+                "dim",
+            ),
         )
-        self.show([title, bar(parts, width), *_legend(parts, memory, width)])
+        lines = [title]
+        if len(kinds) == 1:
+            lines.append(bar(kinds[0][1], width))
+        else:
+            labels = [label for label, _ in kinds]
+            room = width - max(map(len, labels)) - 1
+            largest = max(sum(part.size for part in parts) for _, parts in kinds)
+            for label, parts in kinds:
+                cells = round(room * sum(part.size for part in parts) / largest)
+                lines.append(((f"{label:<{width - room}}", "dim"), *bar(parts, cells)))
+        self.show([*lines, *_legend(memory, width)])
 
 
-def _legend(parts: list[Part], memory: MemoryBreakdown, width: int) -> list[Line]:
+def _kinds(response: PlanResponse, gpus: Sequence[GPU]) -> list[tuple[str, list[Part]]]:
+    """GPUs side by side that are alike, as a label and their parts."""
+    busy = response.config.deployment.gpu_count
+    rows = [(index < busy, gpu.total_bytes, gpu.used_bytes) for index, gpu in enumerate(gpus)]
+    found: list[tuple[str, list[Part]]] = []
+    first = 0
+    for (works, total, used), group in groupby(rows):
+        count = len(list(group))
+        label = f"{first}-{first + count - 1}" if count > 1 else str(first)
+        if works:
+            parts = parts_of(response.memory.model_copy(update={"total": total, "used_by_others": used}))
+        else:
+            label += " idle"
+            parts = [Part("Others", "O", "▒", "dim", used), Part("idle", "─", "─", "dim", total - used)]
+        found.append((label, parts))
+        first += count
+    return found[:BARS]
+
+
+# the cache left, as it changes most and what stands left of a change is sent with it; then the model, then the rest
+_PLACES = (
+    *("KV needed", "Weights", "Non-torch"),
+    *("Spare KV", "Activations", "Others"),
+    *("short", "CUDA Graphs", "unbudgeted"),
+)
+
+
+def _legend(memory: MemoryBreakdown, width: int) -> list[Line]:
+    """Every part in a place of its own, also when it is nothing: what moves cannot be read."""
+    # in full, where the bar shows what of it is inside the GPU
+    sizes = {
+        "Weights": memory.weights,
+        "Activations": memory.activation_peak,
+        "CUDA Graphs": memory.cuda_graphs,
+        "Non-torch": memory.non_torch,
+        "KV needed": memory.kv_needed,
+    }
+    parts = {part.name: part for part in parts_of(memory)}
     cells: list[Span] = []
-    for part in parts:
-        if part.size or part.name in ("weights", "KV spare"):
-            cells.append((f"{part.letter} {part.name} {gib(part.size):.2f}", part.style))
-    if memory.kv_available < memory.kv_needed:
-        missing = gib(memory.kv_needed - memory.kv_available)
-        cells.append((f"! short {missing:.2f}", "bad"))
-    lines: list[Line] = []
-    column = 24
-    in_row = max(1, width // column)
-    for start in range(0, len(cells), in_row):
-        row = cells[start : start + in_row]
-        lines.append(tuple((f"{text:<{column}}", style) for text, style in row))
-    return lines
+    for name in _PLACES:
+        part = parts[name]
+        text = f"{part.fill} {name:<11}{gib(sizes.get(name, part.size)):7.2f}"
+        cells.append((f"{text if part.size or name != 'short' else '':<{LEGEND_COLUMNS + 1}}", part.style))
+    in_row = min(3, max(1, (width + 1) // (LEGEND_COLUMNS + 1)))
+    return [tuple(cells[start : start + in_row]) for start in range(0, len(cells), in_row)]

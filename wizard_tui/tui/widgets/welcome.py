@@ -11,24 +11,27 @@ from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
+from textual.geometry import Size
 from textual.message import Message
 
 from wizard_tui.schemas.numbers import gib
-from wizard_tui.tui.fields import MODEL
+from wizard_tui.tui.fields import MODEL, TITLES
 from wizard_tui.tui.widgets.line_view import Line, LineView, wrapped
 
 if TYPE_CHECKING:
     from wizard_tui.tui.session import Session
 
 # what the column of the forms leaves at 120 columns
-COLUMNS = 46
+COLUMNS = 50
 PROPOSALS = 8
+# from here on a form and the plan are seen at once, or a whole form
+ROOMY = (80, 24)
 _TITLE: Line = (("From four forms to a vLLM server.", "strong"),)
 _EMPTY: Line = (("", ""),)
 _MACHINE: Line = (("This machine", "accent"),)
 _ASKING: Line = (("  asking the driver …", "dim"),)
 _START: Line = (("Start", "accent"),)
-_GO_ON: Line = (("Enter", "key"), (" goes on; the command is always ready.", ""))
+_GO_ON: Line = (("Enter", "key"), (" goes on; five times gives the command.", ""))
 _KEYS: Line = (
     ("F8", "key"),
     (" copies, ", ""),
@@ -43,15 +46,15 @@ class Welcome(VerticalScroll, can_focus=True):
     """Says what is known; Enter goes on."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(str(number), f"take({number - 1})", f"take model {number}", show=False)
-        for number in range(1, PROPOSALS + 1)
+        Binding("1", "take(0)", "take the model of that number", key_display=f"1 to {PROPOSALS}"),
+        *(Binding(str(number), f"take({number - 1})", system=True) for number in range(2, PROPOSALS + 1)),
     ]
 
     @dataclass
     class Proposed(Message):
-        """Which models fit, the largest first."""
+        """Which models fit, the largest first, each with the bytes of its weights on one GPU."""
 
-        fitting: list[str]
+        fitting: dict[str, int]
 
     @dataclass
     class Taken(Message):
@@ -83,10 +86,10 @@ class Welcome(VerticalScroll, can_focus=True):
         # one plan each; keys go between them
         from wizard_tui.models import catalog
 
-        fitting: list[str] = []
+        fitting: dict[str, int] = {}
         for model_id in catalog.starters():
-            if session.would_fit(model_id):
-                fitting.append(model_id)
+            if (tried := session.tried(model_id)) is not None and tried.fits:
+                fitting[model_id] = tried.estimate.weights.bytes
             await asyncio.sleep(0)
         self.post_message(self.Proposed(fitting))
 
@@ -97,9 +100,10 @@ class Welcome(VerticalScroll, can_focus=True):
 
     def show(self, session: Session) -> None:
         """Draw what the driver said, what the wizard starts with, and what else would fit."""
-        self._shown = session.proposals[:PROPOSALS]
+        self._shown = tuple(session.proposals)[:PROPOSALS]
         lines: list[Line] = [
             _TITLE,
+            *_small(self.app.size),
             _EMPTY,
             _MACHINE,
             *_found(session),
@@ -112,11 +116,23 @@ class Welcome(VerticalScroll, can_focus=True):
             _KEYS,
             *_also_fitting(session, self._shown),
         ]
-        self._view.show(lines)
+        first = len(lines) - len(self._shown)
+        clicks = {
+            first + place: [(COLUMNS, f"screen.take_model('{model}')")] for place, model in enumerate(self._shown)
+        }
+        self._view.show(lines, clicks)
 
     @property
     def _view(self) -> LineView:
         return self.query_one("#welcome-lines", LineView)
+
+
+def _small(size: Size) -> list[Line]:
+    if size.width >= ROOMY[0] and size.height >= ROOMY[1]:
+        return []
+    least = " x ".join(map(str, ROOMY))
+    said = f"This window is small, {size.width} x {size.height}. All works; from {least} on more is seen at once."
+    return wrapped(said, COLUMNS, style="dim")
 
 
 def _found(session: Session) -> list[Line]:
@@ -132,7 +148,8 @@ def _found(session: Session) -> list[Line]:
         cards = list(group)
         used = sum(card.used_bytes for card in cards)
         tail = f", {gib(used):.1f} GiB in use" if used else ""
-        lines.append(((f"  {len(cards)} x {name}, {gib(total):.2f} GiB each{tail}", ""),))
+        each = f"{gib(total):.2f} GiB" + (f" each, {gib(total * len(cards)):.2f} in all" if len(cards) > 1 else "")
+        lines.extend(wrapped(f"{len(cards)} x {name}, {each}{tail}", COLUMNS, mark=("  ", ""), indent="    "))
     if session.installed_vllm:
         lines.append(((f"  vLLM {session.installed_vllm} is installed", ""),))
     return lines
@@ -143,7 +160,7 @@ def _how_to_go_on(session: Session) -> list[Line]:
         return [_GO_ON]
     at = f"{session.left.saved_at:%d %b %H:%M}"
     return [
-        ((f"Left on {at} at step {session.left.step}:", "strong"),),
+        ((f"Left on {at} at step {dict(TITLES).get(session.left.step, session.left.step)}:", "strong"),),
         ((f"  {session.left.model or 'no model yet'}", "strong"),),
         (("Enter", "key"), (" continues there, ", ""), ("^l", "key"), (" starts anew.", "")),
     ]
@@ -153,10 +170,14 @@ def _also_fitting(session: Session, models: tuple[str, ...]) -> list[Line]:
     if not models:
         return []
     count = len(session.proposals)
-    many = f"{count} well-known models fit" if count > 1 else "One well-known model fits"
-    lines: list[Line] = [_EMPTY, ((many, "accent"), ("  a digit takes one", "dim"))]
+    heading = f"{count} model{'s' * (count > 1)} fit{'s' * (count == 1)}, a digit takes one"
+    weights = "weights a GPU"
+    lines: list[Line] = [_EMPTY, ((f"{heading:<{COLUMNS - len(weights)}}", "accent"), (weights, "dim"))]
     for number, model_id in enumerate(models, 1):
-        lines.append(((f"  {number} ", "key"), (model_id, "strong" if model_id == session.texts[MODEL] else "")))
+        mark, style = ("›", "strong") if model_id == session.texts[MODEL] else (" ", "")
+        weights = f"{gib(session.proposals[model_id]):6.1f} GiB"
+        name = f"{mark} {model_id:<{COLUMNS - 4 - len(weights)}}"
+        lines.append(((f" {number} ", "key"), (name, style), (weights, "dim")))
     return lines
 
 

@@ -1,0 +1,30 @@
+"""What a plan makes of the fields that are left open, in the words of the fields."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wizard_tui.schemas.numbers import gib
+from wizard_tui.tui.fields import all_fields, text_of
+
+if TYPE_CHECKING:
+    from wizard_tui.planning.decide import Decision
+
+
+def settled(decision: Decision) -> dict[str, str]:
+    """Path of a field to the text that would say the same explicitly; fields that no plan settles are left out."""
+    settings, gpu = decision.estimate.settings, decision.estimate.gpu
+    found = {
+        **vars(settings),
+        "quantization": settings.quantization or "none",
+        "api_key_env": "none",
+        "lora_modules": "none",
+        "enable_prefix_caching": settings.prefix_caching,
+        "tensor_parallel_size": settings.layout.tp,
+        "pipeline_parallel_size": settings.layout.pp,
+        "data_parallel_size": settings.layout.dp,
+        "enable_expert_parallel": settings.layout.expert_parallel,
+        "vram_gb": f"{gib(gpu.total_bytes):.2f}",
+        "used_gib": f"{gib(gpu.used_bytes):.2f}",
+    }
+    return {path: text_of(found[field.name]) for path, field in all_fields().items() if field.name in found}
