@@ -38,6 +38,8 @@ from wizard_tui.tui.facts import Sources
 from wizard_tui.tui.session import Session
 from wizard_tui.tui.widgets.launch import LaunchView
 
+# a letter of 20 px takes 12.2 of them in a Rich picture, and 12.04 in DejaVu Sans Mono
+LETTER_SPACING = 0.16
 WIDE, NARROW, HUGE = (120, 36), (80, 24), (200, 60)
 
 
@@ -195,8 +197,10 @@ async def settled(pilot: Pilot[str], *, loading: bool = False) -> None:
 
 
 def draw_png(svg: Path) -> None:
-    """The picture beside its SVG. librsvg drops leading blanks that the SVG's style sheet keeps, so it is told to."""
-    text = svg.read_text(encoding="utf-8").replace("<text ", '<text xml:space="preserve" ')
+    """The picture beside its SVG. librsvg drops leading blanks that the SVG's style sheet keeps, so it is told to, and
+    leaves out its text lengths, so the letters are set as wide as those of the font that they are made for."""
+    text = svg.read_text(encoding="utf-8")
+    text = text.replace("<text ", f'<text xml:space="preserve" letter-spacing="{LETTER_SPACING}" ')
     text = re.sub(r"&#160;|\u00a0", " ", text).replace("Fira Code", "DejaVu Sans Mono")
     command = ["rsvg-convert", "--zoom", "1", "--output", str(svg.with_suffix(".png"))]
     subprocess.run(command, input=text.encode(), check=True)
