@@ -14,6 +14,7 @@ def provenance(decision: Decision) -> dict[str, Provenance]:
     seen = result.observed
     low, high = gib(rest.low - rest.budgeted), gib(rest.high - rest.budgeted)
     guessed = result.weights.source == "parameter count"
+    starts = f"{gib(seen.more_bytes):+.2f} GiB by {seen.starts} start{'s' if seen.starts > 1 else ''} seen here"
     return {
         "weights": Provenance(
             source=result.weights.source, expected_error=f"±{100 * result.weights.relative_error:.1f} %"
@@ -21,8 +22,7 @@ def provenance(decision: Decision) -> dict[str, Provenance]:
         "overhead": Provenance(
             source="formula with measured constants" + (", corrected by this machine" if seen.starts else ""),
             expected_error=f"{low:+.2f} to {high:+.2f} GiB",
-            note="activation peak, CUDA graphs and non-torch memory together"
-            + (f"; {gib(seen.more_bytes):+.2f} GiB by {seen.starts} starts seen here" if seen.starts else ""),
+            note="activation peak, CUDA graphs and non-torch memory together" + (f"; {starts}" if seen.starts else ""),
         ),
         "kv_cache": Provenance(
             source="parameter count" if guessed else "config",

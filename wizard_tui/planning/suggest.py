@@ -57,7 +57,7 @@ def _candidates(decision: Decision) -> Iterator[Patch]:
     request, result = decision.request, decision.estimate
     settings, gpu, facts = result.settings, result.gpu, decision.facts
     hardware, policy = request.hardware, request.policy
-    if decision.problem and hardware.tensor_parallel_size:
+    if not decision.fits and hardware.tensor_parallel_size and (decision.problem or decision.idle_gpus):
         yield {"hardware": {"tensor_parallel_size": None}}
     if decision.problem and request.model.quantization:
         if (other := replacement(request.model.quantization)) is not None:
@@ -72,8 +72,6 @@ def _candidates(decision: Decision) -> Iterator[Patch]:
         within = _concurrency_within_goals(decision)
         if 0 < within < request.workload.concurrency:
             yield {"workload": {"concurrency": within}}
-    if not decision.fits and hardware.tensor_parallel_size and decision.idle_gpus:
-        yield {"hardware": {"tensor_parallel_size": None}}
     # where the weights alone are too many, only fewer bytes of them or more GPUs can help
     room = result.weights.bytes < gpu.total_bytes
     if not decision.fits and room:
