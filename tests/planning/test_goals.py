@@ -64,3 +64,58 @@ def test_a_crowd_that_misses_a_goal_is_told_how_many_keep_it() -> None:
 
 def test_nothing_is_said_without_goals() -> None:
     assert missed_goal_sentences(decided()) == []
+
+
+def test_a_crowd_is_told_what_holds_and_what_does_not() -> None:
+    decision = decided(gpus=1, concurrency=64, target_tpot_ms=20, target_ttft_ms=100_000)
+    speed = forecast(decision.request, decision.facts.metadata, decision.estimate)
+    within, there = speed.largest_concurrency(None, 20), speed.at(64).tpot_ms
+    assert missed_goal_sentences(decision) == [
+        f"the TPOT goal of 20 ms holds up to {within} in flight; at 64 it is about {there:,.0f} ms"
+    ]
+    slow = decided(gpus=1, concurrency=64, target_ttft_ms=2500)
+    speed = forecast(slow.request, slow.facts.metadata, slow.estimate)
+    within, there = speed.largest_concurrency(2500, None), speed.at(64).ttft_ms
+    assert missed_goal_sentences(slow) == [
+        f"the TTFT goal of 2500 ms holds up to {within} in flight; at 64 it is about {there:,.0f} ms"
+    ]
+
+
+def test_what_is_out_of_reach_is_said_in_full() -> None:
+    decision = decided(gpus=2, target_ttft_ms=0.5, target_tpot_ms=0.5)
+    alone = forecast(decision.request, decision.facts.metadata, decision.estimate).at(1)
+    ttft, tpot = missed_goal_sentences(decision)
+    layouts_of_two = [
+        decide(patched(decision.request, {"hardware": {"tensor_parallel_size": tp}}), decision.facts) for tp in (1, 2)
+    ]
+    least = [forecast(d.request, d.facts.metadata, d.estimate).at(1) for d in layouts_of_two]
+    assert ttft == (
+        f"a TTFT of 0.5 ms is out of reach: one request alone needs about {alone.ttft_ms:,.0f} ms, as prefill is bound "
+        f"by compute; the nearest these GPUs give is {min(p.ttft_ms for p in least):,.0f} ms with TP 2"
+    )
+    assert tpot == (
+        f"a TPOT of 0.5 ms is out of reach: one request alone needs about {alone.tpot_ms:,.0f} ms, as a step is bound "
+        f"by bandwidth; the nearest these GPUs give is {min(p.tpot_ms for p in least):,.0f} ms with TP 2"
+    )
+
+
+def test_a_pinned_layout_is_still_told_of_a_faster_one() -> None:
+    asked = patched(
+        decided(target_ttft_ms=0.5).request, {"hardware": {"tensor_parallel_size": 1, "pipeline_parallel_size": 1}}
+    )
+    (sentence,) = missed_goal_sentences(decide(asked, facts(gpu="A100-SXM4-80GB", gpus=4)))
+    assert sentence.endswith("with TP 4")
+
+
+def test_a_server_that_does_not_start_has_no_speed_to_speak_of() -> None:
+    asked = request("llama-70b", workload={"target_ttft_ms": 0.5})
+    decision = decide(asked, facts("llama-70b", "RTX 4090"))
+    assert not decision.estimate.starts
+    assert missed_goal_sentences(decision) == []
+
+
+def test_a_goal_that_one_request_just_meets_is_in_reach() -> None:
+    alone = forecast(decided(gpus=1).request, decided(gpus=1).facts.metadata, decided(gpus=1).estimate).at(1)
+    crowd = decided(gpus=1, concurrency=8, target_ttft_ms=alone.ttft_ms)
+    (sentence,) = missed_goal_sentences(crowd)
+    assert "holds up to 1 in flight" in sentence

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import pytest
 
 from tests.planning.conftest import facts, request
@@ -11,7 +14,8 @@ from wizard_tui.models.load import load_model_metadata
 from wizard_tui.planning.decide import decide
 from wizard_tui.planning.recommend import build_config, generate_recommendations
 from wizard_tui.resolve import Facts
-from wizard_tui.schemas.numbers import GIB
+from wizard_tui.schemas.numbers import GIB, gib
+from wizard_tui.schemas.outputs import Deployment
 
 
 def passed(config: object) -> dict[str, object]:
@@ -124,3 +128,185 @@ def test_smaller_graphs_take_less_memory() -> None:
         for policy in ({}, {"max_cudagraph_capture_size": 64}, {"enforce_eager": True})
     )
     assert whole > small > none == 0
+
+
+def reasons_of(
+    name: str = "llama-8b", gpus: int = 1, gpu: str = "H100 80GB", **sections: dict[str, object]
+) -> dict[str, str]:
+    asked = request(name, **sections).model_copy(update={"explain": True})
+    return build_config(decide(asked, facts(name, gpus=gpus))).explanations
+
+
+def test_every_flag_of_yours_is_said_to_be_yours() -> None:
+    reasons = reasons_of(
+        gpus=8,
+        model={
+            "dtype": "float16", "kv_cache_dtype": "fp8", "max_model_len": 4096, "revision": "main", "tokenizer": "a/b",
+            "quantization": "fp8_per_tensor",
+        },
+        hardware={"tensor_parallel_size": 2, "pipeline_parallel_size": 2, "data_parallel_size": 2},
+        policy={
+            "gpu_memory_utilization": 0.8, "max_num_seqs": 64, "max_num_batched_tokens": 4096, "block_size": 32,
+            "enforce_eager": True, "enable_prefix_caching": False, "port": 9000, "served_model_name": "mine",
+            "host": "0.0.0.0", "kv_cache_memory_bytes": "10G", "max_cudagraph_capture_size": 64,
+            "lora_modules": "a=b/c", "max_lora_rank": 32, "max_loras": 1,
+        },
+    )  # fmt: skip
+    yours = {name for name, reason in reasons.items() if reason == "set by you"}
+    assert yours == {
+        "dtype", "kv_cache_dtype", "max_model_len", "revision", "tokenizer", "quantization", "tensor_parallel_size",
+        "pipeline_parallel_size", "data_parallel_size", "gpu_memory_utilization", "max_num_seqs",
+        "max_num_batched_tokens", "block_size", "enforce_eager", "enable_prefix_caching", "port", "served_model_name",
+        "host", "kv_cache_memory_bytes", "max_cudagraph_capture_size", "lora_modules", "max_lora_rank",
+    }  # fmt: skip
+    assert reasons["model"] == "the model to serve"
+
+
+def test_what_the_planner_chose_has_its_reason() -> None:
+    asked = request("llama-70b").model_copy(update={"explain": True})
+    decision = decide(asked, facts("llama-70b", "A100-SXM4-80GB", 2))
+    config, weights = build_config(decision), gib(decision.estimate.weights.bytes)
+    length = decision.estimate.settings.max_model_len
+    assert config.explanations == {
+        "model": "the model to serve",
+        "max_model_len": (
+            f"the model could take 131,072 tokens, the cache left beside {weights:.1f} GiB of weights holds one "
+            f"request of {length:,}"
+        ),
+        "tensor_parallel_size": f"one GPU keeps {weights:.1f} GiB of weights, 1/2 of the model",
+        "host": "listens on this machine only",
+        **{name: reason for name, reason in config.explanations.items() if "tool" in name},
+    }
+    assert (config.max_model_len, config.tensor_parallel_size) == (length, 2)
+
+
+def test_tools_are_called_as_the_family_writes_them() -> None:
+    qwen = decide(
+        request(model={"model": "Qwen/Qwen3-30B-A3B"}).model_copy(update={"explain": True}),
+        Facts(load_model_metadata("Qwen/Qwen3-30B-A3B"), facts().gpus),
+    )
+    config = build_config(qwen)
+    assert (config.enable_auto_tool_choice, config.tool_call_parser, config.reasoning_parser) == (
+        True,
+        "hermes",
+        "qwen3",
+    )
+    reasons = config.explanations
+    assert reasons["enable_auto_tool_choice"] == "lets the model call tools"
+    assert re.fullmatch(r"how .+ writes tool calls", reasons["tool_call_parser"])
+    assert re.fullmatch(r"how .+ marks its reasoning", reasons["reasoning_parser"])
+    magistral = replace(facts().metadata, model_id="mistralai/Magistral-Small-2507", model_type="mistral")
+    asked = request().model_copy(update={"explain": True})
+    config = build_config(decide(asked, replace(facts(), metadata=magistral)))
+    assert (config.tokenizer_mode, config.reasoning_parser) == ("mistral", "mistral")
+    assert config.explanations["tokenizer_mode"] == "the tokenizer format of Magistral"
+
+
+def test_a_share_that_others_force_down_is_explained() -> None:
+    box = facts()
+    busy = replace(box, gpus=(replace(box.gpus[0], used_bytes=20 * GIB),))
+    decision = decide(request().model_copy(update={"explain": True}), busy)
+    config = build_config(decision)
+    outside = gib(20 * GIB + decision.estimate.overhead.unbudgeted)
+    assert config.gpu_memory_utilization == decision.estimate.settings.gpu_memory_utilization
+    assert config.explanations["gpu_memory_utilization"] == (
+        f"{outside:.1f} GiB are in use or needed outside vLLM's budget"
+    )
+    # a fixed cache needs no share, unless it is said
+    fixed = build_config(decide(request(policy={"kv_cache_memory_bytes": "1G"}), busy))
+    assert fixed.gpu_memory_utilization is None
+    both = build_config(decide(request(policy={"kv_cache_memory_bytes": "1G", "gpu_memory_utilization": 0.5}), busy))
+    assert both.gpu_memory_utilization == 0.5
+
+
+def test_modes_drafts_and_adapters_have_their_reasons() -> None:
+    latency = reasons_of(workload={"batching_mode": "latency"})
+    assert latency["performance_mode"] == "latency is preferred: a CUDA graph for every small batch"
+    assert reasons_of(workload={"batching_mode": "throughput"})["performance_mode"] == (
+        "throughput is preferred: batches twice as large"
+    )
+    adapters = reasons_of(policy={"lora_modules": "a=b/c"})
+    # 16 ranks beside every linear matrix: 80 MiB
+    assert adapters["enable_lora"] == adapters["max_loras"] == "1 in one batch take 0.08 GiB of a GPU"
+    assert adapters["max_lora_rank"] == "vLLM's own"
+    box = Facts(load_model_metadata("deepseek-ai/DeepSeek-V3"), (get_gpu_by_name("H200"),) * 8)
+    asked = request(workload={"batching_mode": "latency"}).model_copy(update={"explain": True})
+    decision = decide(asked, box)
+    draft = gib(decision.estimate.weights.parts["draft"])
+    assert build_config(decision).explanations["speculative_config"] == (
+        f"the checkpoint's own layer that drafts may save every other step for {draft:.2f} GiB"
+    )
+
+
+def test_states_that_bound_the_requests_are_said() -> None:
+    (gpu,) = facts(gpu="RTX 4090").gpus
+    box = Facts(load_model_metadata("state-spaces/mamba-2.8b-hf"), (replace(gpu, total_bytes=8 * GIB),))
+    decision = decide(request().model_copy(update={"explain": True}), box)
+    sequences = decision.estimate.settings.max_num_seqs
+    config = build_config(decision)
+    assert config.max_num_seqs == sequences
+    assert config.explanations["max_num_seqs"] == f"{sequences} states fit into the cache"
+
+
+def test_where_it_runs() -> None:
+    plain = build_config(decide(request(), facts(gpus=2))).deployment
+    assert plain == Deployment(
+        vllm_version="0.33.0",
+        image="vllm/vllm-openai:v0.33.0",
+        gpu_vendor="nvidia",
+        gpu_count=1,
+        gpu_indices=None,
+        nodes=1,
+        api_key_env=None,
+        model_is_local=False,
+        download_bytes=None,
+    )
+    asked = request(
+        hardware={"tensor_parallel_size": 2, "pipeline_parallel_size": 2, "nodes": 2, "indices": "0,1"},
+        policy={"image": "mine:1", "api_key_env": "MY_KEY", "vllm_version": "0.31.0"},
+    )
+    here = facts(gpus=2)
+    local = replace(
+        here.metadata, path="/models/llama", repository=replace(here.metadata.repository, checkpoint_bytes=7)
+    )
+    config = build_config(decide(asked, replace(here, metadata=local)))
+    assert config.model == "/models/llama"
+    assert config.deployment == Deployment(
+        vllm_version="0.31.0",
+        image="mine:1",
+        gpu_vendor="nvidia",
+        gpu_count=2,
+        gpu_indices=(0, 1),
+        nodes=2,
+        api_key_env="MY_KEY",
+        model_is_local=True,
+        download_bytes=7,
+    )
+    amd = build_config(decide(request(), facts(gpu="MI300X"))).deployment
+    assert (amd.gpu_vendor, amd.image) == ("amd", "vllm/vllm-openai-rocm:v0.33.0")
+
+
+def test_memory_makes_a_gpu_where_none_is_named() -> None:
+    metadata = facts().metadata
+    with pytest.raises(ValueError, match=r"^vram_total_bytes must be positive$"):
+        generate_recommendations(request(), metadata, [], 0)
+    manual = generate_recommendations(request(), metadata, [], 24 * GIB)
+    assert manual.max_model_len is not None
+    assert manual.deployment.gpu_count == 1
+    # all of them together
+    pair = generate_recommendations(request(), metadata, facts(gpus=2).gpus, 48 * GIB)
+    assert pair.max_model_len == generate_recommendations(request(), metadata, facts().gpus, 24 * GIB).max_model_len
+
+
+def test_expert_parallel_and_remote_code_are_passed_on() -> None:
+    asked = {
+        "hardware": {"enable_expert_parallel": True, "tensor_parallel_size": 2},
+        "model": {"trust_remote_code": True},
+    }
+    config = build_config(decide(request("qwen3-30b-a3b", **asked), facts("qwen3-30b-a3b", gpus=2)))
+    assert (config.enable_expert_parallel, config.trust_remote_code) == (True, True)
+    reasons = reasons_of("qwen3-30b-a3b", gpus=2, **asked)
+    assert reasons["enable_expert_parallel"] == "set by you: whole experts on each GPU"
+    assert reasons["trust_remote_code"] == "set by you: vLLM runs code from the repository"
+    without = build_config(decide(request(), facts()))
+    assert (without.enable_expert_parallel, without.trust_remote_code) == (None, None)

@@ -13,11 +13,13 @@ from wizard_tui.models.load import load_model_metadata
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.planning.decide import Decision, decide
 from wizard_tui.planning.estimate import Estimate
-from wizard_tui.planning.perf import Measured
+from wizard_tui.planning.perf import Measured, predict
+from wizard_tui.planning.roofline import Load, Roofline
 from wizard_tui.planning.speed import (
     arithmetic_of,
     curve,
     expert_share,
+    forecast,
     load_of,
     measured_of,
     missed_goals,
@@ -197,3 +199,164 @@ def test_drafts_widen_the_range_to_the_better_side() -> None:
         (plain.decode_toks_per_s_range[0], 1.85 * plain.decode_toks_per_s_range[1])
     )
     assert any("drafted" in line for line in drafted.assumptions)
+
+
+def test_what_a_rank_carries_in_full() -> None:
+    """Llama 3.1 8B: 32 layers of 4096, 32 heads over 8; one step reads all weights but the embedding."""
+    decision = decided()
+    weights = decision.estimate.weights
+    assert load_of(decision.estimate, decision.facts.metadata) == Load(
+        dense_bytes=weights.bytes - weights.parts["embedding"],
+        expert_bytes=0,
+        num_experts=0,
+        experts_per_token=0,
+        active_params=decision.facts.metadata.active_params,
+        layers=32,
+        attention_layers=32,
+        moe_layers=0,
+        hidden_size=4096,
+        query_dim=32 * 128,
+        kv_bytes_per_token=131072,
+        kv_bytes_per_request=0,
+        weight_bits=16,
+        arithmetic="half",
+        tp=1,
+        pp=1,
+    )
+    spread = decided(gpus=4, hardware={"tensor_parallel_size": 2, "pipeline_parallel_size": 2})
+    load = load_of(spread.estimate, spread.facts.metadata)
+    assert (load.tp, load.pp) == (2, 2)
+    assert load.active_params == decision.facts.metadata.active_params / 4
+    mixture = decided("qwen3-30b-a3b")
+    load = load_of(mixture.estimate, mixture.facts.metadata)
+    assert (load.num_experts, load.experts_per_token, load.moe_layers) == (128, 8, 48)
+    assert load.expert_bytes == mixture.estimate.weights.parts["experts"]
+    whole = mixture.estimate.weights
+    assert load.dense_bytes == whole.bytes - whole.parts["embedding"] - whole.parts["experts"]
+
+
+@pytest.mark.parametrize(
+    ("quantization", "bits", "arithmetic"),
+    [("fp8_per_tensor", 8, "fp8"), ("mxfp8", 8, "half"), (None, 16, "half")],
+)
+def test_bits_are_read_off_the_bytes(quantization: str | None, bits: int, arithmetic: str) -> None:
+    decision = decided(model={"quantization": quantization})
+    load = load_of(decision.estimate, decision.facts.metadata)
+    assert (load.weight_bits, load.arithmetic) == (bits, arithmetic)
+    two = decided(gpus=2, model={"quantization": quantization}, hardware={"tensor_parallel_size": 2})
+    assert load_of(two.estimate, two.facts.metadata).weight_bits == bits
+
+
+def test_four_bits_of_a_checkpoint() -> None:
+    metadata = load_model_metadata("Qwen/Qwen3-8B-AWQ")
+    load = load_of(decide(request(), replace(facts(), metadata=metadata)).estimate, metadata)
+    assert (load.weight_bits, load.arithmetic) == (4, "half")
+
+
+def test_experts_without_a_part_of_their_own_are_a_share_of_all() -> None:
+    decision = decided("qwen3-30b-a3b")
+    weights, metadata = decision.estimate.weights, decision.facts.metadata
+    bare = replace(weights, parts={"all": weights.bytes})
+    load = load_of(replace(decision.estimate, weights=bare), metadata)
+    assert load.expert_bytes == pytest.approx(weights.bytes * expert_share(metadata))
+    assert load.dense_bytes == pytest.approx(weights.bytes * (1 - expert_share(metadata)))
+
+
+@pytest.mark.parametrize(
+    ("chosen", "experts", "active", "total", "share"),
+    [
+        # a token that takes one of two experts and skips 40 of 100 parameters leaves 80 to both
+        (1, 2, 60, 100, 0.8),
+        (1, 2, 40, 100, 1.0),
+        (8, 64, 30, 100, 0.8),
+        (2, 2, 100, 100, 0.0),
+        (0, 8, 50, 100, 0.0),
+        (1, 0, 50, 100, 0.0),
+        (1, 4, 0, 0, 0.0),
+    ],
+)
+def test_the_share_of_experts(chosen: int, experts: int, active: int, total: int, share: float) -> None:
+    metadata = replace(
+        model(LLAMA_8B), num_experts=experts, num_experts_per_tok=chosen, active_params=active, num_params=total
+    )
+    assert expert_share(metadata) == pytest.approx(share)
+
+
+def test_a_run_has_the_plans_lengths_unless_it_says_its_own() -> None:
+    own = {
+        "measured_toks_per_s": 100, "measured_ttft_ms": 50, "measured_tpot_ms": 10, "measured_prompt_tokens": 7,
+        "measured_gen_tokens": 8, "measured_concurrency": 9,
+    }  # fmt: skip
+    workload = {"prompt_tokens": 1, "gen_tokens": 2, "concurrency": 3}
+    assert measured_of(request(workload=workload | own).workload) == Measured(7, 8, 9, 100, 50, 10)
+    for name in ("measured_toks_per_s", "measured_ttft_ms", "measured_tpot_ms"):
+        one = request(workload=workload | {name: own[name]}).workload
+        found = measured_of(one)
+        assert found is not None
+        assert (found.prompt_tokens, found.gen_tokens, found.concurrency) == (1, 2, 3)
+        assert getattr(found, name.removeprefix("measured_")) == own[name]
+
+
+def test_each_goal_is_missed_for_itself_and_met_when_just_met() -> None:
+    decision = decided(workload={"concurrency": 4})
+    point = forecast(*parts(decision)).at(4)
+    for ttft, tpot, missed in (
+        (point.ttft_ms, point.tpot_ms, ()),
+        (0.99 * point.ttft_ms, None, ("ttft",)),
+        (None, 0.99 * point.tpot_ms, ("tpot",)),
+        (0.99 * point.ttft_ms, 0.99 * point.tpot_ms, ("ttft", "tpot")),
+        (2 * point.ttft_ms, 0.5 * point.tpot_ms, ("tpot",)),
+    ):
+        asked = request(workload={"concurrency": 4, "target_ttft_ms": ttft, "target_tpot_ms": tpot})
+        assert missed_goals(asked, decision.facts.metadata, decision.estimate) == missed
+
+
+def test_speed_is_told_everything_it_depends_on() -> None:
+    sections: dict[str, Any] = {
+        "workload": {"target_ttft_ms": 300, "target_tpot_ms": 9, "concurrency": 5, "measured_tpot_ms": 8},
+        "hardware": {"interconnect": "pcie", "tensor_parallel_size": 2, "data_parallel_size": 2},
+        "policy": {"vllm_version": "0.10.0"},
+    }
+    decision = decided(gpus=4, **sections)
+    result = decision.estimate
+    assert speed_of(decision) == predict(
+        load_of(result, decision.facts.metadata),
+        result.gpu,
+        traffic_of(decision.request, result),
+        interconnect="pcie",
+        vllm_version="0.10.0",
+        target_ttft_ms=300,
+        target_tpot_ms=9,
+        measured=Measured(512, 256, 5, tpot_ms=8),
+        drafted=0,
+    )
+    ahead = forecast(*parts(decision))
+    assert ahead.at(5).tpot_ms == pytest.approx(8)
+    assert ahead.traffic == traffic_of(decision.request, result)
+    assert ahead.traffic.replicas == 2
+    plain = forecast(*parts(decided(gpus=4, hardware=sections["hardware"], policy=sections["policy"])))
+    link = Roofline(load_of(result, decision.facts.metadata), result.gpu, "pcie", "0.10.0")
+    assert plain.at(5) == link.at(replace(plain.traffic, concurrency=5))
+
+
+def test_no_room_is_no_traffic() -> None:
+    decision = decided("llama-70b", gpus=1)
+    assert decision.estimate.kv_available < 0
+    assert traffic_of(decision.request, decision.estimate).kv_tokens == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "arithmetic"),
+    [
+        ("fp8", "fp8"), ("FP8", "fp8"), ("modelopt", "fp8"), ("fbgemm_fp8", "fp8"), ("ptpc_fp8", "fp8"),
+        ("quark", "fp8"), ("modelopt_fp4", "fp4"), ("nvfp4_per_token", "fp4"), ("mxfp4", "half"), ("awq", "half"),
+    ],
+)  # fmt: skip
+def test_arithmetic_of_methods_asked_for(method: str, arithmetic: str) -> None:
+    assert arithmetic_of(model(LLAMA_8B), method) == arithmetic
+
+
+def test_attention_is_as_wide_as_its_two_products_on_average() -> None:
+    only_some = replace(model(LLAMA_8B), text_config={"qk_nope_head_dim": 128, "v_head_dim": 128})
+    load = load_of(decided().estimate, only_some)
+    assert load.query_dim == 32 * 128, "latent only where all three are there"
