@@ -13,7 +13,7 @@ from wizard_tui.models.from_config import metadata_from_config
 from wizard_tui.models.load import load_model_metadata
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.models.tensors import inventory
-from wizard_tui.planning.memory.weights import weights_for
+from wizard_tui.planning.memory.weights import padded_vocabulary, weights_for
 
 DATA = Path(__file__).parents[2] / "data"
 
@@ -187,3 +187,186 @@ def test_latent_attention_keeps_unquantised_copies_of_a_quantised_projection() -
 def test_experts_in_mxfp4_by_kernel(model: str, version: str, capability: tuple[int, int], loaded_gib: float) -> None:
     found = weights_for(load_model_metadata(model), tp=1, compute_capability=capability, vllm_version=version)
     assert (found.bytes + found.after_loading) / (1 << 30) == pytest.approx(loaded_gib, rel=0.004)
+
+
+# Llama 3.1 8B by hand: 4096 wide, 32 heads over 8 of 128, 14336 inside, 128,256 words, 16 bits; both norms of a layer
+# and the last one are on every GPU
+NORMS, HEADS_OUT, KEYS_VALUES, MLP = 2 * 4096 * 2, 2 * 4096 * 4096 * 2, 2 * 1024 * 4096 * 2, 3 * 14336 * 4096 * 2
+VOCABULARY = 128_256 * 4096 * 2
+ANGLES = 131_072 * 128 * 2
+
+
+@pytest.mark.parametrize(("tp", "kv_ways"), [(1, 1), (2, 2), (8, 8), (16, 8)])
+def test_a_dense_model_by_hand(tp: int, kv_ways: int) -> None:
+    layer = NORMS + HEADS_OUT / tp + KEYS_VALUES / kv_ways + MLP / tp
+    found = weights_for(made(LLAMA_8B), tp=tp)
+    assert found.parts == {
+        "embedding": VOCABULARY // tp,
+        "attention": 32 * (HEADS_OUT / tp + KEYS_VALUES / kv_ways),
+        "mlp": 32 * MLP / tp,
+        "norm_other": 32 * NORMS + 4096 * 2,
+        "lm_head": VOCABULARY // tp,
+        "buffers": ANGLES,
+    }
+    assert found.bytes == 2 * VOCABULARY / tp + 32 * layer + 4096 * 2 + ANGLES
+    assert found.bytes_by_rank == (found.bytes,)
+    assert (found.source, found.relative_error, found.after_loading, found.warnings) == ("config", 0.01, 0, ())
+
+
+def test_pipeline_stages_by_hand() -> None:
+    layer = NORMS + HEADS_OUT + KEYS_VALUES + MLP
+    found = weights_for(made(LLAMA_8B), tp=1, pp=3)
+    assert found.bytes_by_rank == (
+        11 * layer + VOCABULARY + ANGLES,
+        11 * layer + ANGLES,
+        10 * layer + VOCABULARY + 4096 * 2 + ANGLES,
+    )
+    # the first is the fullest
+    assert found.bytes == found.bytes_by_rank[0]
+    assert "lm_head" not in found.parts
+
+
+def test_a_vocabulary_is_padded_to_64_rows_before_it_is_split() -> None:
+    odd = made(LLAMA_8B, vocab_size=1000)
+    assert weights_for(odd, tp=4).parts["embedding"] == 1024 // 4 * 4096 * 2
+    assert padded_vocabulary(1000) == 1024
+    assert padded_vocabulary(1024) == 1024
+
+
+@pytest.mark.parametrize(("dtype", "bytes_each"), [("auto", 2), ("float16", 2), ("bfloat16", 2), ("float32", 4)])
+def test_precision(dtype: str, bytes_each: int) -> None:
+    found = weights_for(made(LLAMA_8B), tp=1, dtype=dtype)
+    assert found.parts["mlp"] == 32 * MLP // 2 * bytes_each
+    assert found.parts["buffers"] == ANGLES, "angles keep their own precision"
+
+
+def test_room_for_adapters_by_hand() -> None:
+    """Two thin matrices beside each linear one: the side that is split is split."""
+    plain, with_room = (
+        weights_for(made(LLAMA_8B), tp=2),
+        weights_for(made(LLAMA_8B), tp=2, max_loras=3, max_lora_rank=8),
+    )
+    heads, kv, inner = 4096, 1024, 14336
+    sides = (4096 + heads / 2) + 2 * (4096 + kv / 2) + (heads / 2 + 4096) + 2 * (4096 + inner / 2) + (inner / 2 + 4096)
+    assert with_room.parts["adapters"] == 32 * sides * 3 * 8 * 2
+    assert with_room.bytes - plain.bytes == with_room.parts["adapters"]
+    one_stage = weights_for(made(LLAMA_8B), tp=2, pp=2, max_loras=3, max_lora_rank=8)
+    assert one_stage.parts["adapters"] == 16 * sides * 3 * 8 * 2
+    assert "adapters" not in plain.parts
+
+
+def test_layers_that_draft_are_on_the_last_stage() -> None:
+    plain, two = weights_for(made(LLAMA_8B), tp=1, pp=2), weights_for(made(LLAMA_8B), tp=1, pp=2, draft_layers=2)
+    layer = NORMS + HEADS_OUT + KEYS_VALUES + MLP
+    draft = 2 * (layer + (2 * 4096 + 3) * 4096 * 2)
+    assert two.bytes_by_rank == (plain.bytes_by_rank[0], plain.bytes_by_rank[1] + draft)
+    assert two.parts["draft"] == draft
+
+
+def test_experts_in_blackwells_kernels_are_padded() -> None:
+    """gpt-oss: 2880 wide, padded to 2944 inside and 3072 outside but for Hopper; 36 layers of 128 experts with small biases."""
+    metadata = load_model_metadata("openai/gpt-oss-120b")
+    stored = 17 / 32
+
+    def experts(width: int, hidden: int) -> float:
+        return 36 * 128 * 3 * width * hidden * stored
+
+    for capability, tp, width, hidden in (
+        ((9, 0), 1, 2880, 2880),
+        ((9, 0), 2, 1472, 2880),
+        ((9, 0), 8, 384, 2880),
+        ((10, 0), 1, 2944, 3072),
+        ((10, 0), 2, 1536, 3072),
+        ((8, 0), 4, 768, 3072),
+    ):
+        found = weights_for(metadata, tp=tp, compute_capability=capability, vllm_version="0.33.0")
+        assert found.parts["experts"] == pytest.approx(experts(width, hidden), rel=0.002)
+        # what Hopper's kernel adds when it lays them out
+        share = 0.011 if capability == (9, 0) else 0.0
+        assert found.after_loading == pytest.approx(share * found.parts["experts"], abs=1)
+    unknown = weights_for(metadata, tp=1, compute_capability=None, vllm_version="0.33.0")
+    assert unknown == weights_for(metadata, tp=1, compute_capability=(9, 0), vllm_version="0.33.0")
+    old = weights_for(metadata, tp=1, compute_capability=(9, 0), vllm_version="0.19.0")
+    assert old.parts["experts"] == pytest.approx(experts(2880, 3072), rel=0.002)
+    assert old.after_loading == 0
+
+
+@pytest.mark.parametrize(
+    ("source", "error"),
+    [("tensor headers", 0.004), ("config", 0.01), ("catalogue", 0.01), ("parameter count", 0.1), ("rumour", 0.01)],
+)
+def test_the_band_is_that_of_the_source(source: str, error: float) -> None:
+    metadata = metadata_from_config(LLAMA_8B, model_id="m", source=source)
+    assert weights_for(metadata, tp=1).relative_error == error
+
+
+def headed(scale: float, **changed: Any) -> ModelMetadata:
+    """Llama 8B whose checkpoint holds `scale` times what its config implies."""
+    rows = int(scale * (2 * VOCABULARY + 32 * (NORMS + HEADS_OUT + KEYS_VALUES + MLP) + 4096 * 2) / 4096 / 2)
+    return metadata_from_config(
+        LLAMA_8B | changed,
+        model_id="m",
+        source="tensor headers",
+        headers={"model.layers.0.all": ("BF16", (rows, 4096))},
+    )
+
+
+def test_tensors_that_say_otherwise_scale_all_but_what_is_made() -> None:
+    implied = weights_for(made(LLAMA_8B), tp=2, pp=2, max_loras=1, max_lora_rank=8)
+    made_here = implied.parts["buffers"] + implied.parts["adapters"]
+    found = weights_for(headed(1.5), tp=2, pp=2, max_loras=1, max_lora_rank=8)
+    assert found.bytes == pytest.approx((implied.bytes - made_here) * 1.5 + made_here, rel=1e-6)
+    assert found.parts["mlp"] == pytest.approx(1.5 * implied.parts["mlp"], rel=1e-6)
+    assert (found.parts["buffers"], found.parts["adapters"]) == (implied.parts["buffers"], implied.parts["adapters"])
+    assert found.bytes_by_rank == pytest.approx(
+        [(size - made_here) * 1.5 + made_here for size in implied.bytes_by_rank], rel=1e-6
+    )
+    assert found.relative_error == 0.02
+    (line,) = found.warnings
+    assert line == (
+        "the checkpoint's tensors take 22.44 GiB where its config implies 14.96; the plan follows the tensors"
+    )
+
+
+@pytest.mark.parametrize(("scale", "kept"), [(1.0, True), (1.009, True), (0.991, True), (1.011, False), (0.98, False)])
+def test_a_config_is_believed_to_one_part_in_a_hundred(scale: float, kept: bool) -> None:
+    found = weights_for(headed(scale), tp=1)
+    assert (found.relative_error == 0.004) == kept
+    assert (found.warnings == ()) == kept
+    # a method that is asked for changes the bytes, whatever the tensors say
+    assert weights_for(headed(1.5), tp=1, quantization="fp8_per_tensor").relative_error == 0.004
+
+
+def test_gguf_says_its_bits_by_its_tensors_alone() -> None:
+    found = weights_for(headed(0.3, quantization_config={"quant_method": "gguf"}), tp=1)
+    assert found.relative_error == 0.02
+    assert found.warnings == ()
+
+
+def test_an_unknown_architecture_is_a_guess_in_words() -> None:
+    strange = {"architectures": ["StrangeForCausalLM"], "model_type": "strange"}
+    found = weights_for(made(LLAMA_8B, **strange), tp=1)
+    assert found.relative_error == 0.1
+    assert found.warnings == (
+        "StrangeForCausalLM is not known here; its layers are taken to be like Llama's, which the band of the weights "
+        "allows for",
+    )
+    unnamed = weights_for(made(LLAMA_8B, architectures=[], model_type="strange"), tp=1)
+    assert unnamed.warnings[0].startswith("strange is not known here; ")
+
+
+def test_deeper_vision_features_are_staged_for_every_token() -> None:
+    metadata = load_model_metadata("Qwen/Qwen3-VL-8B-Instruct")
+    levels = len(metadata.config["vision_config"]["deepstack_visual_indexes"])
+    few, many = (weights_for(metadata, tp=1, max_num_batched_tokens=tokens) for tokens in (1000, 3000))
+    assert many.bytes - few.bytes == levels * 2000 * metadata.hidden_size * 2
+    assert many.parts["buffers"] - few.parts["buffers"] == many.bytes - few.bytes
+    assert many.bytes_by_rank[0] - few.bytes_by_rank[0] == many.bytes - few.bytes
+
+
+def test_experts_over_data_parallel_ranks() -> None:
+    """128 experts of 768: slices over TP and DP together, or whole ones dealt out, the last rounded up."""
+    mixture, whole = made(QWEN3_30B_A3B), 48 * 128 * 3 * 768 * 2048 * 2
+    assert weights_for(mixture, tp=2, dp=3).parts["experts"] == whole // 6
+    five = weights_for(mixture, tp=1, dp=5, expert_parallel=True)
+    assert five.parts["experts"] == whole * 26 // 128
