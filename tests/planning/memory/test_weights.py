@@ -281,10 +281,10 @@ def test_experts_in_blackwells_kernels_are_padded() -> None:
         ((8, 0), 4, 768, 3072),
     ):
         found = weights_for(metadata, tp=tp, compute_capability=capability, vllm_version="0.33.0")
-        assert found.parts["experts"] == pytest.approx(experts(width, hidden), rel=0.002)
+        assert found.parts["experts"] == pytest.approx(experts(width, hidden), rel=0.005)
         # what Hopper's kernel adds when it lays them out
         share = 0.011 if capability == (9, 0) else 0.0
-        assert found.after_loading == pytest.approx(share * found.parts["experts"], rel=0.002)
+        assert found.after_loading == pytest.approx(share * found.parts["experts"], rel=0.006)
     unknown = weights_for(metadata, tp=1, compute_capability=None, vllm_version="0.33.0")
     assert unknown == weights_for(metadata, tp=1, compute_capability=(9, 0), vllm_version="0.33.0")
     old = weights_for(metadata, tp=1, compute_capability=(9, 0), vllm_version="0.19.0")
