@@ -14,7 +14,7 @@ from tests.planning.conftest import facts, request
 from tests.render.readers import compose_value, documents, run_bash, unit_settings, unit_words
 from wizard_tui.launch.deployment import artifact_names, deployment_files
 from wizard_tui.planning.planner import plan, run_plan
-from wizard_tui.render import ARTIFACTS
+from wizard_tui.render.registry import ARTIFACTS
 from wizard_tui.schemas.inputs import PlanRequest
 from wizard_tui.schemas.outputs import PlanResponse
 from wizard_tui.schemas.profile import parse_profile

@@ -11,8 +11,8 @@ import pytest
 
 from tests.render.readers import documents
 from tests.render.samples import a_config
-from wizard_tui.render import ARTIFACTS
 from wizard_tui.render.kustomize import render_kustomization
+from wizard_tui.render.registry import ARTIFACTS
 
 
 def test_the_secret_is_made_from_a_file_that_is_not_written() -> None:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 
 from tests.render.samples import a_config, named, on_two_nodes
-from wizard_tui.render import ARTIFACTS
 from wizard_tui.render.readme import render_readme
+from wizard_tui.render.registry import ARTIFACTS
 from wizard_tui.schemas.outputs import VLLMConfig
 
 SEVERAL = on_two_nodes(a_config(deployment={"api_key_env": "KEY"}))

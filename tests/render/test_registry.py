@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 
 from tests.render.samples import IMAGE, a_config, named, on_two_nodes
-from wizard_tui.render import ARTIFACTS, Artifact, render_artifacts
+from wizard_tui.render import render_artifacts
+from wizard_tui.render.registry import ARTIFACTS, Artifact
 from wizard_tui.schemas.outputs import VLLMConfig
 
 CONFIGS = {

@@ -10,7 +10,7 @@ from textual.widgets import Input
 
 from tests.tui.conftest import opened, settled, text_of, typed, until
 from wizard_tui.hardware.catalog import get_gpu_by_name
-from wizard_tui.render import ARTIFACTS
+from wizard_tui.render.registry import ARTIFACTS
 from wizard_tui.tui.app import WizardApp
 from wizard_tui.tui.fields import ORDER, all_fields
 from wizard_tui.tui.messages import Replan

@@ -9,12 +9,11 @@ import sys
 OK, PROBLEM, USAGE = 0, 1, 2
 INTERRUPTED = 130
 PROGRAM = "vllm-wizard-tui"
-NEW_OBJECTS = 50_000
-"""A start makes many objects and no garbage; to look for it as often as usual takes a twentieth of the time."""
 
 
 def main() -> None:
     """Run the command line; what the user can put right is one sentence on stderr and exit code 2."""
+    gc.disable()  # what a start makes, stays: to look for garbage among it takes a twentieth of its time
     if "_ARGCOMPLETE" in os.environ:
         _complete()
     sys.exit(run(sys.argv[1:]))
@@ -26,9 +25,9 @@ def run(arguments: list[str]) -> int:
         # the usual start: what reads a command line would cost a twentieth of it
         from wizard_tui.tui.app import run as run_wizard
 
+        gc.enable()
         run_wizard()
         return OK
-    gc.set_threshold(NEW_OBJECTS)
     from wizard_tui.cli.commands import ROOT
     from wizard_tui.cli.parser import UsageError, parsed
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from argparse import Namespace
@@ -43,6 +44,7 @@ def wizard(found: Namespace) -> int:
         raise UsageError("the wizard draws on a terminal, which this is not; use --plain, or plan (see --help)")
     from wizard_tui.tui.app import run
 
+    gc.enable()
     run(profile=profile, fresh=found.fresh, mouse=found.mouse)
     return OK
 
@@ -87,6 +89,7 @@ def plan(found: Namespace) -> int:
 
         if not question.nothing:
             raise UsageError("--batch takes its requests from the file alone; leave the other options out")
+        gc.enable()
         return plan_lines(Path(found.batch))
     request, response = _planned(question.profile())
     if found.json:
@@ -159,6 +162,7 @@ def launch(found: Namespace) -> int:
     """
     from wizard_tui.cli.servers import launch as start
 
+    gc.enable()
     return start(asked(found), found.way, detach=found.detach, force=found.force, load=found.load, show_log=found.log)
 
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 import shlex
 from argparse import BooleanOptionalAction, Namespace
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 from pydantic import ValidationError
 
@@ -61,8 +60,7 @@ def words_of(patch: Mapping[str, Mapping[str, Any]]) -> str:
     return " ".join(words)
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(NamedTuple):
     """What the options and the profile file say, before it is validated."""
 
     values: Mapping[str, Any]

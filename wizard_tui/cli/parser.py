@@ -50,8 +50,8 @@ class Parser(argparse.ArgumentParser):
         self._under[heading].add_argument(*names, help=help.replace("%", "%%"), **more).completer = completer
         self.names += names
 
-    def fill(self) -> None:
-        """Add what the command takes, and the parsers of the commands below it, which stay empty."""
+    def fill(self, words: Sequence[str] | None = None) -> None:
+        """Add what the command takes, and the parsers of those commands below it that are among the words."""
         command, self._command = self._command, None
         if command is None:
             return
@@ -65,12 +65,13 @@ class Parser(argparse.ArgumentParser):
         self.set_defaults(work=command.work, parser=self)
         if command.commands:
             below = self.add_subparsers(help=argparse.SUPPRESS, metavar="", parser_class=Parser)
-            for name, further in command.commands.items():
+            named = [item for item in command.commands.items() if words is None or item[0] in words]
+            for name, further in named:
                 below.add_parser(name, command=further, prog=f"{self.prog} {name}")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As argparse does."""
-        self.fill()
+        self.fill(args)
         return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:

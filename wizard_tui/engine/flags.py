@@ -10,10 +10,9 @@ import difflib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from wizard_tui.tables import read_table
 
@@ -24,8 +23,7 @@ _NONCHARACTERS = "\ufdd0-\ufdef" + "".join(
 _NOT_TEXT = re.compile(f"[\0\ud800-\udfff{_NONCHARACTERS}]")
 
 
-@dataclass(frozen=True)
-class Flag:
+class Flag(NamedTuple):
     """One option of `vllm serve`.
 
     `kind` is `str`, `int`, `float`, `json`, `list` (several values), `bool` (has a negative form) or `switch` (has
@@ -133,7 +131,7 @@ def _flags_of(version: tuple[int, ...]) -> Mapping[str, Flag]:
             continue
         flag = Flag(**{**row, "name": name, "choices": tuple(row.get("choices", ()))})
         if flag.kind == "bool" and not pairs:  # before, argparse.BooleanOptionalAction made the negative form
-            flag = Flag(**{**vars(flag), "off": f"--no-{name[2:]}"})
+            flag = flag._replace(off=f"--no-{name[2:]}")
         flags[flag.dest] = flag
     return MappingProxyType(flags)
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from wizard_tui.engine.flags import release
 from wizard_tui.tables import read_table
@@ -26,18 +26,18 @@ class ParserChoice:
     chat_template: str | None = None
 
 
-@dataclass(frozen=True)
-class _Family:
+class _Family(NamedTuple):
     choice: ParserChoice
-    name: re.Pattern[str] | None
+    name: str | None
     types: frozenset[str]
 
     def matches(self, name: str, model_type: str) -> bool:
-        return (self.name is None or self.name.search(name) is not None) and (
-            not self.types or model_type in self.types
-        )
+        if self.types and model_type not in self.types:
+            return False
+        return self.name is None or re.search(self.name, name) is not None
 
 
+@lru_cache(maxsize=256)
 def parsers_for(model_id: str, model_type: str, vllm_version: str | None = None) -> ParserChoice | None:
     """The parsers for a model by its name (or path) and the `model_type` of its config.json; None for a family unknown.
 
@@ -82,6 +82,6 @@ def _family(row: dict[str, Any]) -> _Family:
     name, types = row.pop("name", None), row.pop("types", ())
     return _Family(
         choice=ParserChoice(family=row.pop("title"), **row),
-        name=re.compile(name) if name else None,
+        name=name,
         types=frozenset(types),
     )

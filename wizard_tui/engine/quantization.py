@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from wizard_tui.tables import read_table
 
 
-@dataclass(frozen=True)
-class Method:
+class Method(NamedTuple):
     """One name that `--quantization` takes; the fields are explained in quantization.toml."""
 
     name: str

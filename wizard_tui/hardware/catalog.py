@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from functools import cache
-from typing import Any
+from dataclasses import replace
+from functools import cache, lru_cache
+from typing import Any, NamedTuple
 
 from wizard_tui.hardware.gpu import GPU
 from wizard_tui.tables import read_table
@@ -15,14 +15,14 @@ MIB = 1 << 20
 GIB = 1 << 30
 
 _NOISE = re.compile("nvidia|amd|intel|geforce|instinct|tesla|rtx|generation|tensorcore|graphics|gpu")
+_SEPARATORS = re.compile(r"[^a-z0-9+]")
 _SIZE = re.compile(r"(?<![a-z0-9.])(\d+) ?gi?b?(?![a-z0-9])")
 _MEMORY_TYPE = re.compile(r"\b(?:lp)?(?:hbm|g?ddr)\d?[ex]?\b")
 _MIG = re.compile(r"(?:\bmig )?\b(\d)g\.(\d+)gb\b")
 _LONGEST_NAME = 100
 
 
-@dataclass(frozen=True)
-class CatalogueEntry:
+class CatalogueEntry(NamedTuple):
     """A GPU with what tells it from its neighbours in the table.
 
     `marketed_gb` is the size on the box, `driver_bytes` what nvidia-smi shows as total, `mig` the bytes of each MIG
@@ -167,11 +167,13 @@ def _plain(text: str) -> str:
     return text.lower().replace("_", " ")
 
 
+@lru_cache(maxsize=2048)
 def _key(text: str) -> str:
     """A name without case, separators and the words that tell no GPU from another."""
-    return _NOISE.sub("", re.sub(r"[^a-z0-9+]", "", text.lower()))
+    return _NOISE.sub("", _SEPARATORS.sub("", text.lower()))
 
 
+@lru_cache(maxsize=2048)
 def _base(text: str) -> str:
     """The key of a name without its memory size and memory type."""
     return _key(_MEMORY_TYPE.sub(" ", _SIZE.sub(" ", _plain(text))))

@@ -10,11 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import median
-from typing import Literal
-
-from platformdirs import user_state_path
-from pydantic import TypeAdapter
+from typing import Literal, NamedTuple
 
 from wizard_tui.files import replace_file
 
@@ -36,11 +32,7 @@ class Observation:
     at: str
 
 
-_FILE = TypeAdapter(dict[Literal["observed"], tuple[Observation, ...]])
-
-
-@dataclass(frozen=True)
-class Correction:
+class Correction(NamedTuple):
     """What is added to the memory beside the KV cache, and how many starts say so; none: 0 and 0."""
 
     more_bytes: int = 0
@@ -54,23 +46,34 @@ def correction(observed: Sequence[Observation], gpu: str, vllm_version: str, mod
     same = [one for one in here if (one.model, one.layout) == (model, layout)]
     if same:
         return Correction(max(same, key=lambda one: one.at).more_bytes, len(same))
+    from statistics import median
+
     newest = {one.model: one for one in sorted(here, key=lambda one: one.at)}
     if len(newest) < OTHER_MODELS:
         return Correction()
     return Correction(round(median(one.more_bytes for one in newest.values())), len(newest))
 
 
+def _read(data: bytes) -> tuple[Observation, ...]:
+    # loaded when there is a file: most plans are for no GPU of this machine
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(dict[Literal["observed"], tuple[Observation, ...]]).validate_json(data)["observed"]
+
+
 class Observations:
     """The file of what was observed, or another one."""
 
     def __init__(self, path: Path | None = None) -> None:
+        from platformdirs import user_state_path
+
         self.path = path or user_state_path("vllm-wizard-tui") / "observed.json"
 
     def all(self) -> tuple[Observation, ...]:
         """Everything observed; nothing where the file is missing or is none of ours."""
         with suppress(OSError, ValueError):
             if self.path.is_file() and self.path.stat().st_size <= LIMIT_BYTES:
-                return _FILE.validate_json(self.path.read_bytes())["observed"]
+                return _read(self.path.read_bytes())
         return ()
 
     def add(self, observation: Observation) -> None:

@@ -6,9 +6,9 @@ import difflib
 from collections.abc import Sequence
 
 from wizard_tui.launch.writer import OutputFile
-from wizard_tui.render import ARTIFACTS
 from wizard_tui.render.profile import render_profile
 from wizard_tui.render.readme import render_readme
+from wizard_tui.render.registry import ARTIFACTS
 from wizard_tui.schemas.inputs import PlanRequest
 from wizard_tui.schemas.outputs import PlanResponse, VLLMConfig
 from wizard_tui.schemas.profile import OutputsInput

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from wizard_tui.models.config_shapes import shown
 from wizard_tui.models.metadata import ModelMetadata
@@ -32,8 +32,7 @@ class AttentionCache:
     dtype: str | None = None
 
 
-@dataclass(frozen=True)
-class StateTensor:
+class StateTensor(NamedTuple):
     """A recurrent state of `rows` x `columns`; tensor parallel splits the rows.
 
     `groups` x `group_rows` further rows belong to groups, which are repeated where tensor parallel does not divide

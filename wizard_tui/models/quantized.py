@@ -6,17 +6,15 @@ import fnmatch
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 from wizard_tui.models.config_keys import quantization_config
 from wizard_tui.models.config_shapes import shown
 from wizard_tui.models.metadata import ModelMetadata
 
 
-@dataclass(frozen=True)
-class Format:
+class Format(NamedTuple):
     """Storage of a quantised matrix: `bits` a weight, and a scale of `scale_bytes` for every `group` of a row (0: for
     the whole row, with `per_tensor` for the whole matrix) or for every tile of `block` x `block`; `zeros` of the same
     number of bits beside every scale."""

@@ -6,9 +6,9 @@ Layers that hold the same are one `Layer` with the numbers of those layers, so t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from wizard_tui.models import feed_forward, mixers, towers
 from wizard_tui.models.metadata import ModelMetadata
@@ -16,16 +16,14 @@ from wizard_tui.models.shapes import Tensor
 from wizard_tui.tables import read_table
 
 
-@dataclass(frozen=True)
-class Layer:
+class Layer(NamedTuple):
     """The tensors of decoder layers that are alike, and the numbers of those layers."""
 
     numbers: tuple[int, ...]
     tensors: tuple[Tensor, ...]
 
 
-@dataclass(frozen=True)
-class Inventory:
+class Inventory(NamedTuple):
     """Everything that is loaded: what stands before the layers, the layers, and what stands after them.
 
     `tied` says that the output layer is the embedding; `towers` are vision or audio encoders with their projectors.

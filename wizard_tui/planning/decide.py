@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
+from typing import NamedTuple
 
 from wizard_tui.engine import speculation
 from wizard_tui.engine.defaults import default_batch_limits
@@ -29,8 +30,7 @@ PERFORMANCE_MODES = {"balanced": "balanced", "latency": "interactivity", "throug
 PERFORMANCE_MODES_SINCE = (0, 18, 0)
 
 
-@dataclass(frozen=True)
-class Decision:
+class Decision(NamedTuple):
     """What was decided, what it costs, and what kept it from being better. `missed` names the goals that it does not
     keep at the planned concurrency: `ttft`, `tpot`."""
 

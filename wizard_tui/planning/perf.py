@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from wizard_tui.hardware.gpu import GPU
 from wizard_tui.planning.roofline import Load, Point, Roofline, Traffic, constants, roofline_of
@@ -16,8 +16,7 @@ ACCEPTED = 0.85
 (arXiv 2412.19437, 5.4.3)."""
 
 
-@dataclass(frozen=True)
-class Measured:
+class Measured(NamedTuple):
     """What a run of the user's own server showed, as `vllm bench serve` prints it; None: not measured.
 
     The run's lengths and concurrency may differ from those that are planned for.
@@ -86,8 +85,7 @@ class Forecast:
         return "kv cache" if self.traffic.room < self.traffic.max_num_seqs else "max_num_seqs"
 
 
-@dataclass(frozen=True)
-class Correction:
+class Correction(NamedTuple):
     """Factors on the roofline's figures."""
 
     toks_per_s: float = 1.0

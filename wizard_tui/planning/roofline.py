@@ -17,7 +17,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from wizard_tui.engine.versions import release_of
 from wizard_tui.hardware.catalog import get_gpu_by_name
@@ -85,8 +85,7 @@ class Traffic:
         return max(1.0, min(self.max_num_seqs, self.kv_tokens / held))
 
 
-@dataclass(frozen=True)
-class Point:
+class Point(NamedTuple):
     """Median figures at one concurrency; rates are of all replicas together."""
 
     decode_toks_per_s: float

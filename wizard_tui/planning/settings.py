@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(NamedTuple):
     """How the model is spread over GPUs: tensor, pipeline, data and expert parallel."""
 
     tp: int = 1

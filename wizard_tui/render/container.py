@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import re
-from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 from wizard_tui.schemas.outputs import VLLMConfig
 
@@ -28,8 +28,7 @@ _UNKNOWN_DOWNLOAD_S = 2700
 _NAME_LENGTH = 40
 
 
-@dataclass(frozen=True)
-class Mount:
+class Mount(NamedTuple):
     """A path of the machine, read-only at a path inside the container."""
 
     name: str

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal
 
@@ -23,7 +22,7 @@ from wizard_tui.render.serve import render_serve_command
 from wizard_tui.render.shell import SCRIPT_HEAD
 from wizard_tui.render.slurm import render_slurm_script
 from wizard_tui.render.systemd import render_systemd_unit
-from wizard_tui.schemas.outputs import Artifacts, VLLMConfig
+from wizard_tui.schemas.outputs import VLLMConfig
 
 
 @dataclass(frozen=True)
@@ -71,22 +70,3 @@ _ALL = (
 )
 
 ARTIFACTS: Mapping[str, Artifact] = MappingProxyType({artifact.name: artifact for artifact in _ALL})
-
-
-def render_artifacts(config: VLLMConfig) -> Artifacts:
-    """The four artifacts of a plan response. Raises ValueError for a flag the planned vLLM does not have.
-
-    Most changes of a request leave the flags as they are, so what was rendered of them is kept.
-    """
-    return _rendered(config.model_dump_json(exclude={"explanations"}))
-
-
-@lru_cache(maxsize=64)
-def _rendered(flags: str) -> Artifacts:
-    config = VLLMConfig.model_validate_json(flags)
-    return Artifacts(
-        serve_command=render_serve_command(config),
-        docker_command=render_docker_command(config),
-        docker_compose=render_docker_compose(config),
-        k8s_values=render_k8s_values(config),
-    )

@@ -14,7 +14,7 @@ Range = tuple[float, float]
 class Result(BaseModel):
     """A frozen part of the response."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, protected_namespaces=())
 
 
 class Suggestion(Result):

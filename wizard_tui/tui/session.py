@@ -256,14 +256,14 @@ class Session:
 
     def artifact_names(self) -> tuple[str, ...]:
         """What can be written down of the plan on screen."""
-        from wizard_tui.render import ARTIFACTS
+        from wizard_tui.render.registry import ARTIFACTS
 
         response = self.response
         return () if response is None else tuple(n for n, made in ARTIFACTS.items() if made.fits(response.config))
 
     def artifact_text(self, name: str) -> str:
         """One artifact of the plan on screen; empty before there is one."""
-        from wizard_tui.render import ARTIFACTS
+        from wizard_tui.render.registry import ARTIFACTS
 
         return "" if self.response is None else ARTIFACTS[name].render(self.response.config)
 

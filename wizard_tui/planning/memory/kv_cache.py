@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from wizard_tui.planning.memory.kv_groups import Group
 from wizard_tui.planning.memory.kv_specs import (
@@ -21,8 +21,7 @@ from wizard_tui.planning.memory.kv_specs import (
 )
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(NamedTuple):
     """What bounds a request's blocks besides its length.
 
     `max_in_flight_tokens` are tokens scheduled and not yet settled, `dcp` is the decode context parallel size,
@@ -37,8 +36,7 @@ class Limits:
     extra_retained_tokens: int = 0
 
 
-@dataclass(frozen=True)
-class Demand:
+class Demand(NamedTuple):
     """Blocks one request takes from a group: `ceil(min(ceil(length / shards), cap) / block_size) + extra`."""
 
     block_size: int
@@ -75,8 +73,7 @@ def demand_of(spec: LayerSpec, limits: Limits) -> Demand:
     return Demand(1, cap=0, extra=1)
 
 
-@dataclass(frozen=True)
-class BlockPool:
+class BlockPool(NamedTuple):
     """Blocks of one size that all groups draw from.
 
     `demands` holds, for every different kind of group, how many groups there are and the demands of their layers; a

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from wizard_tui.planning.memory.kv_specs import (
     GROWS_WITH_LENGTH,
@@ -26,8 +27,7 @@ Specs = Mapping[int, LayerSpec]
 """Layer -> spec, in the order in which the model registers its layers."""
 
 
-@dataclass(frozen=True)
-class Group:
+class Group(NamedTuple):
     """Layers that share one block table, with the spec of each.
 
     `packed` marks a group whose pages may differ in size; vLLM calls its spec UniformTypeKVCacheSpecs.

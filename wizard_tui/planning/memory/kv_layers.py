@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 from wizard_tui.engine.versions import NEWEST, VersionRules, rules_for
 from wizard_tui.models.layers import LayerCache, attention_layers
@@ -27,8 +28,7 @@ class KVGroup:
     page_size_bytes: int
 
 
-@dataclass(frozen=True)
-class KVCache:
+class KVCache(NamedTuple):
     """What so many bytes hold at one max_model_len, in vLLM's own figures; sizes are bytes.
 
     `tokens` is "GPU KV cache size", `max_concurrency` "Maximum concurrency". `admitted` says that vLLM starts: one
@@ -49,8 +49,7 @@ class KVCache:
     state_blocks: int | None = None
 
 
-@dataclass(frozen=True)
-class KVLayout:
+class KVLayout(NamedTuple):
     """The cache of one GPU, ready for any length and any number of bytes. Get one from `kv_layout`."""
 
     pool: BlockPool

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from wizard_tui.engine.kv_cache import (
     PLAIN,
@@ -33,8 +34,7 @@ _KINDS = {
 }
 
 
-@dataclass(frozen=True)
-class CacheSettings:
+class CacheSettings(NamedTuple):
     """What of a deployment shapes the cache of one GPU."""
 
     compute_capability: tuple[int, int] | None
@@ -52,8 +52,7 @@ class CacheSettings:
         return self.compute_capability[0] if self.compute_capability else None
 
 
-@dataclass(frozen=True)
-class Shards:
+class Shards(NamedTuple):
     """The specs of one GPU in the order of the model's caches."""
 
     specs: tuple[LayerSpec, ...]

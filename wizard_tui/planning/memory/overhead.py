@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from wizard_tui.engine.versions import NEWEST, release_of, rules_for
 from wizard_tui.hardware.gpu import GPU
@@ -55,8 +55,7 @@ class Overhead:
         return self.activation_peak + self.non_torch + self.budgeted_graphs
 
 
-@dataclass(frozen=True)
-class Capture:
+class Capture(NamedTuple):
     """For which batches graphs are made: up to `largest` where it is set, with `tokens_each` tokens of every request in
     a step, and for every small batch when `interactive`."""
 
@@ -65,8 +64,7 @@ class Capture:
     interactive: bool = False
 
 
-@dataclass(frozen=True)
-class _Run:
+class _Run(NamedTuple):
     """The sizes that one profile run works with."""
 
     metadata: ModelMetadata

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from wizard_tui.hardware.gpu import GPU
 from wizard_tui.planning.memory.kv_layers import KVCache
@@ -10,8 +10,7 @@ from wizard_tui.planning.memory.overhead import Overhead
 from wizard_tui.schemas.numbers import gib
 
 
-@dataclass(frozen=True)
-class StartFailure:
+class StartFailure(NamedTuple):
     """A start that fails: which check (`free`, `weights`, `cache`, `length`), our sentence, and the bytes missing."""
 
     kind: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 from wizard_tui.engine.versions import rules_for
 from wizard_tui.models import rotary
@@ -58,8 +59,7 @@ class Weights:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class _Split:
+class _Split(NamedTuple):
     tp: int
     experts: int
     whole_experts: bool
@@ -69,8 +69,7 @@ class _Split:
     mxfp4_layout_share: float
 
 
-@dataclass(frozen=True)
-class _Alike:
+class _Alike(NamedTuple):
     """Layers of the same tensors in the same formats."""
 
     numbers: tuple[int, ...]
