@@ -78,7 +78,8 @@ async def test_from_start_to_stop(stand_in: Callable[..., None], port: int, size
         await settled(pilot)
         assert f"http://127.0.0.1:{port}" in text_of(pilot, "#launch-head")
         facts = text_of(pilot, "#launch-lines")
-        assert "[x] ready" in facts
+        stages = text_of(pilot, "#launch-stages")
+        assert "[x] ready" in stages if size[0] > 110 else "every stage is done" in stages
         assert "GPU KV cache size" in facts
         assert "w0 w1" in facts
         assert [row.name for row in launcher(pilot).answer_rows] == ["TTFT", "Output of one user"]

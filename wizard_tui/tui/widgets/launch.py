@@ -18,7 +18,7 @@ from wizard_tui.launch.watch import ENDED
 from wizard_tui.tui.messages import Replan
 from wizard_tui.tui.session import Session
 from wizard_tui.tui.widgets.entry import Entry
-from wizard_tui.tui.widgets.launch_lines import facts, keys_line, state_line
+from wizard_tui.tui.widgets.launch_lines import TABLE_COLUMNS, facts, keys_line, stage_lines, state_line
 from wizard_tui.tui.widgets.line_view import Line, LineView, shown
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 LOOK_EVERY_S = 0.5
 LOG_LINES = 5000
+STAGE_COLUMNS = 40
+"""As styles/launch.tcss has it: where both fit, the stages stand beside the figures."""
 
 
 class LaunchView(Vertical, can_focus=True):
@@ -43,6 +45,8 @@ class LaunchView(Vertical, can_focus=True):
         Binding("u", "forget", "plan without what starts here have shown"),
         Binding("p", "cure", "apply the change that cures a failure"),
         Binding("f", "follow", "follow the log"),
+        Binding("up", "scroll_facts(-1)", "scroll up", show=False),
+        Binding("down", "scroll_facts(1)", "scroll down", show=False),
         Binding("slash", "search", "search the log", key_display="/"),
         Binding("n", "next_hit", "next hit"),
     ]
@@ -56,15 +60,16 @@ class LaunchView(Vertical, can_focus=True):
         self._hit = -1
 
     def compose(self) -> ComposeResult:
-        """State and keys above, facts left, the log right."""
+        """State and keys, what is known, and beneath it the log at full width."""
         yield LineView(id="launch-head")
-        with Horizontal(id="launch-body"):
-            with VerticalScroll(id="launch-left", can_focus=False):
+        with VerticalScroll(id="launch-facts", can_focus=False):
+            with Horizontal(id="launch-columns"):
+                yield LineView(id="launch-stages")
                 yield LineView(id="launch-lines")
-                yield Sparkline([], id="launch-rate")
-            with Vertical(id="launch-right"):
-                yield Entry("", id="launch-search", placeholder="search the log, Enter")
-                yield Log(id="launch-log", max_lines=LOG_LINES, highlight=False)
+            yield Sparkline([], id="launch-rate")
+        with Vertical(id="launch-output"):
+            yield Entry("", id="launch-search", placeholder="search the log, Enter")
+            yield Log(id="launch-log", max_lines=LOG_LINES, highlight=False)
 
     def on_mount(self) -> None:
         """Nothing is asked before the step is visited."""
@@ -146,6 +151,10 @@ class LaunchView(Vertical, can_focus=True):
         """Back to the end of the log."""
         self._log.auto_scroll = True
         self._log.scroll_end(animate=False)
+
+    def action_scroll_facts(self, rows: int) -> None:
+        """Show what is above or below on a small screen."""
+        self.query_one("#launch-facts").scroll_relative(y=rows, animate=False)
 
     def action_search(self) -> None:
         """Ask what to search for."""
@@ -298,8 +307,12 @@ class LaunchView(Vertical, can_focus=True):
         head.append((("", ""),) if not launcher.problem else ((f"! {launcher.problem}", "warn"),))
         head.append(keys_line(launcher, forced=self._forced))
         place.show(head)
-        columns = max(30, self.query_one("#launch-left").size.width - 2)
-        self.query_one("#launch-lines", LineView).show(facts(launcher, self.session, columns))
+        served = launcher.watch is not None
+        columns = self.size.width - 2
+        beside = served and columns > STAGE_COLUMNS + TABLE_COLUMNS
+        self.query_one("#launch-stages", LineView).show(stage_lines(launcher, brief=not beside))
+        columns -= STAGE_COLUMNS if beside else 0
+        self.query_one("#launch-lines", LineView).show(facts(launcher, self.session, max(30, columns)))
 
 
 class _Busy:

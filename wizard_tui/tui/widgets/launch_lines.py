@@ -18,6 +18,9 @@ NUMBER = 10
 FIGURES = 2 * NUMBER + 20
 """Columns of a table's figures: two numbers, unit, difference and verdict."""
 
+TABLE_COLUMNS = FIGURES + 25
+"""With the longest name of a figure."""
+
 _MARKS = {"ok": ("ok  ", "good"), "warn": ("warn", "warn"), "bad": ("BAD ", "bad")}
 _STAGE_MARKS = {"done": ("[x]", "good"), "now": ("[>]", "accent"), "later": ("[ ]", "dim")}
 
@@ -25,25 +28,38 @@ VerdictWith = Callable[[Mapping[str, Mapping[str, Any]]], str]
 
 
 def facts(launcher: Launcher, session: Session, columns: int) -> list[Line]:
-    """What is known of the machine or, when there is one, of the server."""
+    """What is known of the machine or, when there is one, of the server: blocks with a blank line between them."""
     watch = launcher.watch
     if watch is None:
-        return [*_checks(launcher.checks, columns), *_learnt(session, columns)]
-    lines = _stages(watch)
-    if watch.state == ENDED:
-        lines += _ending(watch, columns, session.verdict_with)
-    if launcher.rows:
-        lines += _table("Memory", launcher.rows, "printed", columns)
-    lines += _learnt(session, columns)
-    if (answer := launcher.answer) is not None:
-        lines += _table("Smoke test", launcher.answer_rows, "measured", columns)
-        lines.extend(wrapped(answer.text.strip() or "(no text)", columns, style="dim", mark=("> ", "dim"), rows=3))
-    if launcher.points or launcher.result_rows:
-        lines += _table("Load run", launcher.result_rows, "measured", columns)
-    if launcher.points and launcher.result is None:
+        blocks = [_checks(launcher.checks, columns)]
+    else:
+        blocks = [
+            _ending(watch, columns, session.verdict_with) if watch.state == ENDED else [],
+            _table("Memory", launcher.rows, "printed", columns) if launcher.rows else [],
+            _answer(launcher, columns),
+            _load_run(launcher, columns),
+        ]
+    lines: list[Line] = []
+    for block in filter(None, [*blocks, _learnt(session, columns)]):
+        lines += [(("", ""),), *block] if lines else block
+    return lines
+
+
+def _answer(launcher: Launcher, columns: int) -> list[Line]:
+    if (answer := launcher.answer) is None:
+        return []
+    said = wrapped(answer.text.strip() or "(no text)", columns, style="dim", mark=("> ", "dim"), rows=3)
+    return [*_table("Smoke test", launcher.answer_rows, "measured", columns), *said]
+
+
+def _load_run(launcher: Launcher, columns: int) -> list[Line]:
+    if not (launcher.points or launcher.result_rows):
+        return []
+    lines = _table("Load run", launcher.result_rows, "measured", columns)
+    if launcher.result is None:
         last = launcher.points[-1]
         lines.append(((f"{last.done} done, {last.toks_per_s:,.0f} tok/s in the last seconds", ""),))
-    if launcher.result_rows:
+    else:
         lines.append((("m", "key"), (" plans with these figures", "dim")))
     return lines
 
@@ -73,7 +89,8 @@ def keys_line(launcher: Launcher, *, forced: bool) -> Line:
         keys += [("s", "start anyway" if forced else "start"), ("w", "way"), ("c", "check")]
         if launcher.watch is not None and (failure := launcher.watch.failure) is not None and failure.patch:
             keys += [("p", "cure")]
-    keys += [("/", "search"), ("f", "follow")]
+    if launcher.watch is not None:
+        keys += [("/", "search"), ("f", "follow")]
     spans = [span for key, word in keys for span in ((key, "key"), (f" {word}  ", ""))]
     return tuple(spans)
 
@@ -84,7 +101,7 @@ def _learnt(session: Session, columns: int) -> list[Line]:
     if decision is None or not (seen := decision.estimate.observed).starts:
         return []
     said = f" {seen.more_bytes / 2**30:+.2f} GiB in this plan by what {seen.starts} start(s) here showed; u forgets it"
-    return [(("", ""),), *wrapped(said, columns, style="dim", mark=("u", "key"), indent="  ")]
+    return wrapped(said, columns, style="dim", mark=("u", "key"), indent="  ")
 
 
 def _checks(checks: list[Check], columns: int) -> list[Line]:
@@ -101,9 +118,17 @@ def _checks(checks: list[Check], columns: int) -> list[Line]:
     return lines or [(("", ""),)]
 
 
-def _stages(watch: Watch) -> list[Line]:
+def stage_lines(launcher: Launcher, *, brief: bool) -> list[Line]:
+    """The stages of the start; in brief, those of a server that is ready in one line."""
+    watch = launcher.watch
+    if watch is None:
+        return []
+    stages = watch.stages()
+    if brief and watch.state == READY:
+        took = ", ".join(f"{stage.name} {stage.detail}" for stage in stages if stage.detail)
+        return [(("[x]", "good"), (" every stage is done", ""), (f": {took}" if took else "", "dim"))]
     lines: list[Line] = []
-    for stage in watch.stages():
+    for stage in stages:
         mark, style = _STAGE_MARKS[stage.state]
         if watch.state == ENDED and stage.state == "now":
             mark, style = "[!]", "bad"
@@ -111,11 +136,13 @@ def _stages(watch: Watch) -> list[Line]:
         if stage.share is not None:
             full = round(BAR * min(1.0, stage.share))
             bar = f" {'#' * full}{'-' * (BAR - full)}"
-        detail = f" {stage.detail}" if stage.detail else ""
         tone = "dim" if stage.state == "later" else ""
-        lines.append(
-            ((mark, style), (f" {stage.name:<9}{bar}", tone), (detail, "dim" if stage.state == "done" else ""))
-        )
+        lines.append(((mark, style), (f" {stage.name:<9}{bar}", tone)))
+        if stage.detail and stage.share is None:
+            lines[-1] += ((f" {stage.detail}", "dim"),)
+        elif stage.detail:
+            # beneath its bar, for which there is no room beside it
+            lines.append((("    ", ""), (stage.detail, "")))
     return lines
 
 
@@ -125,7 +152,7 @@ def _ending(watch: Watch, columns: int, verdict_with: VerdictWith) -> list[Line]
     failure = watch.failure
     if failure is None:
         return wrapped("it ended without a reason that is known here; the log tells more", columns, style="bad")
-    lines: list[Line] = [(("", ""),)]
+    lines: list[Line] = []
     lines.extend(wrapped(failure.cause, columns, style="bad", mark=("! ", "bad"), indent="  "))
     lines.extend(wrapped(failure.evidence, columns, style="dim", mark=("  ", ""), indent="  ", rows=4))
     if failure.patch:
@@ -142,11 +169,11 @@ def _ending(watch: Watch, columns: int, verdict_with: VerdictWith) -> list[Line]
 def _table(title: str, rows: list[Row], came: str, columns: int) -> list[Line]:
     """Predicted figures beside those that came, with the difference and whether it lies in the band."""
     if not rows:
-        return [(("", ""),), ((title, "accent"),)]
+        return [((title, "accent"),)]
     widest = max(len(title), *(len(row.name) for row in rows))
     name_width = min(widest, columns - FIGURES)
     heads = f"{'predicted':>{NUMBER}}{came:>{NUMBER}}"
-    lines: list[Line] = [(("", ""),), ((f"{title[:name_width]:<{name_width}}", "accent"), (heads, "dim"))]
+    lines: list[Line] = [((f"{title[:name_width]:<{name_width}}", "accent"), (heads, "dim"))]
     for row in rows:
         digits = 0 if row.unit == "tokens" or row.actual >= 1000 else 2
         figures = f"{row.predicted:>{NUMBER},.{digits}f}{row.actual:>{NUMBER},.{digits}f} {row.unit:<7}"
