@@ -48,7 +48,8 @@ def warnings(decision: Decision) -> list[str]:
         holders = f" ({', '.join(result.gpu.holders)})" if result.gpu.holders else ""
         found.append(f"other processes hold {gib(result.gpu.used_bytes):.1f} GiB of a GPU{holders}")
     if decision.idle_gpus:
-        found.append(f"{decision.idle_gpus} of the GPUs stay{'s' if decision.idle_gpus == 1 else ''} idle with {result.settings.layout}")
+        stay = "stays" if decision.idle_gpus == 1 else "stay"
+        found.append(f"{decision.idle_gpus} of the GPUs {stay} idle with {result.settings.layout}")
     found.extend(missed_goal_sentences(decision))
     request = decision.request
     length = request.workload.prompt_tokens + request.workload.gen_tokens
