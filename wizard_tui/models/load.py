@@ -32,11 +32,11 @@ def load_model_metadata(
         raise ValueError("the model is empty; give a Hub id such as Qwen/Qwen3-8B or a local directory")
     try:
         place = Path(name).expanduser()
-        if place.is_dir():
-            return metadata_from_directory(place)
-        found_here = place.exists()
+        is_directory, found_here = place.is_dir(), place.exists()
     except (OSError, RuntimeError) as error:  # RuntimeError: there is no such user
         raise ValueError(f"{shown(name)} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    if is_directory:
+        return metadata_from_directory(place)
     if found_here:
         from wizard_tui.models.gguf import metadata_from_gguf
 
