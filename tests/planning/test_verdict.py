@@ -35,7 +35,7 @@ def test_it_fits() -> None:
 def test_it_is_tight() -> None:
     estimate = replace(decided(model={"max_model_len": 8192}).estimate, kv_low=GIB // 2, kv_high=60 * GIB)
     cache = estimate.cache
-    assert verdict(replace(decided(), estimate=estimate)) == (
+    assert verdict(decided()._replace(estimate=estimate)) == (
         f"Tight: {cache.tokens:,} tokens of KV cache, {cache.max_concurrency:.2f}x 8,192 tokens; "
         "the error band of 0.50 to 60.00 GiB reaches below what is needed."
     )
@@ -55,7 +55,7 @@ def test_it_leaves_less_than_was_asked_for() -> None:
     decision = decided(policy={"headroom_gb": 60})
     spare = gib(decision.estimate.headroom)
     assert verdict(decision) == f"Starts, but leaves {spare:.2f} GiB spare, less than headroom_gb asks for."
-    none = replace(decision, estimate=replace(decision.estimate, kv_needed=decision.estimate.kv_available))
+    none = decision._replace(estimate=replace(decision.estimate, kv_needed=decision.estimate.kv_available))
     assert verdict(none) == "Starts, but leaves 0.00 GiB spare, less than headroom_gb asks for."
 
 
