@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from functools import lru_cache
 from pathlib import Path
 
 from wizard_tui.models import address, catalog
 from wizard_tui.models.config_shapes import shown
 from wizard_tui.models.from_config import metadata_from_config
 from wizard_tui.models.local import read_model_config, read_tensor_headers
-from wizard_tui.models.metadata import ModelMetadata, Repository
+from wizard_tui.models.metadata import Header, ModelMetadata, Repository
 from wizard_tui.models.stand_in import llama_config
 from wizard_tui.schemas.secrets import without_password
 
@@ -56,7 +58,7 @@ def load_model_metadata(
     if known is not None:
         return known
     if entry is not None and revision is None:
-        return metadata_from_catalog(entry)
+        return _of_catalogue(entry.id)
     try:
         found = hub.fetch(name, revision)
         disk_cache.save(name, revision, found)
@@ -71,16 +73,29 @@ def load_model_metadata(
 
 
 def metadata_from_directory(folder: Path) -> ModelMetadata:
-    """The facts of a model directory on this machine."""
-    config = read_model_config(folder)
-    headers = read_tensor_headers(folder)
+    """The facts of a model directory on this machine. Its files are read each time; while they say the same, the facts
+    are the same object, by which planning knows what it has reckoned of them already."""
+    config, headers = read_model_config(folder), read_tensor_headers(folder)
+    return _of_directory(str(folder), str(folder.resolve()), json.dumps(config), tuple(headers.items()))
+
+
+@lru_cache(maxsize=8)
+def _of_directory(folder: str, path: str, config: str, headers: tuple[tuple[str, Header], ...]) -> ModelMetadata:
     return metadata_from_config(
-        config,
-        model_id=str(folder),
+        json.loads(config),
+        model_id=folder,
         source="tensor headers" if headers else "config",
-        path=str(folder.resolve()),
-        headers=headers,
+        path=path,
+        headers=dict(headers),
     )
+
+
+@lru_cache(maxsize=64)
+def _of_catalogue(model_id: str) -> ModelMetadata:
+    entry = catalog.find(model_id)
+    if entry is None:
+        raise ValueError(f"{model_id} is not in the catalogue")
+    return metadata_from_catalog(entry)
 
 
 def metadata_from_catalog(entry: catalog.Entry) -> ModelMetadata:

@@ -14,7 +14,7 @@ from wizard_tui.engine.dtype import dtype_refusal, served_dtype
 from wizard_tui.engine.quantization import refusal
 from wizard_tui.engine.versions import VersionRules, release_of, rules_for, version_of_image
 from wizard_tui.hardware.gpu import GPU
-from wizard_tui.hardware.observed import correction
+from wizard_tui.hardware.observed import Correction, correction
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.planning.estimate import NOTHING_OBSERVED, Estimate, estimate
 from wizard_tui.planning.memory.weights import weights_for
@@ -22,7 +22,7 @@ from wizard_tui.planning.parallel import legal_tensor_parallel_sizes, why_not
 from wizard_tui.planning.settings import Layout, Settings
 from wizard_tui.planning.speed import missed_goals
 from wizard_tui.resolve import Facts
-from wizard_tui.schemas.inputs import HardwareInput, PlanRequest, PolicyInput
+from wizard_tui.schemas.inputs import HardwareInput, ModelInput, PlanRequest, PolicyInput, WorkloadInput
 
 UTILISATION_STEP = 0.01
 DEFAULT_LORA_RANK = 16
@@ -127,18 +127,29 @@ def _worth_settling(
         yield least[1]
 
 
-@lru_cache(maxsize=2048)
 def settle(request: PlanRequest, facts: Facts, gpu: GPU, layout: Layout, rules: VersionRules) -> Estimate:
-    """The best memory plan on one layout, with the open settings chosen for it.
-
-    Kept, because what is suggested to one request is the question of another: in a sweep, in the table of alternatives,
-    and when an offer is taken.
-    """
-    metadata = facts.metadata
+    """The best memory plan on one layout, with the open settings chosen for it."""
     seen = NOTHING_OBSERVED
     if facts.observed:
-        seen = correction(facts.observed, gpu.name, rules.release, metadata.model_id, str(layout))
-    model, policy, workload = request.model, request.policy, request.workload
+        seen = correction(facts.observed, gpu.name, rules.release, facts.metadata.model_id, str(layout))
+    # the other GPUs that are asked for are nothing to this layout
+    return _settled(request.model, request.workload, request.policy, facts.metadata, seen, gpu, layout, rules)
+
+
+@lru_cache(maxsize=2048)
+def _settled(
+    model: ModelInput,
+    workload: WorkloadInput,
+    policy: PolicyInput,
+    metadata: ModelMetadata,
+    seen: Correction,
+    gpu: GPU,
+    layout: Layout,
+    rules: VersionRules,
+) -> Estimate:
+    """Kept, because the layouts of one request are those of many: of its suggestions, of the table of alternatives, of
+    the next request in a sweep."""
+    request = PlanRequest(model=model, workload=workload, policy=policy)
     length = model.max_model_len or metadata.max_position_embeddings
     mode = performance_mode(request, rules)
     tokens, sequences = batch_limits(gpu, length, policy, mode)

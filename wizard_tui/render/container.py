@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -148,6 +149,7 @@ def _local_checkpoints(config: VLLMConfig) -> dict[str, str]:
     return found
 
 
+@lru_cache(maxsize=64)
 def _root(checkpoint: str) -> PurePosixPath:
     """What to mount. A snapshot of the Hub's cache consists of links to ../../blobs, so its repository is needed."""
     path = PurePosixPath(checkpoint)
