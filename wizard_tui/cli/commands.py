@@ -91,7 +91,7 @@ def plan(found: Namespace) -> int:
             raise UsageError("--batch takes its requests from the file alone; leave the other options out")
         gc.enable()
         return plan_lines(Path(found.batch))
-    request, response = _planned(question.profile())
+    request, response = _planned(question.request())
     if found.json:
         sys.stdout.write(response.model_dump_json(indent=2) + "\n")
     else:
@@ -112,7 +112,7 @@ def generate(found: Namespace) -> int:
     profile = asked(found).profile()
     if profile.outputs.output_dir is None:
         raise UsageError("no directory is given; add --output-dir DIR")
-    request, response = _planned(profile)
+    request, response = _planned(profile.request())
     folder = Path(profile.outputs.output_dir).expanduser()
     try:
         files = deployment_files(request, response, profile.outputs.emit)
@@ -189,10 +189,9 @@ def complete(found: Namespace) -> int:
     return OK
 
 
-def _planned(profile: Profile) -> tuple[PlanRequest, PlanResponse]:
+def _planned(request: PlanRequest) -> tuple[PlanRequest, PlanResponse]:
     from wizard_tui.planning.planner import run_plan
 
-    request = profile.request()
     try:
         return request, run_plan(request)
     except (ValueError, OSError) as error:

@@ -10,7 +10,7 @@ import shlex
 from argparse import BooleanOptionalAction, Namespace
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args, get_origin
+from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin
 
 from pydantic import ValidationError
 
@@ -20,6 +20,7 @@ from wizard_tui.schemas.errors import field_errors
 from wizard_tui.schemas.inputs import PlanRequest
 from wizard_tui.schemas.profile import OutputsInput, Profile, parse_profile_data, read_profile_text
 
+_Whole = TypeVar("_Whole", PlanRequest, Profile)
 SECTIONS = ("model", "hardware", "workload", "policy")
 
 # beside the field's own name with dashes
@@ -85,17 +86,30 @@ class Asked(NamedTuple):
                 sections.setdefault(section, {})[name] = value
         return sections
 
+    def request(self) -> PlanRequest:
+        """What is asked for. Raises UsageError as `profile` does; without a file there is no profile to look at."""
+        if self.file is not None:
+            return self.profile().request()
+        return self._valid(PlanRequest, {**self._data(), "explain": self.outputs.get("explain", False)})
+
     def profile(self) -> Profile:
         """Options over the file, validated as a whole. Raises UsageError that names options as they were typed."""
+        data = self._data()
+        for name, value in self.outputs.items():
+            _section(data, "outputs")[name] = value
+        return self._valid(Profile, data)
+
+    def _data(self) -> dict[str, Any]:
         data = _file_data(self.file)
         for section, fields in self.option_sections().items():
             _section(data, section).update(fields)
-        for name, value in self.outputs.items():
-            _section(data, "outputs")[name] = value
         if not data.get("model"):
             raise UsageError("no model is given; add --model, such as --model Qwen/Qwen3-8B, or --profile FILE")
+        return data
+
+    def _valid(self, kind: type[_Whole], data: Mapping[str, Any]) -> _Whole:
         try:
-            return Profile.model_validate(data)
+            return kind.model_validate(data)
         except ValidationError as error:
             raise UsageError(self._problems(error)) from None
 

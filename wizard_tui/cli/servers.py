@@ -132,7 +132,7 @@ def clear_calibration() -> None:
 
 
 def _planned(asked: Asked) -> tuple[Decision, PlanResponse]:
-    request = asked.profile().request()
+    request = asked.request()
     try:
         facts = resolve(request)
         return decide(request, facts), plan(request, facts)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -12,8 +11,7 @@ from wizard_tui.engine.flags import release
 from wizard_tui.tables import read_table
 
 
-@dataclass(frozen=True)
-class ParserChoice:
+class ParserChoice(NamedTuple):
     """What `vllm serve` is told about a family's chat format.
 
     `tool_call_parser` also needs `--enable-auto-tool-choice`. `chat_template` is a file of vLLM's examples/ directory.
@@ -47,8 +45,7 @@ def parsers_for(model_id: str, model_type: str, vllm_version: str | None = None)
     found = next((family.choice for family in _families() if family.matches(name, model_type)), None)
     if found is None or vllm_version is None:
         return found
-    return replace(
-        found,
+    return found._replace(
         tool_call_parser=_if_known("tool_call_parser", found.tool_call_parser, vllm_version),
         reasoning_parser=_if_known("reasoning_parser", found.reasoning_parser, vllm_version),
     )

@@ -46,8 +46,7 @@ class StateTensor(NamedTuple):
     group_rows: int = 0
 
 
-@dataclass(frozen=True)
-class StateCache:
+class StateCache(NamedTuple):
     """The recurrent state of one layer: `mamba1`, `mamba2`, `gdn`, `kda`, `short_conv` or `linear`.
 
     `dtype` is that of the recurrent part where it is not the model's own.

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Tensor:
+class Tensor(NamedTuple):
     """`rows` (outputs) x `columns` (inputs), `times` over.
 
     `split` is how tensor parallel divides it: `column` (its rows), `row` (its columns), `vocabulary` (its rows, padded

@@ -6,7 +6,6 @@ Layers that hold the same are one `Layer` with the numbers of those layers, so t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -120,7 +119,7 @@ def _with_biases(metadata: ModelMetadata, tensors: Sequence[Tensor]) -> Iterator
         wanted = {"attention": attention and not outwards, "mlp": network}.get(tensor.part, False)
         if wanted and tensor.linear:
             split = tensor.split if tensor.split in ("column", "heads") else ""
-            yield replace(tensor, name=f"{tensor.name}.bias", columns=1, split=split, linear=False)
+            yield tensor._replace(name=f"{tensor.name}.bias", columns=1, split=split, linear=False)
 
 
 def is_of(metadata: ModelMetadata, kind: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from wizard_tui.models.metadata import ModelMetadata
@@ -27,7 +26,7 @@ def tensors(metadata: ModelMetadata, *, split_merger: bool) -> tuple[Tensor, ...
     vision = metadata.config.get("vision_config")
     if not isinstance(vision, Mapping):
         return ()
-    tower = (replace(tensor, heads=_first(vision, _HEADS) or 0) for tensor in _tower(metadata, vision))
+    tower = (tensor._replace(heads=_first(vision, _HEADS) or 0) for tensor in _tower(metadata, vision))
     return (*tower, *_projector(metadata, vision, split="" if not split_merger else "column"))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
 from wizard_tui.schemas.errors import one_sentence
 from wizard_tui.schemas.inputs import HardwareInput, ModelInput, PlanRequest, PolicyInput, Section, WorkloadInput
@@ -46,6 +46,9 @@ class OutputsInput(Section):
 
 class Profile(Section):
     """One profile file."""
+
+    # read when there is a file; most commands have none
+    model_config = ConfigDict(defer_build=True)
 
     profile_version: Literal[1] = VERSION
     model: ModelInput

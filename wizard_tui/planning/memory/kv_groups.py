@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 from wizard_tui.planning.memory.kv_specs import (
@@ -163,8 +163,7 @@ def _by_spec(specs: Specs) -> dict[LayerSpec, list[int]]:
     return found
 
 
-@dataclass(frozen=True)
-class _Bucket:
+class _Bucket(NamedTuple):
     """Layers of one uniform type, by page size."""
 
     specs: Specs

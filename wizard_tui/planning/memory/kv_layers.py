@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
 from wizard_tui.engine.versions import NEWEST, VersionRules, rules_for
-from wizard_tui.models.layers import LayerCache, attention_layers
+from wizard_tui.models.layers import AttentionCache, LayerCache, attention_layers
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.planning.memory.kv_cache import BlockPool, Limits
 from wizard_tui.planning.memory.kv_groups import Group, group_layers
@@ -18,8 +18,7 @@ from wizard_tui.planning.memory.kv_specs import LayerSpec, SpecKind, StateSpec
 from wizard_tui.planning.memory.stages import stage_of
 
 
-@dataclass(frozen=True)
-class KVGroup:
+class KVGroup(NamedTuple):
     """Layers that share one block table, as vLLM reports them; sizes are bytes."""
 
     kind: str
@@ -119,7 +118,7 @@ class KVLayout(NamedTuple):
 
     def _group(self, group: KVGroup, length: int) -> KVGroup:
         # without prefix caching a state stands for the whole request, and vLLM calls that its block
-        return group if group.block_size else replace(group, block_size=length)
+        return group if group.block_size else group._replace(block_size=length)
 
 
 @lru_cache(maxsize=1024)
@@ -175,7 +174,7 @@ def kv_layout(
 
 def _with_draft(caches: tuple[LayerCache, ...], count: int, layers: int) -> tuple[LayerCache, ...]:
     """A draft head keeps a cache like that of the last layer with attention, on the last stage."""
-    attention = [cache for cache in caches if getattr(cache, "kind", None) in ("full", "latent")]
+    attention = [cache for cache in caches if isinstance(cache, AttentionCache) and cache.kind in ("full", "latent")]
     return caches + (replace(attention[-1], layer=layers),) * count if attention else caches
 
 
