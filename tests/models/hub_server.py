@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import socket
 import struct
 import threading
@@ -13,6 +14,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from wizard_tui.models.tensor_headers import ELEMENT_BYTES
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
 
@@ -111,10 +114,12 @@ def running(hub: Hub) -> Iterator[str]:
 
 
 def safetensors(tensors: dict[str, tuple[str, list[int]]]) -> bytes:
-    """A file with these tensors in its header, and no data behind it."""
-    header = json.dumps(
-        {name: {"dtype": kind, "shape": shape, "data_offsets": [0, 0]} for name, (kind, shape) in tensors.items()}
-    ).encode()
+    """A file with these tensors in its header, one behind the other, and no data."""
+    listed, end = {}, 0
+    for name, (kind, shape) in tensors.items():
+        begin, end = end, end + int(math.prod(shape) * ELEMENT_BYTES[kind])
+        listed[name] = {"dtype": kind, "shape": shape, "data_offsets": [begin, end]}
+    header = json.dumps(listed).encode()
     return struct.pack("<Q", len(header)) + header
 
 

@@ -7,29 +7,8 @@ import re
 
 from wizard_tui.models.gguf import element_bytes
 from wizard_tui.models.metadata import Header, ModelMetadata
+from wizard_tui.models.tensor_headers import ELEMENT_BYTES
 
-# bytes of an element by the names that safetensors gives (F4 and F6 are packed)
-ELEMENT_BYTES = {
-    "F64": 8.0,
-    "I64": 8.0,
-    "U64": 8.0,
-    "F32": 4.0,
-    "I32": 4.0,
-    "U32": 4.0,
-    "F16": 2.0,
-    "BF16": 2.0,
-    "I16": 2.0,
-    "U16": 2.0,
-    "F8_E4M3": 1.0,
-    "F8_E5M2": 1.0,
-    "F8_E8M0": 1.0,
-    "I8": 1.0,
-    "U8": 1.0,
-    "BOOL": 1.0,
-    "F6_E2M3": 0.75,
-    "F6_E3M2": 0.75,
-    "F4": 0.5,
-}
 # unquantised weights, which vLLM loads in the precision that it serves in; scales keep their own
 _PLAIN = frozenset({"F64", "F32", "F16", "BF16"})
 _SCALE = re.compile(r"(scale|scales|zero_point|zeros|amax|_bias_correction|inv|g_idx|absmax)(_\d+|_inv)?$")

@@ -16,14 +16,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from wizard_tui.models.from_config import metadata_from_config
-from wizard_tui.models.local import (
-    JSON_LIMIT_BYTES,
-    header_length,
-    parse_header,
-    parse_json_object,
-    with_quantization,
-)
+from wizard_tui.models.local import JSON_LIMIT_BYTES, parse_json_object, with_quantization
 from wizard_tui.models.metadata import Header, ModelMetadata, Repository
+from wizard_tui.models.tensor_headers import HeaderBudget, header_length, parse_header
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import ModelInfo
@@ -204,9 +199,11 @@ def _read(model_id: str, name: str, revision: str | None) -> dict[str, Any]:
 
 
 def _headers(model_id: str, names: Sequence[str], revision: str | None) -> dict[str, Header]:
-    """Types and shapes of all tensors, one request a file; none when a file is broken, for the config tells as much."""
+    """Types and shapes of all tensors, one request a file; none when a file is broken or the headers are longer than
+    those of any model, for the config tells as much."""
+    budget = HeaderBudget()
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-        found = pool.map(lambda name: _header(model_id, name, revision), names)
+        found = pool.map(lambda name: _header(model_id, name, revision, budget), names)
         try:
             return {tensor: header for file in found for tensor, header in file.items()}
         except _BrokenHeaderError:
@@ -217,13 +214,15 @@ class _BrokenHeaderError(Exception):
     """A tensor file whose header cannot be read."""
 
 
-def _header(model_id: str, name: str, revision: str | None) -> dict[str, Header]:
+def _header(model_id: str, name: str, revision: str | None, budget: HeaderBudget) -> dict[str, Header]:
     where = f"{name} of {model_id}"
     data = _content(model_id, name, revision, first=0, last=HEAD_BYTES - 1)
     try:
         end = 8 + header_length(data[:8], where)
     except ValueError:
         raise _BrokenHeaderError from None
+    if not budget.take(end):
+        raise _BrokenHeaderError
     if end > len(data):
         data += _content(model_id, name, revision, first=len(data), last=end - 1)
     if end > len(data):

@@ -5,31 +5,35 @@ from __future__ import annotations
 import json
 import os
 import stat
-import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from wizard_tui.models.tensor_headers import HeaderBudget, header_length, parse_header
+
 JSON_LIMIT_BYTES = 16 << 20
-# what the safetensors format allows a header to be (safetensors/src/tensor.rs: MAX_HEADER_SIZE)
-HEADER_LIMIT_BYTES = 100_000_000
+INDEX_LIMIT_BYTES = 32 << 20
+INDEX = "model.safetensors.index.json"
+LONGEST_NAME = 255
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path, limit: int | None = None) -> dict[str, Any]:
     """The object in a JSON file.
 
-    Raises FileNotFoundError when there is no such file, ValueError when it is not a regular file of at most 16 MiB that
-    holds one JSON object in UTF-8; each with one plain sentence.
+    Raises FileNotFoundError when there is no such file, ValueError when it is not a regular file of at most `limit`
+    bytes (16 MiB) that holds one JSON object in UTF-8; each with one plain sentence.
     """
+    limit = limit or JSON_LIMIT_BYTES
     with open_regular(path) as file:
-        data = file.read(JSON_LIMIT_BYTES + 1)
-    return parse_json_object(data, str(path))
+        data = file.read(limit + 1)
+    return parse_json_object(data, str(path), limit)
 
 
-def parse_json_object(data: bytes, where: str) -> dict[str, Any]:
+def parse_json_object(data: bytes, where: str, limit: int | None = None) -> dict[str, Any]:
     """The object that `data` holds as JSON; ValueError, in which the file is called `where`, when it holds none."""
-    if len(data) > JSON_LIMIT_BYTES:
-        raise ValueError(f"{where} is larger than {JSON_LIMIT_BYTES >> 20} MiB, which no model config is")
+    limit = limit or JSON_LIMIT_BYTES
+    if len(data) > limit:
+        raise ValueError(f"{where} is larger than {limit >> 20} MiB, which no model config is")
     try:
         value = json.loads(data.decode("utf-8-sig"))
     except UnicodeDecodeError:
@@ -67,63 +71,42 @@ def with_quantization(config: dict[str, Any], hf_quant_config: Mapping[str, Any]
 
 
 def read_tensor_headers(folder: Path) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """Type and shape of every tensor of a directory's safetensors files; empty when a part of them is missing.
+    """Type and shape of every tensor of a directory's safetensors files; empty when a part of them is missing, or when
+    together they are longer than those of any model.
 
     With an index, the files that it names count, as vLLM skips all others. Raises ValueError for a broken file.
     """
-    names = _safetensors_files(folder)
+    names, budget = _safetensors_files(folder), HeaderBudget()
     headers: dict[str, tuple[str, tuple[int, ...]]] = {}
     for name in names:
         try:
             with open_regular(folder / name) as file:
-                headers.update(parse_header(_header_bytes(file, str(folder / name)), str(folder / name)))
+                length = header_length(file.read(8), str(folder / name))
+                if not budget.take(length):
+                    return {}
+                data = file.read(length)
         except FileNotFoundError:
             return {}
+        if len(data) < length:
+            raise ValueError(f"{folder / name} is cut off in its safetensors header; download it again")
+        headers.update(parse_header(data, str(folder / name)))
     return headers
-
-
-def header_length(first: bytes, where: str) -> int:
-    """The length of a safetensors header, which stands in the file's first 8 bytes."""
-    if len(first) < 8:
-        raise ValueError(f"{where} is cut off: it has no safetensors header; download it again")
-    (length,) = struct.unpack("<Q", first[:8])
-    if not 2 <= length <= HEADER_LIMIT_BYTES:
-        raise ValueError(f"{where} is no safetensors file: its header would have {length:,} bytes")
-    return int(length)
-
-
-def parse_header(data: bytes, where: str) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """The tensors that a safetensors header lists (https://huggingface.co/docs/safetensors/index#format)."""
-    try:
-        listed = json.loads(data)
-        return {
-            str(name): (str(entry["dtype"]), tuple(int(size) for size in entry["shape"]))
-            for name, entry in listed.items()
-            if name != "__metadata__"
-        }
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise ValueError(f"{where} has a broken safetensors header; download it again") from None
-
-
-def _header_bytes(file: IO[bytes], where: str) -> bytes:
-    length = header_length(file.read(8), where)
-    data = file.read(length)
-    if len(data) < length:
-        raise ValueError(f"{where} is cut off in its safetensors header; download it again")
-    return data
 
 
 def _safetensors_files(folder: Path) -> list[str]:
     try:
-        index = read_json(folder / "model.safetensors.index.json")
+        index = read_json(folder / INDEX, INDEX_LIMIT_BYTES)
     except FileNotFoundError:
         return sorted(path.name for path in folder.glob("*.safetensors") if not path.name.startswith("consolidated"))
-    files = index.get("weight_map")
-    return (
-        sorted({str(name) for name in files.values() if Path(str(name)).name == name})
-        if isinstance(files, dict)
-        else []
-    )
+    listed = index.get("weight_map")
+    names = set(map(str, listed.values())) if isinstance(listed, dict) else set()
+    if not all(map(_is_file_name, names)):
+        raise ValueError(f"{folder / INDEX} names files that are no safetensors files beside it; download it again")
+    return sorted(names)
+
+
+def _is_file_name(name: str) -> bool:
+    return name.endswith(".safetensors") and "/" not in name and name.isprintable() and len(name) <= LONGEST_NAME
 
 
 def open_regular(path: Path) -> IO[bytes]:
