@@ -7,6 +7,12 @@ from contextlib import suppress
 from pathlib import Path
 
 
+def make_private(folder: Path) -> None:
+    """Make a directory, and those above it that are missing, for its owner alone whatever the umask. Raises OSError."""
+    for missing in reversed([one for one in (folder, *folder.parents) if not one.exists()]):
+        missing.mkdir(mode=0o700, exist_ok=True)
+
+
 def replace_file(path: Path, text: str) -> None:
     """Write `text` beside `path`, readable by its owner alone, and put it in its place. Raises OSError."""
     import tempfile

@@ -72,6 +72,8 @@ def resolve_gpus(hardware: HardwareInput, detected: Sequence[GPU] | None = None)
         gpus = tuple(replace(gpu, total_bytes=int(hardware.vram_gb * GIB)) for gpu in gpus)
     if hardware.used_gib is not None:
         gpus = tuple(replace(gpu, used_bytes=int(hardware.used_gib * GIB), holders=()) for gpu in gpus)
+    if (unknown := next((gpu for gpu in gpus if gpu.total_bytes <= 0), None)) is not None:
+        raise ValueError(f"the memory of {unknown.name} is not known; give it with vram_gb")
     return gpus
 
 

@@ -94,6 +94,25 @@ def test_what_is_no_model_is_one_sentence(tmp_path: Path, data: bytes, sentence:
     assert "\n" not in str(caught.value)
 
 
+def test_lists_of_empty_words_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each word takes eight bytes of the file, and as long to read as any other."""
+    monkeypatch.setattr("wizard_tui.models.gguf.MOST_ITEMS", 1000)
+    keys = b"".join(
+        struct.pack("<Q", 1) + name + struct.pack("<IIQ", 9, 8, 400) + bytes(8 * 400) for name in (b"a", b"b", b"c")
+    )
+    with pytest.raises(ValueError, match="has more than 1,000 words in lists, which no model has"):
+        read_header(io.BytesIO(struct.pack("<4sIQQ", b"GGUF", 3, 0, 3) + keys), "words.gguf")
+
+
+def test_a_header_is_read_no_further_than_any_model_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wizard_tui.models.gguf.HEADER_LIMIT_BYTES", 1 << 16)
+    keys = b"".join(struct.pack("<Q", 1) + b"a" + struct.pack("<IQ", 8, 9000) + bytes(9000) for _ in range(20))
+    file = io.BytesIO(struct.pack("<4sIQQ", b"GGUF", 3, 0, 20) + keys)
+    with pytest.raises(ValueError, match="which no model has"):
+        read_header(file, "long.gguf")
+    assert file.tell() <= 1 << 16
+
+
 def test_lists_in_lists_have_an_end() -> None:
     nested = struct.pack("<4sIQQ", b"GGUF", 3, 0, 1) + struct.pack("<Q", 1) + b"a" + struct.pack("<I", 9)
     with pytest.raises(ValueError, match="unknown type 9"):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wizard_tui.render.profile import render_profile
@@ -99,10 +99,15 @@ outputs: {emit: [serve, profile]}
         ("profile_version: 1\nmodel: {model: 'x}", "is not valid YAML"),
         ("profile_version: 1\nmodel: !!python/object:os.system {model: x}", "is not valid YAML"),
         ("profile_version: 1\n? [a]\n: b", "is not valid YAML"),
-        ("&a [*a]", "holds no sections"),
+        ("&a [*a]", "an alias is not read here, write it out in line 1"),
+        ("profile_version: 1\nmodel: {model: x}\nx: &x {a: 1}\ny: {<<: *x}", "an alias is not read here"),
+        ("profile_version: 1\nmodel: " + "[" * 20, "it is nested deeper than a profile is in line 2"),
+        ("profile_version: 1\nmodel: {" + ", ".join(f"k{n}: 1" for n in range(99)) + "}", "; and 95 more"),
+        (f"profile_version: 1\nmodel: {{model: x, {'k' * 900}: 1}}", "model." + "k" * 74 + " is not a known field"),
     ],
 )
 def test_what_is_wrong_is_one_sentence(text: str, said: str) -> None:
+    """Also what would grow: aliases that double one another, depth, and thousands of unknown keys."""
     with pytest.raises(ValueError, match="the profile") as caught:
         parse_profile(text)
     assert said in str(caught.value)
@@ -121,3 +126,26 @@ def test_a_file_that_is_none_is_said(tmp_path: Path) -> None:
     (tmp_path / "huge.yaml").write_bytes(b"#" * ((1 << 20) + 1))
     with pytest.raises(ValueError, match="larger than"):
         load_profile(tmp_path / "huge.yaml")
+
+
+@settings(max_examples=100, deadline=None, derandomize=True, database=None)
+@given(st.text(max_size=300) | st.lists(st.sampled_from(
+    ["profile_version: 1", "model:", "  model: x", "hardware: {gpus: 2}", "  - a", "&a", "*a", "!!binary", "? ", "|",
+     "---", "...", "%YAML 9", "\t", "'", "{", "]", "!!python/object:os.system", "2001-99-99", "x: .nan"])
+).map("\n".join))  # fmt: skip
+def test_any_text_is_a_profile_or_one_sentence(text: str) -> None:
+    try:
+        profile = parse_profile(text)
+    except ValueError as error:
+        assert str(error).startswith("the profile")
+        assert "\n" not in str(error)
+        assert len(str(error)) < 1000
+    else:
+        assert profile.request().model.model
+
+
+def test_yaml_makes_no_objects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="is not valid YAML"):
+        parse_profile("!!python/object/apply:os.system ['touch owned']")
+    assert list(tmp_path.iterdir()) == []

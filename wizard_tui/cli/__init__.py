@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Callable
 
 OK, PROBLEM, USAGE = 0, 1, 2
 INTERRUPTED = 130
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 PROGRAM = "vllm-wizard-tui"
 
 
@@ -32,20 +39,37 @@ def run(arguments: list[str]) -> int:
     from wizard_tui.cli.parser import UsageError, parsed
 
     try:
-        found = parsed(ROOT, PROGRAM, arguments)
-        code: int = found.work(found)
+        code = _worked(lambda: parsed(ROOT, PROGRAM, arguments))
         sys.stdout.flush()
     except UsageError as error:
         return _refuse(str(error))
     except BrokenPipeError:
-        # the reader, such as `head`, has had enough; closing stdout again at exit must not complain
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # the reader, such as `head`, has had enough
+        _close_output()
         return OK
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        _close_output()
+        return _refuse(f"the output cannot be written: {error.strerror}")
     except KeyboardInterrupt:
         return INTERRUPTED
+    return code
+
+
+def _worked(parse: Callable[[], Namespace]) -> int:
+    """Parse and do the work; its exit code."""
+    try:
+        found = parse()
+        code: int = found.work(found)
     except SystemExit as end:  # argparse, behind a help page
         return end.code if isinstance(end.code, int) else OK
     return code
+
+
+def _close_output() -> None:
+    """What is left of the output goes nowhere, so that its end does not complain again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def on_a_terminal() -> bool:

@@ -23,15 +23,21 @@ from wizard_tui.planning.planner import plan
 from wizard_tui.resolve import resolve
 from wizard_tui.schemas.errors import one_sentence
 
+LONGEST_START = 1 << 26
+"""Characters; a log in which no server is ready by then tells of no start."""
+
 
 def verify_log(path: Path, asked: Asked, *, as_json: bool, keep: bool) -> int:
     """Print predicted and printed figures, and where it failed why; the exit code, 1 for a failure or when a figure
     lies outside its band. With `keep` the next plan on this machine is corrected by what the log shows."""
     log, endings = StartupLog(), FailureReader()
-    with opened_lines(path, LINE_LIMIT) as lines:
+    with opened_lines(path, LINE_LIMIT, most=LONGEST_START) as lines:
         for line in lines:
             log.feed(line)
             endings.feed(line, log.stage)
+            if log.ready:
+                # what comes after may be many GiB, or not come yet
+                break
     try:
         request = request_from_log(log, asked.file_sections(), asked.option_sections())
         facts = resolve(request)

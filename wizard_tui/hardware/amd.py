@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from wizard_tui.hardware import host
+from wizard_tui.hardware.answers import fields, items, text, whole
 from wizard_tui.hardware.catalog import entry_of_driver
 from wizard_tui.hardware.gpu import GPU, Detection
 from wizard_tui.hardware.visible import Device, visible_devices
@@ -28,7 +29,7 @@ def detect_amd(smi: Any, environ: Mapping[str, str]) -> Detection:
 
 
 def _detect(smi: Any, environ: Mapping[str, str]) -> Detection:
-    devices = [_device(smi, handle, index) for index, handle in enumerate(smi.amdsmi_get_processor_handles())]
+    devices = [_device(smi, handle, index) for index, handle in enumerate(items(smi.amdsmi_get_processor_handles()))]
     variable = "HIP_VISIBLE_DEVICES" if "HIP_VISIBLE_DEVICES" in environ else "CUDA_VISIBLE_DEVICES"
     seen = visible_devices(devices, environ.get(variable))
     problems = []
@@ -50,44 +51,46 @@ def _ask(smi: Any, question: Callable[..., Any], *args: Any) -> Any:
 
 def _device(smi: Any, handle: Any, index: int) -> Device:
     vram = smi.AmdSmiMemoryType.VRAM
-    asic = _ask(smi, smi.amdsmi_get_gpu_asic_info, handle) or {}
-    total = _ask(smi, smi.amdsmi_get_gpu_memory_total, handle, vram)
-    name = asic.get("market_name") or "AMD GPU"
+    asic = fields(_ask(smi, smi.amdsmi_get_gpu_asic_info, handle))
+    total = whole(_ask(smi, smi.amdsmi_get_gpu_memory_total, handle, vram))
+    name = text(asic.get("market_name")) or "AMD GPU"
     entry = entry_of_driver(name, total)
     gpu = entry.gpu if entry else GPU(name=name, total_bytes=0, vendor="amd", kind="amd")
-    uuid = _ask(smi, smi.amdsmi_get_gpu_device_uuid, handle)
-    driver = _ask(smi, smi.amdsmi_get_gpu_driver_info, handle) or {}
+    uuid = text(_ask(smi, smi.amdsmi_get_gpu_device_uuid, handle))
+    driver = fields(_ask(smi, smi.amdsmi_get_gpu_driver_info, handle))
+    used = whole(_ask(smi, smi.amdsmi_get_gpu_memory_usage, handle, vram)) or 0
     gpu = replace(
         gpu,
         source="amdsmi",
-        architecture=asic.get("target_graphics_version") or gpu.architecture,
+        architecture=text(asic.get("target_graphics_version")) or gpu.architecture,
         total_bytes=total or gpu.total_bytes,
-        used_bytes=_ask(smi, smi.amdsmi_get_gpu_memory_usage, handle, vram) or 0,
+        used_bytes=min(used, total or gpu.total_bytes),
         holders=_holders(smi, handle),
         index=index,
         uuid=uuid,
-        numa_node=_ask(smi, smi.amdsmi_topo_get_numa_node_number, handle),
-        driver_version=driver.get("driver_version"),
+        numa_node=whole(_ask(smi, smi.amdsmi_topo_get_numa_node_number, handle), 1 << 16),
+        driver_version=text(driver.get("driver_version")),
     )
     return Device(gpu, handle, index, (uuid,) if uuid else ())
 
 
 def _holders(smi: Any, handle: Any) -> tuple[str, ...]:
     held = []
-    for process in _ask(smi, smi.amdsmi_get_gpu_process_list, handle) or ():
-        size = process.get("memory_usage", {}).get("vram_mem", 0)
-        name = process.get("name")
-        held.append((size, host.holder(process["pid"], None if name == "N/A" else name, size)))
+    for process in map(fields, items(_ask(smi, smi.amdsmi_get_gpu_process_list, handle))):
+        size = whole(fields(process.get("memory_usage")).get("vram_mem")) or 0
+        name, pid = text(process.get("name")), whole(process.get("pid"), 1 << 32)
+        if pid is not None:
+            held.append((size, host.holder(pid, None if name == "N/A" else name, size)))
     return tuple(phrase for _, phrase in sorted(held, reverse=True))
 
 
 def _path(smi: Any, one: Device, other: Device) -> str:
     if one is other:
         return "X"
-    link = _ask(smi, smi.amdsmi_topo_get_link_type, one.handle, other.handle)
-    if not link:
+    link = fields(_ask(smi, smi.amdsmi_topo_get_link_type, one.handle, other.handle))
+    if "type" not in link:
         return "?"
-    return "XGMI" if link["type"] == _XGMI and link["hops"] == 1 else "PCIe"
+    return "XGMI" if link["type"] == _XGMI and link.get("hops") == 1 else "PCIe"
 
 
 def _linked(gpu: GPU, row: Sequence[str]) -> GPU:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from wizard_tui.hardware import host
+from wizard_tui.hardware.answers import text
 from wizard_tui.hardware.gpu import GPU, Detection
 from wizard_tui.hardware.installed import installed_vllm
 
@@ -47,7 +48,9 @@ def detect(
         try:
             answers.put(_ask_drivers(settings, root))
         except Exception as error:  # a broken driver library may answer with anything
-            answers.put(Detection(problems=(f"the GPU driver's answer makes no sense ({error!r}); see nvidia-smi",)))
+            answers.put(
+                Detection(problems=(f"the GPU driver's answer makes no sense ({text(repr(error))}); see nvidia-smi",))
+            )
 
     threading.Thread(target=ask, name="gpu-detection", daemon=True).start()
     installed = installed_vllm(settings)
@@ -104,7 +107,7 @@ def _nvidia_problem(nvml: Any, error: Any, on_bus: bool) -> str:
         nvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH: "the driver was updated while it was running; reboot",
         nvml.NVML_ERROR_NO_PERMISSION: "this user may not open /dev/nvidia*; ask for the right to",
     }.get(error.value, "see whether nvidia-smi works")
-    return f"the NVIDIA driver does not answer ({error}); {cure}"
+    return f"the NVIDIA driver does not answer ({text(str(error))}); {cure}"
 
 
 def _ask_amd(environ: Mapping[str, str], on_bus: bool) -> Detection:
@@ -124,7 +127,9 @@ def _ask_amd(environ: Mapping[str, str], on_bus: bool) -> Detection:
     try:
         found = detect_amd(amdsmi, environ)
     except amdsmi.AmdSmiException as error:
-        return Detection(problems=(f"the AMD driver does not answer ({error}); see whether amd-smi works",) * on_bus)
+        return Detection(
+            problems=(f"the AMD driver does not answer ({text(str(error))}); see whether amd-smi works",) * on_bus
+        )
     return found
 
 

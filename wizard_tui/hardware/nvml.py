@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from wizard_tui.hardware import host
+from wizard_tui.hardware.answers import items, pair, text, whole
 from wizard_tui.hardware.catalog import GIB, cuda_total_bytes, entry_of_driver, mig_instance
 from wizard_tui.hardware.gpu import GPU, Detection
 from wizard_tui.hardware.visible import Device, visible_devices
@@ -16,6 +17,7 @@ from wizard_tui.hardware.visible import Device, visible_devices
 _MIG_PROFILE = re.compile(r"\bMIG (\d+g\.\d+gb)", re.IGNORECASE)
 # One link, one direction, GB/s, by NVLink version as nvml.h numbers them; 3.1 is the bridge of GA102 boards
 _NVLINK_GB_S = {2: 25.0, 3: 25.0, 4: 25.0, 5: 14.0, 6: 25.0, 7: 50.0, 8: 100.0}
+MOST_GPUS = 1024
 _PATHS = {0: "X", 10: "PIX", 20: "PXB", 30: "PHB", 40: "NODE", 50: "SYS"}
 
 
@@ -40,9 +42,10 @@ class _Driver:
 
     def detect(self, environ: Mapping[str, str]) -> Detection:
         nvml = self._nvml
-        driver = self._ask(nvml.nvmlSystemGetDriverVersion)
-        cuda = self._ask(nvml.nvmlSystemGetCudaDriverVersion)
-        devices = [device for index in range(nvml.nvmlDeviceGetCount()) for device in self._devices_at(index)]
+        driver = text(self._ask(nvml.nvmlSystemGetDriverVersion))
+        cuda = whole(self._ask(nvml.nvmlSystemGetCudaDriverVersion), 1 << 20)
+        count = whole(nvml.nvmlDeviceGetCount(), MOST_GPUS) or 0
+        devices = [device for index in range(count) for device in self._devices_at(index)]
         setting = environ.get("CUDA_VISIBLE_DEVICES")
         seen = visible_devices(devices, setting)
         if len(seen) < len(devices):
@@ -72,18 +75,18 @@ class _Driver:
         nvml = self._nvml
         try:
             handle = nvml.nvmlDeviceGetHandleByIndex(index)
-            name = nvml.nvmlDeviceGetName(handle)
+            name = text(nvml.nvmlDeviceGetName(handle)) or "GPU without a name"
         except nvml.NVMLError as error:
-            self._problems.append(f"GPU {index} does not answer ({error}); see dmesg, and reset it or reboot")
+            self._problems.append(
+                f"GPU {index} does not answer ({text(str(error))}); see dmesg, and reset it or reboot"
+            )
             return []
-        uuid = self._ask(nvml.nvmlDeviceGetUUID, handle)
-        whole = Device(
-            self._state(self._gpu(handle, name), handle, index, uuid), handle, index, (uuid,) if uuid else ()
-        )
-        mode = self._ask(nvml.nvmlDeviceGetMigMode, handle)
-        if not mode or mode[0] != nvml.NVML_DEVICE_MIG_ENABLE:
-            return [whole]
-        parts = self._mig_instances(whole)
+        uuid = text(self._ask(nvml.nvmlDeviceGetUUID, handle))
+        card = Device(self._state(self._gpu(handle, name), handle, index, uuid), handle, index, (uuid,) if uuid else ())
+        mode = pair(self._ask(nvml.nvmlDeviceGetMigMode, handle))
+        if mode is None or mode[0] != nvml.NVML_DEVICE_MIG_ENABLE:
+            return [card]
+        parts = self._mig_instances(card)
         if not parts:
             self._problems.append(
                 f"GPU {index} is in MIG mode but has no instances; make some with 'nvidia-smi mig -cgi PROFILE -C', or "
@@ -91,40 +94,41 @@ class _Driver:
             )
         return parts
 
-    def _mig_instances(self, whole: Device) -> list[Device]:
+    def _mig_instances(self, card: Device) -> list[Device]:
         nvml = self._nvml
         parts = []
-        for slot in range(self._ask(nvml.nvmlDeviceGetMaxMigDeviceCount, whole.handle) or 0):
-            handle = self._ask(nvml.nvmlDeviceGetMigDeviceHandleByIndex, whole.handle, slot)
+        slots = whole(self._ask(nvml.nvmlDeviceGetMaxMigDeviceCount, card.handle), MOST_GPUS) or 0
+        for slot in range(slots):
+            handle = self._ask(nvml.nvmlDeviceGetMigDeviceHandleByIndex, card.handle, slot)
             memory = handle and self._memory(handle)
-            profile = handle and _MIG_PROFILE.search(self._ask(nvml.nvmlDeviceGetName, handle) or "")
+            profile = handle and _MIG_PROFILE.search(text(self._ask(nvml.nvmlDeviceGetName, handle)) or "")
             if not memory or not profile:
                 continue
             total, used = memory
-            uuid = self._ask(nvml.nvmlDeviceGetUUID, handle)
+            uuid = text(self._ask(nvml.nvmlDeviceGetUUID, handle))
             gpu = replace(
-                self._slice(whole, profile[1].lower(), total),
+                self._slice(card, profile[1].lower(), total),
                 index=None,
                 uuid=uuid,
                 used_bytes=used,
                 holders=self._holders(handle),
             )
-            parts.append(Device(gpu, handle, whole.index, (*((uuid,) if uuid else ()), *whole.uuids)))
+            parts.append(Device(gpu, handle, card.index, (*((uuid,) if uuid else ()), *card.uuids)))
         return parts
 
-    def _slice(self, whole: Device, profile: str, total_bytes: int) -> GPU:
-        entry = entry_of_driver(self._nvml.nvmlDeviceGetName(whole.handle), None)
+    def _slice(self, card: Device, profile: str, total_bytes: int) -> GPU:
+        entry = entry_of_driver(text(self._ask(self._nvml.nvmlDeviceGetName, card.handle)) or "", None)
         if entry is None:
             return replace(
-                whole.gpu,
-                name=f"{whole.gpu.name} MIG {profile}",
+                card.gpu,
+                name=f"{card.gpu.name} MIG {profile}",
                 total_bytes=total_bytes,
                 mig_profile=profile,
                 bandwidth_gb_s=None,
             )
         part = mig_instance(entry, profile, total_bytes)
         return replace(
-            whole.gpu,
+            card.gpu,
             name=part.name,
             total_bytes=part.total_bytes,
             bandwidth_gb_s=part.bandwidth_gb_s,
@@ -141,7 +145,8 @@ class _Driver:
         gpu = replace(
             gpu,
             source="nvml",
-            compute_capability=self._ask(nvml.nvmlDeviceGetCudaComputeCapability, handle) or gpu.compute_capability,
+            compute_capability=pair(self._ask(nvml.nvmlDeviceGetCudaComputeCapability, handle))
+            or gpu.compute_capability,
             bandwidth_gb_s=gpu.bandwidth_gb_s or self._bandwidth(handle),
         )
         if memory is None or gpu.unified_memory:
@@ -174,29 +179,29 @@ class _Driver:
         """Total as nvidia-smi shows it, and what processes hold of it. Without version 2, "used" includes the driver's
         own part."""
         nvml = self._nvml
-        memory = self._ask(nvml.nvmlDeviceGetMemoryInfo, handle, nvml.nvmlMemory_v2)
+        memory = _total_and_used(self._ask(nvml.nvmlDeviceGetMemoryInfo, handle, nvml.nvmlMemory_v2))
         if memory is not None:
-            return memory.total, memory.used
-        memory = self._ask(nvml.nvmlDeviceGetMemoryInfo, handle)
+            return memory
+        memory = _total_and_used(self._ask(nvml.nvmlDeviceGetMemoryInfo, handle))
         if memory is None:
             return None
-        return memory.total, max(0, memory.used - (memory.total - cuda_total_bytes(memory.total)))
+        total, used = memory
+        return total, max(0, used - (total - cuda_total_bytes(total)))
 
     def _bandwidth(self, handle: Any) -> float | None:
         """GB/s from the bus width in bits and the memory clock in MHz, at two transfers a clock."""
         nvml = self._nvml
-        width = self._ask(nvml.nvmlDeviceGetMemoryBusWidth, handle)
-        clock = self._ask(nvml.nvmlDeviceGetMaxClockInfo, handle, nvml.NVML_CLOCK_MEM)
+        width = whole(self._ask(nvml.nvmlDeviceGetMemoryBusWidth, handle), 1 << 20)
+        clock = whole(self._ask(nvml.nvmlDeviceGetMaxClockInfo, handle, nvml.NVML_CLOCK_MEM), 1 << 20)
         return round(2 * clock * width / 8 / 1000, 1) if width and clock else None
 
     def _state(self, gpu: GPU, handle: Any, index: int, uuid: str | None) -> GPU:
         """What may change from day to day."""
         nvml = self._nvml
-        power = self._ask(nvml.nvmlDeviceGetEnforcedPowerLimit, handle)
-        persistence = self._ask(nvml.nvmlDeviceGetPersistenceMode, handle)
-        ecc = self._ask(nvml.nvmlDeviceGetEccMode, handle)
-        pci = self._ask(nvml.nvmlDeviceGetPciInfo, handle)
-        bus_id = pci.busId if pci else ""
+        power = whole(self._ask(nvml.nvmlDeviceGetEnforcedPowerLimit, handle), 1 << 32)
+        persistence = whole(self._ask(nvml.nvmlDeviceGetPersistenceMode, handle))
+        ecc = pair(self._ask(nvml.nvmlDeviceGetEccMode, handle))
+        bus_id = text(getattr(self._ask(nvml.nvmlDeviceGetPciInfo, handle), "busId", None)) or ""
         return replace(
             gpu,
             index=index,
@@ -205,17 +210,20 @@ class _Driver:
             power_limit_w=power / 1000 if power else gpu.power_limit_w,
             persistence_mode=None if persistence is None else persistence == nvml.NVML_FEATURE_ENABLED,
             ecc=None if ecc is None else ecc[0] == nvml.NVML_FEATURE_ENABLED,
-            numa_node=host.numa_node(bus_id.decode() if isinstance(bus_id, bytes) else bus_id, self._root),
+            numa_node=host.numa_node(bus_id, self._root),
         )
 
     def _holders(self, handle: Any) -> tuple[str, ...]:
         nvml = self._nvml
         held: dict[int, int | None] = {}
         for question in (nvml.nvmlDeviceGetComputeRunningProcesses, nvml.nvmlDeviceGetGraphicsRunningProcesses):
-            for process in self._ask(question, handle) or ():
-                held.setdefault(process.pid, process.usedGpuMemory)
+            for process in items(self._ask(question, handle)):
+                if (pid := whole(getattr(process, "pid", None), 1 << 32)) is not None:
+                    held.setdefault(pid, whole(getattr(process, "usedGpuMemory", None)))
         return tuple(
-            host.holder(pid, self._ask(nvml.nvmlSystemGetProcessName, pid) or host.process_name(pid, self._root), size)
+            host.holder(
+                pid, text(self._ask(nvml.nvmlSystemGetProcessName, pid)) or host.process_name(pid, self._root), size
+            )
             for pid, size in sorted(held.items(), key=lambda item: -(item[1] or 0))
         )
 
@@ -231,7 +239,8 @@ class _Driver:
         nvlink = self._ask(nvml.nvmlDeviceGetP2PStatus, one.handle, other.handle, nvml.NVML_P2P_CAPS_INDEX_NVLINK)
         if nvlink == nvml.NVML_P2P_STATUS_OK:
             return "NVLink"
-        return _PATHS.get(self._ask(nvml.nvmlDeviceGetTopologyCommonAncestor, one.handle, other.handle), "?")
+        ancestor = whole(self._ask(nvml.nvmlDeviceGetTopologyCommonAncestor, one.handle, other.handle))
+        return "?" if ancestor is None else _PATHS.get(ancestor, "?")
 
     def _linked(self, device: Device, row: Sequence[str]) -> GPU:
         """The GPU with the link it has here, which may be less than the table promises, or more: a bridge."""
@@ -250,14 +259,20 @@ class _Driver:
         total = 0.0
         for link in range(nvml.NVML_NVLINK_MAX_LINKS):
             if self._ask(nvml.nvmlDeviceGetNvLinkState, handle, link) == nvml.NVML_FEATURE_ENABLED:
-                total += _NVLINK_GB_S.get(self._ask(nvml.nvmlDeviceGetNvLinkVersion, handle, link), 0.0)
+                version = whole(self._ask(nvml.nvmlDeviceGetNvLinkVersion, handle, link))
+                total += 0.0 if version is None else _NVLINK_GB_S.get(version, 0.0)
         return total or None
 
     def _pcie_gb_s(self, handle: Any) -> float | None:
         """A lane of generation 3 carries 1 GB/s a direction, and each generation twice that of the one before."""
-        generation = self._ask(self._nvml.nvmlDeviceGetMaxPcieLinkGeneration, handle)
-        width = self._ask(self._nvml.nvmlDeviceGetMaxPcieLinkWidth, handle)
+        generation = whole(self._ask(self._nvml.nvmlDeviceGetMaxPcieLinkGeneration, handle), 16)
+        width = whole(self._ask(self._nvml.nvmlDeviceGetMaxPcieLinkWidth, handle), 1 << 10)
         return width * 2.0 ** (generation - 3) if generation and width else None
+
+
+def _total_and_used(memory: object) -> tuple[int, int] | None:
+    total, used = whole(getattr(memory, "total", None)), whole(getattr(memory, "used", None))
+    return (total, min(used, total)) if total and used is not None else None
 
 
 def _kind_of(name: str) -> str:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from wizard_tui.files import replace_file
+from wizard_tui.files import make_private, replace_file
 
 AT_MOST = 200
 LIMIT_BYTES = 1 << 20
@@ -41,14 +41,14 @@ class Correction(NamedTuple):
 
 def correction(observed: Sequence[Observation], gpu: str, vllm_version: str, model: str, layout: str) -> Correction:
     """The correction for a plan: from the last start of the same model and layout, else from the middle of what other
-    models on the same GPU and vLLM version showed."""
+    models on the same GPU and vLLM version showed. `observed` is in the order of the starts: clocks may jump."""
     here = [one for one in observed if (one.gpu, one.vllm_version) == (gpu, vllm_version)]
     same = [one for one in here if (one.model, one.layout) == (model, layout)]
     if same:
-        return Correction(max(same, key=lambda one: one.at).more_bytes, len(same))
+        return Correction(same[-1].more_bytes, len(same))
     from statistics import median
 
-    newest = {one.model: one for one in sorted(here, key=lambda one: one.at)}
+    newest = {one.model: one for one in here}
     if len(newest) < OTHER_MODELS:
         return Correction()
     return Correction(round(median(one.more_bytes for one in newest.values())), len(newest))
@@ -79,7 +79,7 @@ class Observations:
     def add(self, observation: Observation) -> None:
         """Keep one more; the oldest give way. Raises OSError."""
         rows = [asdict(one) for one in (*self.all(), observation)][-AT_MOST:]
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(self.path.parent)
         replace_file(self.path, json.dumps({"observed": rows}, indent=1))
 
     def clear(self) -> int:

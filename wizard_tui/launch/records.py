@@ -18,7 +18,7 @@ from typing import Any
 from platformdirs import user_state_path
 from pydantic import TypeAdapter
 
-from wizard_tui.files import replace_file
+from wizard_tui.files import make_private, replace_file
 
 LIMIT_BYTES = 1 << 20
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
@@ -57,7 +57,7 @@ class Records:
 
     def new_log(self, name: str) -> Path:
         """A fresh private log file for a server. Raises OSError where none can be made."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(self.folder)
         path = self.folder / f"{name}-{secrets.token_hex(3)}.log"
         path.touch(mode=0o600)
         return path

@@ -81,6 +81,8 @@ class StartupLog:
 
     def _keep(self, name: str, text: str) -> None:
         value: Any = text if name in TEXT_FIELDS else _number(text)
+        if value is None:
+            return
         old = self.values.get(name)
         if old is not None and name in FULLEST_RANK:
             value = max(old, value)
@@ -124,9 +126,13 @@ def is_told_in_passing(line: str) -> bool:
     return match is not None and match["level"] in ("INFO", "DEBUG")
 
 
-def _number(text: str) -> float | int:
+def _number(text: str) -> float | int | None:
+    """A number as vLLM prints it; None for what only looks like one, as a log may hold anything."""
     plain = text.replace(",", "")
-    return float(plain) if "." in plain else int(plain)
+    try:
+        return float(plain) if "." in plain else int(plain)
+    except ValueError:
+        return None
 
 
 @lru_cache(maxsize=1)

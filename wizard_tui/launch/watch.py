@@ -69,8 +69,10 @@ class Watch:
 
     @property
     def seconds(self) -> float:
-        """Since the start; until it was ready, where it is."""
-        return self._ready_after_s if self._ready_after_s is not None else self._clock() - self.record.started_at
+        """Since the start; until it was ready, where it is. Never less than 0: clocks may be set back."""
+        if self._ready_after_s is not None:
+            return self._ready_after_s
+        return max(0.0, self._clock() - self.record.started_at)
 
     @property
     def failure(self) -> Failure | None:
@@ -85,7 +87,8 @@ class Watch:
         self._look_at_disk()
         # another server may answer on the port that this one does not get
         if self.state == STARTING and self.log.stage in SERVING and self._client.is_healthy():
-            self.state, self._ready_after_s = READY, self._clock() - self.record.started_at
+            self._ready_after_s = self.seconds
+            self.state = READY
         if self.state != ENDED and not ways.is_running(self.record):
             # its last words may have come in between, and the system's word on it comes last
             last = [text] if (text := ways.exit_text(self.record)) else []

@@ -107,11 +107,16 @@ def _replace_all(folder: Path, files: Mapping[str, OutputFile], before: Mapping[
 def _staged(target: Path, data: bytes, mode: int) -> Path:
     target.parent.mkdir(mode=PRIVATE_DIRECTORY, parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-")
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(name).chmod(mode)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(mode)
+    except BaseException:
+        with suppress(OSError):
+            Path(name).unlink()
+        raise
     return Path(name)
 
 

@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from wizard_tui.files import replace_file
+from wizard_tui.files import make_private, replace_file
 from wizard_tui.models.checkpoint import summed
 from wizard_tui.models.from_config import metadata_from_config
 from wizard_tui.models.metadata import ModelMetadata, Repository
@@ -23,6 +23,7 @@ from wizard_tui.models.metadata import ModelMetadata, Repository
 FORMAT = 1
 FRESH_S = 30 * 86_400
 """A branch may move on; after this long the Hub is asked again, when it can be reached."""
+SKEW_S = 300
 MOST_FILES = 500
 LIMIT_BYTES = 16 << 20
 
@@ -36,7 +37,8 @@ def load(model_id: str, revision: str | None, *, however_old: bool = False) -> M
         kept = json.loads(place.read_bytes())
         if kept["format"] != FORMAT or kept["asked"] != [model_id, revision]:
             return None
-        if not however_old and time.time() - kept["saved_at"] > FRESH_S:
+        # what comes from the future was written by a clock that was wrong: nobody knows how old it is
+        if not however_old and not -SKEW_S <= time.time() - kept["saved_at"] <= FRESH_S:
             return None
         return metadata_from_config(
             kept["config"],
@@ -68,7 +70,7 @@ def save(model_id: str, revision: str | None, metadata: ModelMetadata) -> None:
     }
     with suppress(OSError, ValueError, TypeError):
         data = json.dumps(kept, default=_plain)
-        place.parent.mkdir(parents=True, exist_ok=True)
+        make_private(place.parent)
         replace_file(place, data)
         _forget_the_oldest(place.parent)
 

@@ -22,11 +22,12 @@ MAGIC = b"GGUF"
 VERSIONS = (2, 3)
 MOST_KEYS = 4096
 MOST_TENSORS = 1 << 17
+# of all lists together; the longest known vocabularies have a quarter of a million words, and twice as many merges
 MOST_ITEMS = 1 << 21
 LONGEST_TEXT = 1 << 20
 MOST_DIMENSIONS = 4
 # all that is read of a file, its tokens included
-HEADER_LIMIT_BYTES = 256 << 20
+HEADER_LIMIT_BYTES = 64 << 20
 
 _SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
 _STRING, _ARRAY = 8, 9
@@ -123,6 +124,7 @@ class _Reader:
 
     def __init__(self, file: IO[bytes], where: str) -> None:
         self._file, self._where, self._left = file, where, HEADER_LIMIT_BYTES
+        self._items_left = MOST_ITEMS
 
     def take(self, size: int) -> bytes:
         self._left -= size
@@ -164,6 +166,9 @@ class _Reader:
             if length <= MOST_KEYS:
                 return [one for (one,) in struct.iter_unpack(_SCALARS[kind], data)]
             return length
+        self._items_left -= length
+        if self._items_left < 0:
+            raise ValueError(f"{self._where} has more than {MOST_ITEMS:,} words in lists, which no model has")
         for _ in range(length):
             self.value(kind, depth + 1)
         return length

@@ -34,12 +34,12 @@ def load_model_metadata(
         raise ValueError("the model is empty; give a Hub id such as Qwen/Qwen3-8B or a local directory")
     try:
         place = Path(name).expanduser()
-        is_directory, found_here = place.is_dir(), place.exists()
-    except (OSError, RuntimeError) as error:  # RuntimeError: there is no such user
+        is_folder, is_here = place.is_dir(), place.exists()
+    except (OSError, RuntimeError, ValueError) as error:  # there is no such user, or it holds a null byte
         raise ValueError(f"{shown(name)} cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    if is_directory:
+    if is_folder:
         return metadata_from_directory(place)
-    if found_here:
+    if is_here:
         from wizard_tui.models.gguf import metadata_from_gguf
 
         return metadata_from_gguf(place)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -109,18 +110,22 @@ def _is_file_name(name: str) -> bool:
     return name.endswith(".safetensors") and "/" not in name and name.isprintable() and len(name) <= LONGEST_NAME
 
 
-def open_regular(path: Path) -> IO[bytes]:
-    """Open a regular file; a FIFO or a device, which could block for ever, is refused."""
+@contextmanager
+def open_regular(path: Path) -> Iterator[IO[bytes]]:
+    """Open a regular file; a FIFO or a device, which could block for ever, is refused.
+
+    Raises FileNotFoundError, or ValueError where it cannot be opened or, within the block, be read.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise ValueError(f"{path} is not a regular file")
+            yield file
     except FileNotFoundError:
         raise
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror or error}") from None
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise ValueError(f"{path} is not a regular file")
-    return os.fdopen(descriptor, "rb")
 
 
 def _no_config(folder: Path) -> str:

@@ -92,6 +92,11 @@ def _tensor(entry: Mapping[str, Any]) -> tuple[Header, tuple[int, int]]:
     if not isinstance(kind, str) or len(shape) > MOST_DIMENSIONS or any(type(size) is not int for size in sizes):
         raise TypeError
     each = ELEMENT_BYTES.get(kind)
-    if min(sizes) < 0 or max(sizes) >= LARGEST or end < begin or (each is not None and end - begin != math.prod(shape) * each):
+    if (
+        min(sizes) < 0
+        or max(sizes) >= LARGEST
+        or end < begin
+        or (each is not None and end - begin != math.prod(shape) * each)
+    ):
         raise ValueError
     return (kind, tuple(shape)), (begin, end)

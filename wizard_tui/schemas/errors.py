@@ -12,6 +12,8 @@ from pydantic_core import ErrorDetails
 from wizard_tui.schemas.choices import _DTYPE_SPELLINGS
 
 SHOWN_INPUT = 40
+SHOWN_PATH = 80
+SHOWN_ERRORS = 5
 
 
 def field_errors(error: ValidationError) -> dict[str, str]:
@@ -25,7 +27,8 @@ def field_errors(error: ValidationError) -> dict[str, str]:
 
 def one_sentence(error: ValidationError) -> str:
     """All of it on one line, for a terminal: `hardware.gpus must be 1 or more; ...`. Keys may be named anything."""
-    text = "; ".join(f"{path} {sentence}" for path, sentence in field_errors(error).items())
+    said = [f"{path[:SHOWN_PATH]} {sentence}" for path, sentence in field_errors(error).items()]
+    text = "; ".join(said[:SHOWN_ERRORS]) + (f"; and {len(said) - SHOWN_ERRORS} more" if said[SHOWN_ERRORS:] else "")
     return "".join(char if char.isprintable() else "?" for char in text)
 
 

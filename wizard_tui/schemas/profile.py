@@ -17,7 +17,8 @@ from wizard_tui.schemas.errors import one_sentence
 from wizard_tui.schemas.inputs import HardwareInput, ModelInput, PlanRequest, PolicyInput, Section, WorkloadInput
 
 VERSION: Literal[1] = 1
-LIMIT_BYTES = 1 << 20
+LIMIT_BYTES = 1 << 17
+DEEPEST = 16
 
 # vllm-wizard 0.2.0 calls them so in its own profiles of version 1
 _FORMER_NAMES = {
@@ -116,7 +117,7 @@ def load_profile(path: Path) -> Profile:
 
 
 def read_profile_text(path: Path) -> str:
-    """The text of a profile file; ValueError when there is none that is a regular file of at most 1 MiB."""
+    """The text of a profile file; ValueError when there is none that is a regular file of at most 128 KiB."""
     try:
         if path.exists() and not path.is_file():
             raise ValueError(f"{path} is not a regular file; give a profile in YAML")
@@ -125,7 +126,7 @@ def read_profile_text(path: Path) -> str:
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror or error}") from None
     if len(data) > LIMIT_BYTES:
-        raise ValueError(f"{path} is larger than {LIMIT_BYTES >> 20} MiB, which no profile is")
+        raise ValueError(f"{path} is larger than {LIMIT_BYTES >> 10} KiB, which no profile is")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -141,11 +142,23 @@ def _renamed(section: str, fields: Any) -> Any:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML's own rule that a key comes once, which PyYAML leaves unchecked."""
+    """YAML as far as a profile needs it: a key comes once, and neither aliases nor depth make a small file large."""
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Compose a node and what is in it."""
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.composer.ComposerError(None, None, "an alias is not read here, write it out", self.get_mark())
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise yaml.composer.ComposerError(None, None, "it is nested deeper than a profile is", self.get_mark())
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    loader.flatten_mapping(node)
     pairs: dict[Any, Any] = {}
     for key_node, value_node in node.value:
         key = loader.construct_object(key_node, deep=True)

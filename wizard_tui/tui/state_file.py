@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,14 +18,14 @@ from typing import Any
 
 from platformdirs import user_state_path
 
-from wizard_tui.files import replace_file
+from wizard_tui.files import make_private, replace_file
 
 LIMIT_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
 class Saved:
-    """A session that was left: its data, and when it was saved (seconds since 1970)."""
+    """A session that was left: its data, and when it was saved (seconds since 1970, not later than now)."""
 
     state: dict[str, Any]
     saved_at: float
@@ -48,16 +49,19 @@ class StateFile:
     def newest_left(self) -> Saved | None:
         """The session that was saved last by a wizard that no longer runs; None when there is none that can be read.
 
-        Older ones are removed.
+        Older ones are removed. Those from the future, which a clock that was wrong has written, come last and stay: one
+        of them may be the newest.
         """
-        left = sorted(self._left(), key=lambda path: path.stat().st_mtime, reverse=True)
-        for path in left[1:]:
-            _remove(path)
-        return next((saved for path in left[:1] if (saved := _read(path)) is not None), None)
+        now = time.time()
+        left = sorted(self._left(), key=lambda row: (row[0] <= now, row[0]), reverse=True)
+        for saved_at, path in left[1:]:
+            if saved_at <= now:
+                _remove(path)
+        return next((saved for _, path in left[:1] if (saved := _read(path)) is not None), None)
 
     def _own_path(self) -> Path:
         if self._path is None:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(self._folder)
             path = self._folder / f"{os.getpid()}.json"
             # held, and so never closed, until the process ends
             lock = os.open(path.with_suffix(".lock"), os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
@@ -65,11 +69,12 @@ class StateFile:
             self._path = path
         return self._path
 
-    def _left(self) -> Iterator[Path]:
+    def _left(self) -> Iterator[tuple[float, Path]]:
+        """When each was saved, and where."""
         with suppress(OSError):
             for path in self._folder.glob("*.json"):
                 if path.is_file() and path != self._path and not _is_held(path.with_suffix(".lock")):
-                    yield path
+                    yield path.stat().st_mtime, path
 
 
 def _is_held(lock: Path) -> bool:
@@ -91,7 +96,7 @@ def _read(path: Path) -> Saved | None:
         state = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
-    return Saved(state, status.st_mtime) if isinstance(state, dict) else None
+    return Saved(state, min(max(0.0, status.st_mtime), time.time())) if isinstance(state, dict) else None
 
 
 def _remove(path: Path) -> None:
