@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test fuzz lint types contracts check shots bench accuracy clean
+.PHONY: run test fuzz lint types contracts check shots bench accuracy mutants clean
 
 run: $(VENV)/.installed
 	@$(BIN)/vllm-wizard-tui $(ARGS)
@@ -41,6 +41,12 @@ bench: $(VENV)/.dev
 
 accuracy: $(VENV)/.dev
 	@$(BIN)/python -m tools.accuracy
+
+# three in ten of the faults that mutmut can make in planning/; all of them: make mutants NAMES=
+NAMES ?= "*_mutmut_*[147]"
+mutants: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --group mutants
+	$(BIN)/python -m tools.mutants run $(NAMES)
 
 clean:
 	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from wizard_tui.planning.planner import plan
 from wizard_tui.resolve import Facts, resolve_gpus
 from wizard_tui.schemas.inputs import PlanRequest
 from wizard_tui.schemas.numbers import GIB, gib
-from wizard_tui.schemas.outputs import PlanResponse
+from wizard_tui.schemas.outputs import MemoryBreakdown, PlanResponse
 
 DATA = Path(__file__).parents[1] / "tests" / "data"
 
@@ -76,7 +76,7 @@ def logs() -> Iterator[Errors]:
         formula_weights.append(abs(by_formula / GIB / row["weights_gib"] - 1))
         if "available_kv_gib" in row:
             available.append(abs(gib(response.memory.kv_available) / row["available_kv_gib"] - 1))
-            formula_available.append(abs(_formula_left_gib(row, response) / row["available_kv_gib"] - 1))
+            formula_available.append(abs(formula_left_gib(row, response.memory) / row["available_kv_gib"] - 1))
             if "tokens" in row:
                 given = planned(row, kv_cache_memory_bytes=int(row["available_kv_gib"] * GIB))
                 tokens.append(abs(given.kv_cache.tokens / row["tokens"] - 1))
@@ -85,10 +85,10 @@ def logs() -> Iterator[Errors]:
     yield Errors("tokens for the logged available KV, logs", tokens)
 
 
-def _formula_left_gib(row: dict[str, Any], response: PlanResponse) -> float:
+def formula_left_gib(row: Mapping[str, Any], memory: MemoryBreakdown) -> float:
+    """The available cache in GiB by formulas alone: the budget less parameters times bytes and a flat share."""
     by_formula = _by_formula(load_model_metadata(row["model"]), row["tp"])
-    rest = compute_overhead(response.memory.total, row["tp"])
-    return (response.memory.budget - by_formula - rest) / GIB
+    return (memory.budget - by_formula - compute_overhead(memory.total, row["tp"])) / GIB
 
 
 def since_029() -> str:
@@ -98,7 +98,7 @@ def since_029() -> str:
         if "available_kv_gib" in row and rules_for(row["version"]).model_runner_v2:
             response = planned(row)
             ours.append(abs(gib(response.memory.kv_available) - row["available_kv_gib"]))
-            formulas.append(abs(_formula_left_gib(row, response) - row["available_kv_gib"]))
+            formulas.append(abs(formula_left_gib(row, response.memory) - row["available_kv_gib"]))
     return (
         f"available KV cache since 0.29: {statistics.mean(ours):.2f} GiB off on average in {len(ours)} boots "
         f"(formulas {statistics.mean(formulas):.2f})"
@@ -158,14 +158,18 @@ def _percent(share: float) -> str:
     return f"{100 * share:.2f} %"
 
 
+def report() -> str:
+    """The table, and beneath it what is no median."""
+    table = [
+        f"| {'figure':<44} | rows |   median | 90 % in | formulas |",
+        f"| {'-' * 44} | ---: | -------: | -------: | -------: |",
+        *(errors.line() for errors in (weights_counted(), *logs())),
+    ]
+    return "\n".join([*table, "", since_029(), starts()])
+
+
 def main() -> None:
-    print(f"| {'figure':<44} | rows |   median | 90 % in | formulas |")
-    print(f"| {'-' * 44} | ---: | -------: | -------: | -------: |")
-    for errors in (weights_counted(), *logs()):
-        print(errors.line())
-    print()
-    print(since_029())
-    print(starts())
+    print(report())
 
 
 if __name__ == "__main__":

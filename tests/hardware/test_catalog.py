@@ -202,6 +202,7 @@ def test_every_row_is_sound(gpu: GPU) -> None:
 
 @pytest.mark.parametrize("row", TABLE["gpus"], ids=lambda row: row["name"])
 def test_every_figure_has_a_source_or_is_marked_unverified(row: dict[str, object]) -> None:
+    assert row["class"] in {"datacenter", "workstation", "geforce", "soc", "amd", "gaudi"}
     source = row.get("source", {})
     assert isinstance(source, dict)
     assert set(source.values()) <= set(TABLE["sources"])

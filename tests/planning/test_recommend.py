@@ -9,6 +9,7 @@ import pytest
 
 from tests.planning.conftest import facts, request
 from wizard_tui.engine.flags import flag_arguments, flags_of
+from wizard_tui.engine.versions import NEWEST
 from wizard_tui.hardware.catalog import get_gpu_by_name
 from wizard_tui.models.load import load_model_metadata
 from wizard_tui.planning.decide import decide
@@ -251,8 +252,8 @@ def test_states_that_bound_the_requests_are_said() -> None:
 def test_where_it_runs() -> None:
     plain = build_config(decide(request(), facts(gpus=2))).deployment
     assert plain == Deployment(
-        vllm_version="0.33.0",
-        image="vllm/vllm-openai:v0.33.0",
+        vllm_version=NEWEST,
+        image=f"vllm/vllm-openai:v{NEWEST}",
         gpu_vendor="nvidia",
         gpu_count=1,
         gpu_indices=None,
@@ -283,7 +284,7 @@ def test_where_it_runs() -> None:
         download_bytes=7,
     )
     amd = build_config(decide(request(), facts(gpu="MI300X"))).deployment
-    assert (amd.gpu_vendor, amd.image) == ("amd", "vllm/vllm-openai-rocm:v0.33.0")
+    assert (amd.gpu_vendor, amd.image) == ("amd", f"vllm/vllm-openai-rocm:v{NEWEST}")
 
 
 def test_memory_makes_a_gpu_where_none_is_named() -> None:
