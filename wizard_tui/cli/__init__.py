@@ -85,7 +85,7 @@ def _complete() -> None:
     from wizard_tui.cli.parser import Parser
 
     parser = Parser(ROOT, prog=PROGRAM)
-    parser.fill()
+    parser.fill(os.environ["COMP_LINE"].split(), to_complete=True)
     argcomplete.autocomplete(parser)
 
 

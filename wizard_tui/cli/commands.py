@@ -183,7 +183,7 @@ def detect(found: Namespace) -> int:
 def complete(found: Namespace) -> int:
     """Print what lets a shell complete this command: its options, GPUs, models and artifacts.
 
-    In bash or zsh evaluate it in ~/.bashrc or ~/.zshrc; fish reads it from a file of its own.
+    Have it evaluated where the shell starts: in ~/.bashrc, ~/.zshrc or ~/.config/fish/config.fish.
     """
     sys.stdout.write(completion.shell_code(found.shell))
     return OK
@@ -330,7 +330,7 @@ ROOT = Command(
             ),
             (
                 "echo 'eval \"$(vllm-wizard-tui completion bash)\"' >> ~/.bashrc",
-                "vllm-wizard-tui completion fish > ~/.config/fish/completions/vllm-wizard-tui.fish",
+                "vllm-wizard-tui completion fish | source",
             ),
         ),
     },

@@ -27,10 +27,16 @@ def one_of(words: Sequence[str]) -> Completer:
 
 
 def gpus(prefix: str, **_: Any) -> list[str]:
-    """GPUs of the table; with dashes for spaces, which mean the same and need no quotes."""
+    """GPUs of the table without their makers; with dashes for spaces, which mean the same and need no quotes."""
     from wizard_tui.hardware.catalog import all_gpus
 
-    return [name for gpu in all_gpus() if (name := gpu.name.replace(" ", "-")).startswith(prefix)]
+    return [name for gpu in all_gpus() if (name := _short(gpu.name)).startswith(prefix)]
+
+
+def _short(name: str) -> str:
+    for maker in ("NVIDIA ", "AMD ", "Intel ", "GeForce ", "Instinct "):
+        name = name.removeprefix(maker)
+    return name.replace(" ", "-")
 
 
 def models(prefix: str, **_: Any) -> list[str]:

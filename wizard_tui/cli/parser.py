@@ -50,8 +50,11 @@ class Parser(argparse.ArgumentParser):
         self._under[heading].add_argument(*names, help=help.replace("%", "%%"), **more).completer = completer
         self.names += names
 
-    def fill(self, words: Sequence[str] | None = None) -> None:
-        """Add what the command takes, and the parsers of those commands below it that are among the words."""
+    def fill(self, words: Sequence[str], *, to_complete: bool = False) -> None:
+        """Add what the command takes, and the parsers of those commands below it that are among the words.
+
+        To complete a line all commands are needed, and what those take that are on the line.
+        """
         command, self._command = self._command, None
         if command is None:
             return
@@ -65,13 +68,15 @@ class Parser(argparse.ArgumentParser):
         self.set_defaults(work=command.work, parser=self)
         if command.commands:
             below = self.add_subparsers(help=argparse.SUPPRESS, metavar="", parser_class=Parser)
-            named = [item for item in command.commands.items() if words is None or item[0] in words]
-            for name, further in named:
-                below.add_parser(name, command=further, prog=f"{self.prog} {name}")
+            for name, further in command.commands.items():
+                if to_complete or name in words:
+                    parser = below.add_parser(name, command=further, prog=f"{self.prog} {name}")
+                    if to_complete and name in words:
+                        parser.fill(words, to_complete=True)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As argparse does."""
-        self.fill(args)
+        self.fill(args or ())
         return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
