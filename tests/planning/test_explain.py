@@ -166,3 +166,14 @@ def test_starts_that_were_seen_here_are_part_of_the_reason() -> None:
     seen = Observation(box.gpus[0].name, version, "test/llama-8b", "TP 1", GIB // 4, "2026-01-01")
     said = {one.name: one.reason for one in explanations(decide(request(), replace(box, observed=(seen,))))}
     assert said["non-torch"].endswith("the measured part of the plan, +0.25 GiB of it by starts seen on this machine")
+
+
+def test_groups_are_told_apart_and_errors_have_their_percent() -> None:
+    from wizard_tui.models.load import load_model_metadata, metadata_from_count
+
+    gemma = replace(facts(), metadata=load_model_metadata("google/gemma-4-31B-it"))
+    said = {one.name: one.reason for one in explanations(decide(request(), gemma))}
+    assert said["blocks"].count("; 10 layers ") == 5
+    guess = replace(facts(), metadata=metadata_from_count("a/b", 8, "nothing is known of a/b"))
+    said = {one.name: one.reason for one in explanations(decide(request(), guess))}
+    assert "by the parameter count, ±10.0 %." in said["weights"]

@@ -311,3 +311,17 @@ def test_expert_parallel_and_remote_code_are_passed_on() -> None:
     assert reasons["trust_remote_code"] == "set by you: vLLM runs code from the repository"
     without = build_config(decide(request(), facts()))
     assert (without.enable_expert_parallel, without.trust_remote_code) == (None, None)
+
+
+def test_the_rest_of_the_reasons() -> None:
+    """Settings that the planner chooses by itself only in some plans."""
+    asked = request("llama-70b", hardware={"nodes": 2}).model_copy(update={"explain": True})
+    spread = build_config(decide(asked, facts("llama-70b", "RTX 4090", 4)))
+    assert spread.pipeline_parallel_size == 2
+    assert spread.explanations["pipeline_parallel_size"] == "2 groups of layers, one on each stage"
+    assert reasons_of(policy={"port": 9000})["port"] == "set by you"
+    few = reasons_of(policy={"max_num_seqs": 4}, model={"max_model_len": 512})
+    assert few["max_num_seqs"] == "set by you"
+    metadata = facts().metadata
+    manual = generate_recommendations(request().model_copy(update={"explain": True}), metadata, [], 80 * GIB)
+    assert manual.deployment.gpu_vendor == "nvidia"

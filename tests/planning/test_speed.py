@@ -360,3 +360,17 @@ def test_attention_is_as_wide_as_its_two_products_on_average() -> None:
     only_some = replace(model(LLAMA_8B), text_config={"qk_nope_head_dim": 128, "v_head_dim": 128})
     load = load_of(decided().estimate, only_some)
     assert load.query_dim == 32 * 128, "latent only where all three are there"
+
+
+def test_the_scheme_may_stand_at_either_place_of_a_config() -> None:
+    scheme = {
+        "quant_method": "compressed-tensors",
+        "config_groups": {"g": {"input_activations": {"type": "float", "num_bits": 8}}},
+    }
+    for config in (
+        LLAMA_8B | {"quantization_config": scheme},
+        {"text_config": LLAMA_8B | {"quantization_config": scheme}},
+    ):
+        metadata = metadata_from_config({"model_type": "llama", **config}, model_id="m", source="config")
+        assert arithmetic_of(metadata, "compressed-tensors") == "fp8"
+    assert arithmetic_of(model(LLAMA_8B), "compressed-tensors") == "half"

@@ -217,3 +217,41 @@ def test_a_patch_is_merged_and_what_was_said_stays() -> None:
     assert asked.policy.max_num_seqs == 8, "the request itself is as it was"
     with pytest.raises(ValueError, match="port"):
         patched(asked, {"policy": {"port": 0}})
+
+
+def test_a_layout_that_fits_is_not_offered_to_be_freed() -> None:
+    decision = decided(facts(gpus=4), hardware={"tensor_parallel_size": 2})
+    assert decision.fits
+    assert decision.idle_gpus == 2
+    assert "hardware.tensor_parallel_size" not in offered(decision)
+    # exactly as many idle GPUs as one copy takes are one copy more
+    assert offered(decision)["hardware.data_parallel_size"].patch == {"hardware": {"data_parallel_size": 2}}
+
+
+def test_a_pinned_layout_that_does_not_fit_is_freed_where_there_are_more_gpus() -> None:
+    one = {"tensor_parallel_size": 1, "pipeline_parallel_size": 1}
+    pinned = decided(facts("llama-70b", gpus=4), "llama-70b", hardware=one)
+    assert not pinned.fits
+    assert offered(pinned)["hardware.tensor_parallel_size"].patch == {"hardware": {"tensor_parallel_size": None}}
+
+
+def test_a_goal_on_two_gpus_is_kept_by_both() -> None:
+    goal = {"prompt_tokens": 4000, "gen_tokens": 200}
+    box = facts(gpu="A100-SXM4-80GB", gpus=2)
+    slow = decided(box, hardware={"tensor_parallel_size": 1, "interconnect": "nvlink"}, workload=goal)
+    alone = forecast(slow.request, slow.facts.metadata, slow.estimate).at(1).ttft_ms
+    pinned = decided(
+        box,
+        hardware={"tensor_parallel_size": 1, "interconnect": "nvlink"},
+        workload=goal | {"target_ttft_ms": 0.8 * alone},
+    )
+    assert offered(pinned)["hardware.tensor_parallel_size"].gain == "keeps the TTFT goal"
+
+
+def test_several_changes_in_one_patch_are_told_one_after_the_other() -> None:
+    from wizard_tui.planning.suggest import _change
+
+    patch = {"model": {"kv_cache_dtype": "fp8"}, "policy": {"gpu_memory_utilization": 0.95, "max_num_seqs": None}}
+    assert _change(decided(), patch) == (
+        "kv_cache_dtype auto -> fp8, gpu_memory_utilization 0.92 -> 0.95, max_num_seqs 1024 -> auto"
+    )

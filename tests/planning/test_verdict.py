@@ -86,11 +86,14 @@ def test_unequal_gpus_are_planned_by_the_smallest() -> None:
     assert f"the GPUs differ; the plan is made for the smallest, {small.name}" in said(decided(mixed))
     halves = replace(facts(), gpus=(large, replace(large, total_bytes=large.total_bytes // 2)))
     assert f"the GPUs differ; the plan is made for the smallest, {large.name}" in said(decided(halves))
+    twin = replace(large, name="a twin")
+    assert any("the GPUs differ" in line for line in said(decided(replace(facts(), gpus=(large, twin)))))
     assert not any("differ" in line for line in said(decided(facts(gpus=2))))
 
 
 def test_idle_gpus_are_named_with_the_layout() -> None:
     assert "3 of the GPUs stay idle with TP 1" in said(decided(facts(gpus=4)))
+    assert "1 of the GPUs stays idle with TP 1" in said(decided(facts(gpus=2)))
 
 
 @pytest.mark.parametrize(("starts", "words"), [(1, "1 start seen"), (2, "2 starts seen")])

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from functools import lru_cache
 
+from wizard_tui.models.config_keys import quantization_config
 from wizard_tui.models.layers import attention_layers
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.planning.estimate import Estimate
@@ -151,8 +152,8 @@ def arithmetic_of(metadata: ModelMetadata, quantization: str | None = None) -> s
 
 
 def _compressed_arithmetic(metadata: ModelMetadata) -> str:
-    stated = metadata.config.get("quantization_config") or metadata.text_config.get("quantization_config")
-    groups = stated.get("config_groups") if isinstance(stated, Mapping) else None
+    stated = quantization_config(metadata.config, metadata.text_config)
+    groups = stated.get("config_groups") if stated is not None else None
     for group in groups.values() if isinstance(groups, Mapping) else ():
         inputs = group.get("input_activations") if isinstance(group, Mapping) else None
         if isinstance(inputs, Mapping):

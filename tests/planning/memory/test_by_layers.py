@@ -194,3 +194,81 @@ def test_windows_never_cost_more_than_full_attention(layers: list[dict[str, Any]
     full = plan(rows, length=length)
     groups = len(with_windows["groups"])
     assert with_windows["blocks_per_request"] <= groups * (full["blocks_per_request"] + 1)
+
+
+@pytest.mark.parametrize(
+    ("changed", "page"),
+    [
+        ({}, 16 * 8 * 256 * 2),
+        ({"dtype": "fp32"}, 16 * 8 * 256 * 4),
+        ({"dtype": "bfloat16"}, 16 * 8 * 256 * 2),
+        ({"dtype": "fp16"}, 16 * 8 * 256 * 2),
+        ({"dtype": "u8"}, 16 * 8 * 256),
+        ({"head_size_v": 64}, 16 * 8 * 192 * 2),
+        ({"state_content_bytes": 264}, 16 * 8 * 264),
+        ({"num_head_slots": 16}, 16 * 16 * 256 * 2),
+        ({"tokens_per_state": 4}, 4 * 8 * 256 * 2),
+        ({"state_content_bytes": 100, "alignment": 576}, -(-16 * 8 * 100 // 576) * 576),
+        ({"page_size_padded": 100_000}, 100_000),
+        ({"type": "mla", "num_kv_heads": 1, "head_size": 576, "head_size_v": 512}, 16 * 576 * 2),
+    ],
+)
+def test_every_entry_of_a_row_counts(changed: dict[str, Any], page: int) -> None:
+    (group,) = plan([attention(**changed)])["groups"]
+    assert group["page_size_bytes"] == page
+
+
+def test_every_entry_of_a_state_counts() -> None:
+    state = {"type": "mamba", "block_size": 512, "shapes": [[4, 16], [8]], "dtypes": ["bf16", "fp32"]}
+    (group,) = plan([state])["groups"]
+    assert (group["page_size_bytes"], group["block_size"]) == (4 * 16 * 2 + 8 * 4, 512)
+    assert plan([{**state, "page_size_padded": 4096}])["bytes_per_block"] == 4096
+    needed = {
+        key: plan([{**state, **more}], mamba_cache_mode="align")["blocks_per_request"]
+        for key, more in {
+            "plain": {},
+            "drafts": {"num_speculative_blocks": 2},
+            "checkpoints": {"num_prefill_checkpoint_blocks": 1},
+        }.items()
+    }
+    assert needed == {"plain": 2, "drafts": 4, "checkpoints": 3}
+
+
+def test_every_limit_counts_and_has_a_default() -> None:
+    window = attention(type="sliding", window=1024)
+    case = {"layers": [window], "max_model_len": 131072, "available_kv_bytes": 20 * GIB}
+    bare = plan_kv_cache(case)
+    assert bare["blocks_per_request"] == -(-1023 // 16) + 1
+    assert plan_kv_cache(case | {"max_in_flight_tokens": 160})["blocks_per_request"] == -(-1183 // 16) + 1
+    assert plan_kv_cache(case | {"extra_retained_tokens": 32})["blocks_per_request"] == -(-1055 // 16) + 1
+    cross = case | {"layers": [attention(type="cross")]}
+    assert plan_kv_cache(cross)["blocks_per_request"] == 0
+    assert plan_kv_cache(cross | {"max_num_encoder_input_tokens": 1500})["blocks_per_request"] == 94
+    full = case | {"layers": [attention()]}
+    assert plan_kv_cache(full)["blocks_per_request"] == 8192
+    assert plan_kv_cache(full | {"dcp": 4})["blocks_per_request"] == 2048
+    state = {"type": "mamba", "block_size": 512, "shapes": [[4]], "dtypes": ["bf16"]}
+    assert plan_kv_cache(case | {"layers": [state]})["blocks_per_request"] == 1
+    # a window may be recorded on full layers, by either word, and does not part them
+    recorded = [attention(window=128), attention(chunk=128), attention()]
+    assert len(plan_kv_cache(case | {"layers": recorded})["groups"]) == 1
+    assert len(plan_kv_cache(case | {"layers": [attention(window=128), attention(chunk=64)]})["groups"]) == 1
+    assert plan_kv_cache(case | {"layers": [attention(window=128), attention(chunk=64)]})["groups"][0]["spec"] == (
+        "UniformTypeKVCacheSpecs"
+    )
+    ring = plan_kv_cache(case | {"layers": [attention(type="ring")]})
+    assert ring["blocks_per_request"] == 1
+
+
+@pytest.mark.parametrize("missing", ["layers", "max_model_len", "available_kv_bytes"])
+def test_what_a_case_lacks_is_named(missing: str) -> None:
+    case = {"layers": [attention()], "max_model_len": 4096, "available_kv_bytes": GIB}
+    del case[missing]
+    with pytest.raises(ValueError, match=rf"^the KV cache case lacks '{missing}'$"):
+        plan_kv_cache(case)
+
+
+def test_an_unknown_type_is_told_all_that_are_known() -> None:
+    words = "^unknown layer type 'magic'; known are full, mla, sliding, sliding_mla, chunked, cross, ring, mamba$"
+    with pytest.raises(ValueError, match=words):
+        plan([{"type": "magic", "block_size": 16}])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -144,3 +146,10 @@ def test_concurrency_and_context_answer_the_same_question(budget_gib: int, conte
 def test_no_room_is_zero_and_never_negative() -> None:
     assert compute_max_concurrency_at_context(GIB, 2 * GIB, 0, LLAMA_8B, 4096) == 0
     assert compute_max_context_at_concurrency(GIB, 2 * GIB, 0, LLAMA_8B, 1) == 0
+
+
+def test_auto_is_the_models_own_type() -> None:
+    single = replace(LLAMA_8B, dtype="float32")
+    rest = {"allocatable_bytes": 20 * GIB, "weights_bytes": 4 * GIB, "overhead_bytes": 0, "metadata": single}
+    assert compute_max_concurrency_at_context(**rest, context_len=4096) == 16
+    assert compute_max_context_at_concurrency(**rest, concurrency=4) == 16384

@@ -315,3 +315,28 @@ def test_the_band_by_hand() -> None:
     assert old.high == int(old.budgeted * (1 + band["above_share"])) + band["above"] * MIB
     sizes = {"hidden_size": 64, "intermediate_size": 64, "vocab_size": 64, "num_hidden_layers": 1, "head_dim": 2}
     assert overhead(llama(**sizes), "L4", "0.33.0", 16, 1).low == 0, "never below nothing"
+
+
+@pytest.mark.parametrize(("tp", "tokens_each"), [(1, 1), (4, 1), (16, 1)])
+def test_a_layer_that_attention_decides(tp: int, tokens_each: int) -> None:
+    """A network of 1024: queries, keys and values, their output and the projection are the most at once."""
+    narrow = llama(intermediate_size=1024, vocab_size=64)
+    attention = T * ((32 / tp + 2 * max(1, 8 / tp)) * 128 + 32 / tp * 128 + H) * 2
+    network = T * (3 * 1024 / tp + H) * 2
+    assert attention > network
+    found = overhead(narrow, "H100 80GB", "0.28.0", T, tokens_each, tp=tp)
+    logits = int(64 * tokens_each * 14.5 + 64 * MIB)
+    assert found.activation_peak == max(int(2 * HIDDEN + attention), HIDDEN + logits)
+
+
+def test_a_layer_of_experts_has_a_router_in_single_precision() -> None:
+    """Of 2048 experts each token gets a score of four bytes beside its hidden state."""
+    many = metadata_from_config(
+        QWEN3_30B_A3B | {"num_experts": 2048, "vocab_size": 64, "num_attention_heads": 4, "moe_intermediate_size": 2},
+        model_id="m",
+        source="config",
+    )
+    found = overhead(many, "H100 80GB", "0.28.0", T, 1)
+    hidden = T * 2048 * 2
+    workspace = T * 8 * 2 * (2048 + 2048)
+    assert found.activation_peak == 2 * hidden + T * (4 * 2048 + 2048 * 2) + workspace
