@@ -14,9 +14,9 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from wizard_tui.engine.versions import release_of
 from wizard_tui.tables import read_table
 
-_NUMBERS = re.compile(r"\d+")
 _NONCHARACTERS = "\ufdd0-\ufdef" + "".join(
     chr(plane + low) for plane in range(0, 0x110000, 0x10000) for low in (0xFFFE, 0xFFFF)
 )
@@ -46,7 +46,7 @@ class Flag(NamedTuple):
 
 def flags_of(version: str) -> Mapping[str, Flag]:
     """The flags of a vLLM version by `dest`, such as `max_model_len`. Raises ValueError for a version like `newest`."""
-    return _flags_of(release(version))
+    return _flags_of(release_of(version))
 
 
 def flag_named(dest: str, version: str) -> Flag:
@@ -87,18 +87,6 @@ def checked_text(text: str, what: str) -> str:
     return text
 
 
-@lru_cache(maxsize=256)
-def release(version: str) -> tuple[int, ...]:
-    """A version's release numbers, to compare by: `0.33.0`, `v0.33.0`, `0.33.0rc1`, `0.33.0+cu129` all give (0, 33, 0).
-
-    Raises ValueError for text without two numbers.
-    """
-    numbers = _NUMBERS.findall(version)[:3]
-    if len(numbers) < 2:
-        raise ValueError(f"{version!r} is not a vLLM version; write it like 0.33.0")
-    return tuple(int(number) for number in numbers)
-
-
 def _boolean(flag: Flag, value: Any) -> tuple[str, ...]:
     if not isinstance(value, bool):
         raise ValueError(f"{flag.name} is either on or off, not {value!r}")
@@ -122,12 +110,12 @@ def _data() -> dict[str, Any]:
 
 
 @lru_cache(maxsize=32)
-def _flags_of(version: tuple[int, ...]) -> Mapping[str, Flag]:
+def _flags_of(version: tuple[int, int, int]) -> Mapping[str, Flag]:
     data = _data()
-    pairs = version >= release(data["enable_disable_pairs_since"])
+    pairs = version >= release_of(data["enable_disable_pairs_since"])
     flags: dict[str, Flag] = {}
     for name, row in data["flags"].items():
-        if "since" in row and version < release(row["since"]):
+        if "since" in row and version < release_of(row["since"]):
             continue
         flag = Flag(**{**row, "name": name, "choices": tuple(row.get("choices", ()))})
         if flag.kind == "bool" and not pairs:  # before, argparse.BooleanOptionalAction made the negative form

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from wizard_tui.engine.flags import release
+from wizard_tui.engine.versions import release_of
 from wizard_tui.tables import read_table
 
 
@@ -56,9 +56,9 @@ def parser_names(kind: str, vllm_version: str) -> tuple[str, ...]:
 
     `kind` is `tool_call_parser` or `reasoning_parser`.
     """
-    wanted = release(vllm_version)
+    wanted = release_of(vllm_version)
     rows = _data()["since"][kind].items()
-    return tuple(sorted(name for since, names in rows if release(since) <= wanted for name in names))
+    return tuple(sorted(name for since, names in rows if release_of(since) <= wanted for name in names))
 
 
 def _if_known(kind: str, parser: str | None, vllm_version: str) -> str | None:
