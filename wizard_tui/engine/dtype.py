@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+BYTES_OF_DTYPE = {"float16": 2, "bfloat16": 2, "float32": 4}
 BFLOAT16_CAPABILITY = (8, 0)
 # config/model.py:_FLOAT16_NOT_SUPPORTED_MODELS: their activations overflow
 _NO_FLOAT16 = frozenset({"gemma2", "gemma3", "gemma3_text", "plamo2", "glm4"})

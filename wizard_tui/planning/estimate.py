@@ -109,7 +109,6 @@ def estimate(
             gpu=gpu,
             budget=budget,
             weights_bytes=weights.bytes,
-            overhead=overhead,
             kv_available=available,
             cache=cache,
             max_model_len=settings.max_model_len,

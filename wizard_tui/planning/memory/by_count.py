@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from wizard_tui.engine.dtype import BYTES_OF_DTYPE
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.models.stand_in import llama_config
 from wizard_tui.schemas.choices import canonical_dtype
 from wizard_tui.schemas.numbers import GIB
 
-BYTES_OF_DTYPE = {"auto": 2.0, "float16": 2.0, "bfloat16": 2.0, "float32": 4.0}
+_BYTES_OF_DTYPE = {"auto": 2} | BYTES_OF_DTYPE
 
 # Bytes a parameter of large layers, scales included: group 128 for int4, 16 for NVFP4, 32 for the MX formats.
 # Layouts: vllm/model_executor/layers/quantization of vLLM 0.33.
@@ -53,9 +54,9 @@ def bytes_per_parameter(dtype: str = "auto", quantization: str | None = None) ->
     method = (quantization or "none").lower().replace("-", "_")
     if method == "none":
         name = str(canonical_dtype(dtype))
-        if name not in BYTES_OF_DTYPE:
-            raise ValueError(f"dtype {dtype!r} is not one of {', '.join(BYTES_OF_DTYPE)}")
-        return BYTES_OF_DTYPE[name]
+        if name not in _BYTES_OF_DTYPE:
+            raise ValueError(f"dtype {dtype!r} is not one of {', '.join(_BYTES_OF_DTYPE)}")
+        return _BYTES_OF_DTYPE[name]
     known = [name for name in BYTES_OF_QUANTIZATION if name in method]
     if not known:
         raise ValueError(f"the size of quantization {quantization!r} is not known without tensor headers")
@@ -102,7 +103,7 @@ def _kv_element_bytes(kv_dtype: str, dtype: str) -> float:
         return 1.0
     if kv_dtype.startswith(("nvfp4", "int4", "turboquant")):
         return 0.5625
-    return BYTES_OF_DTYPE.get(str(canonical_dtype(kv_dtype if kv_dtype != "auto" else dtype)), 2.0)
+    return _BYTES_OF_DTYPE.get(str(canonical_dtype(kv_dtype if kv_dtype != "auto" else dtype)), 2.0)
 
 
 def compute_overhead(vram_total_bytes: int, tp_size: int = 1, fixed_overhead_gb: float | None = None) -> int:

@@ -11,7 +11,9 @@ from enum import Enum
 from math import prod
 from typing import TypeVar
 
-DTYPE_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2, "fp8": 1, "uint8": 1}
+from wizard_tui.engine.dtype import BYTES_OF_DTYPE
+
+DTYPE_BYTES = BYTES_OF_DTYPE | {"fp8": 1, "uint8": 1}
 
 
 class SpecKind(str, Enum):

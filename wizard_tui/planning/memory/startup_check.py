@@ -6,16 +6,14 @@ from typing import NamedTuple
 
 from wizard_tui.hardware.gpu import GPU
 from wizard_tui.planning.memory.kv_layers import KVCache
-from wizard_tui.planning.memory.overhead import Overhead
 from wizard_tui.schemas.numbers import gib
 
 
 class StartFailure(NamedTuple):
-    """A start that fails: which check (`free`, `weights`, `cache`, `length`), our sentence, and the bytes missing."""
+    """A start that fails: which check (`free`, `weights`, `cache`, `length`), and our sentence."""
 
     kind: str
     sentence: str
-    shortfall: int
 
 
 def startup_failure(
@@ -23,7 +21,6 @@ def startup_failure(
     gpu: GPU,
     budget: int,
     weights_bytes: int,
-    overhead: Overhead,
     kv_available: int,
     cache: KVCache,
     max_model_len: int,
@@ -39,13 +36,11 @@ def startup_failure(
             "free",
             f"free memory on the GPU ({gib(free):.2f}/{gib(gpu.total_bytes):.2f} GiB) is less than desired GPU memory "
             f"utilization ({gib(budget):.2f} GiB)",
-            budget - free,
         )
     if weights_bytes > free:
         return StartFailure(
             "weights",
             f"the weights take {gib(weights_bytes):.2f} GiB a GPU and {gib(free):.2f} are free: CUDA out of memory",
-            weights_bytes - free,
         )
     usable = kv_available - cache.bytes_per_block
     if usable <= 0:
@@ -53,13 +48,11 @@ def startup_failure(
             "cache",
             f"no available memory for the cache blocks: weights and overhead exceed the budget of "
             f"{gib(budget):.2f} GiB by {gib(-usable):.2f}",
-            -usable,
         )
     if not cache.admitted:
         return StartFailure(
             "length",
             f"one request of {max_model_len:,} tokens needs {gib(cache.bytes_per_request):.2f} GiB of KV cache and "
             f"{gib(usable):.2f} are available; the estimated maximum is {cache.estimated_max_model_len:,} tokens",
-            cache.bytes_per_request - usable,
         )
     return None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import NamedTuple
 
+from wizard_tui.engine.dtype import BYTES_OF_DTYPE
 from wizard_tui.engine.versions import rules_for
 from wizard_tui.models import rotary
 from wizard_tui.models.checkpoint import loaded_bytes
@@ -17,7 +18,6 @@ from wizard_tui.models.tensors import Inventory, Layer, inventory, is_known, is_
 from wizard_tui.planning.memory.stages import stages
 from wizard_tui.schemas.numbers import gib
 
-BYTES_OF_DTYPE = {"float16": 2, "bfloat16": 2, "float32": 4}
 VOCABULARY_PADDING = 64
 # To what the kernels of MXFP4 pad the width of an expert on one GPU, and the hidden size: OAI Triton on Hopper,
 # TRTLLM and Marlin elsewhere (fused_moe/oracle/mxfp4.py)
