@@ -46,11 +46,25 @@ async def session():
 
 asyncio.run(session())
 """
+# a user id that the password file does not have
+NO_SUCH_USER = """
+import pwd
+
+def getpwuid(number):
+    raise KeyError(number)
+
+pwd.getpwuid = getpwuid
+"""
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 24, 1, 2
 
 
 def ran(
-    arguments: list[str], *, umask: int = -1, limit_bytes: int | None = None, **environ: str | None
+    arguments: list[str],
+    *,
+    umask: int = -1,
+    limit_bytes: int | None = None,
+    cwd: Path = ROOT,
+    **environ: str | None,
 ) -> subprocess.CompletedProcess[str]:
     """Run Python with an environment of its own, and without root's right to write everywhere."""
     # a limit on files would also cut the byte code that Python keeps beside the modules
@@ -64,7 +78,7 @@ def ran(
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))
 
     done = subprocess.run(
-        [sys.executable, *arguments], capture_output=True, text=True, check=False, errors="replace", cwd=ROOT,
+        [sys.executable, *arguments], capture_output=True, text=True, check=False, errors="replace", cwd=cwd,
         env={name: value for name, value in (kept | environ).items() if value is not None},
         umask=umask, preexec_fn=prepare, timeout=120,
     )  # fmt: skip
@@ -72,16 +86,16 @@ def ran(
     return done
 
 
-def commands(*lines: tuple[object, ...], **further: object) -> tuple[list[int], str]:
-    """Run command lines one after the other; their exit codes, and what they said on stderr."""
-    done = ran(["-c", SEVERAL, json.dumps([[str(word) for word in line] for line in lines])], **further)  # type: ignore[arg-type]
+def commands(*lines: tuple[object, ...], before: str = "", **further: object) -> tuple[list[int], str]:
+    """Run command lines one after the other, `before` them other code; their exit codes, and what was on stderr."""
+    done = ran(["-c", before + SEVERAL, json.dumps([[str(word) for word in line] for line in lines])], **further)  # type: ignore[arg-type]
     assert done.returncode == 0, done.stderr
     return [int(line[5:]) for line in done.stdout.splitlines() if line.startswith("exit ")], done.stderr
 
 
-def wizard(model: object, **further: object) -> str | None:
+def wizard(model: object, before: str = "", **further: object) -> str | None:
     """Open the wizard, plan a model and leave it; the model of the session that it offered to go on with."""
-    done = ran(["-c", WIZARD, str(model)], **further)  # type: ignore[arg-type]
+    done = ran(["-c", before + WIZARD, str(model)], **further)  # type: ignore[arg-type]
     assert done.returncode == 0, done.stderr
     left: str | None = json.loads(done.stdout.splitlines()[-1])["left"]
     return left
@@ -134,6 +148,26 @@ def test_the_wizard_needs_no_home_and_no_locale(model: Path, tmp_path: Path) -> 
     assert wizard(model, HOME="/proc", LANG="C", LC_ALL="C") is None
     # without HOME the home is that of the password file, which is not the test's to write in
     assert wizard(model, HOME=None, XDG_STATE_HOME=str(tmp_path)) is None
+
+
+def test_a_user_that_nobody_knows_has_no_home(tmp_path: Path) -> None:
+    """As containers start with a number in the place of a user: no name, no home, nothing that could be written."""
+    nobody = {"HOME": None, "PYTHONPATH": str(ROOT), "cwd": tmp_path, "before": NO_SUCH_USER}
+    gpu = ("-m", "Qwen/Qwen3-8B", "--gpu", "H100")
+    lines = (("plan", *gpu), ("servers",), ("doctor", *gpu), ("calibration", "show"), ("generate", *gpu, "-o", "~/out"))
+    codes, said = commands(*lines, **nobody)
+    assert [codes[0], codes[1], codes[3], codes[4]] == [0, 0, 0, 2], said
+    assert "~/out is nowhere, as there is no such home directory" in said
+    assert wizard("Qwen/Qwen3-8B", **nobody) is None
+    assert list(tmp_path.iterdir()) == [], "no directory that is called ~"
+
+
+@pytest.mark.parametrize("place", ["~nobody-of-that-name/x", "x" * 300, "/dev/null/x", "/proc/x"])
+def test_a_directory_that_cannot_be_is_said(model: Path, place: str) -> None:
+    codes, said = commands(("generate", "-m", model, "--gpu", "H100", "-o", place), ("servers",), HF_HOME=place[:20])
+    assert codes == [2, 0]
+    assert len(said.splitlines()) == 1, said
+    assert "Errno" not in said
 
 
 def test_a_home_that_cannot_be_written_costs_nothing_but_the_saved_session(model: Path, home: dict[str, str]) -> None:

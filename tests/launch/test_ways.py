@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -16,7 +17,7 @@ from tests.conftest import PROGRAMS, wait_for
 from tests.launch.conftest import planned
 from wizard_tui.launch import process, ways
 from wizard_tui.launch.client import Client
-from wizard_tui.launch.records import Records
+from wizard_tui.launch.records import Record, Records
 from wizard_tui.launch.watch import ENDED, Watch
 
 # says what it was called with, or refuses in the words of RECORDER_SAYS; docker stays in the foreground as `docker run`
@@ -72,6 +73,24 @@ def test_a_process_runs_serves_and_stops(stand_in: Callable[..., None], records:
     assert not ways.is_running(record)
     assert not client.is_healthy()
     client.close()
+
+
+def test_a_server_that_cannot_be_recorded_is_not_left_running(
+    stand_in: Callable[..., None], records: Records, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in()
+    _, launch = planned(port)
+    kept: list[Record] = []
+
+    def full(record: Record) -> None:
+        kept.append(record)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(records, "keep", full)
+    with pytest.raises(ways.LaunchError, match="the server cannot be started: No space left on device"):
+        ways.start(launch, "process", records)
+    assert len(kept) == 1
+    assert not ways.is_running(kept[0])
 
 
 def test_the_api_key_goes_by_the_environment_alone(

@@ -14,6 +14,7 @@ from wizard_tui import __version__
 from wizard_tui.cli import completion, models, on_a_terminal, running
 from wizard_tui.cli.options import add_request, asked
 from wizard_tui.cli.parser import Command, Parser, UsageError
+from wizard_tui.files import expanded
 
 if TYPE_CHECKING:
     from wizard_tui.schemas.inputs import PlanRequest
@@ -113,8 +114,9 @@ def generate(found: Namespace) -> int:
     if profile.outputs.output_dir is None:
         raise UsageError("no directory is given; add --output-dir DIR")
     request, response = _planned(profile.request())
-    folder = Path(profile.outputs.output_dir).expanduser()
+    folder = Path(profile.outputs.output_dir)
     try:
+        folder = expanded(profile.outputs.output_dir)
         files = deployment_files(request, response, profile.outputs.emit)
         written = write_files(folder, files, force=found.force)
     except Conflict as error:

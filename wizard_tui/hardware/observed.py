@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from wizard_tui.files import make_private, replace_file
+from wizard_tui.files import make_private, replace_file, state_folder
 
 AT_MOST = 200
 LIMIT_BYTES = 1 << 20
@@ -65,9 +65,7 @@ class Observations:
     """The file of what was observed, or another one."""
 
     def __init__(self, path: Path | None = None) -> None:
-        from platformdirs import user_state_path
-
-        self.path = path or user_state_path("vllm-wizard-tui") / "observed.json"
+        self.path = path or state_folder() / "observed.json"
 
     def all(self) -> tuple[Observation, ...]:
         """Everything observed; nothing where the file is missing or is none of ours."""

@@ -11,10 +11,15 @@ def hub_cache(environ: dict[str, str] | None = None) -> Path:
     """Where the Hub's cache is (huggingface_hub: constants.py, HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME)."""
     environ = dict(os.environ) if environ is None else environ
     if place := environ.get("HF_HUB_CACHE") or environ.get("HUGGINGFACE_HUB_CACHE"):
-        return Path(place).expanduser()
+        return _expanded(place)
     if home := environ.get("HF_HOME"):
-        return Path(home).expanduser() / "hub"
-    return Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "huggingface" / "hub"
+        return _expanded(home) / "hub"
+    return _expanded(environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface" / "hub"
+
+
+def _expanded(place: str) -> Path:
+    """As huggingface_hub does it: what cannot be expanded stays as it is."""
+    return Path(os.path.expanduser(place))  # noqa: PTH111 - Path.expanduser raises where there is no home
 
 
 def downloaded_bytes(model_id: str, cache: Path | None = None) -> int:

@@ -15,10 +15,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from platformdirs import user_state_path
 from pydantic import TypeAdapter
 
-from wizard_tui.files import make_private, replace_file
+from wizard_tui.files import make_private, replace_file, state_folder
 
 LIMIT_BYTES = 1 << 20
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
@@ -53,7 +52,7 @@ class Records:
     """The records under the XDG state directory, or under a given one."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        self.folder = folder or user_state_path("vllm-wizard-tui") / "servers"
+        self.folder = folder or state_folder() / "servers"
 
     def new_log(self, name: str) -> Path:
         """A fresh private log file for a server. Raises OSError where none can be made."""

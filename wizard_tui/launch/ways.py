@@ -13,7 +13,6 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from wizard_tui.launch import process
 from wizard_tui.launch.records import Record, Records
@@ -86,7 +85,12 @@ def start(launch: Launch, way: str, records: Records) -> Record:
             api_key_env=launch.config.deployment.api_key_env,
         )
         record = _STARTERS[way](launch, record, environ)
-        records.keep(record)
+        try:
+            records.keep(record)
+        except OSError:
+            # nobody would find it again
+            stop(record)
+            raise
     except OSError as error:
         raise LaunchError(f"the server cannot be started: {error.strerror or error}") from None
     return record
@@ -154,7 +158,8 @@ def _start_process(launch: Launch, record: Record, environ: Mapping[str, str]) -
 
 
 def _start_docker(launch: Launch, record: Record, environ: Mapping[str, str]) -> Record:
-    cache = environ.get("HF_HOME") or str(Path.home() / ".cache/huggingface")
+    # Path.home raises for a user who has none
+    cache = environ.get("HF_HOME") or os.path.expanduser("~/.cache/huggingface")  # noqa: PTH111
     client = _client(docker_arguments(launch.config, cache), record, environ)
     return replace(record, handle=launch.name, client=client)
 

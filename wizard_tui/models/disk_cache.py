@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from wizard_tui.files import make_private, replace_file
+from wizard_tui.files import cache_folder, make_private, replace_file
 from wizard_tui.models.checkpoint import summed
 from wizard_tui.models.from_config import metadata_from_config
 from wizard_tui.models.metadata import ModelMetadata, Repository
@@ -76,10 +76,8 @@ def save(model_id: str, revision: str | None, metadata: ModelMetadata) -> None:
 
 
 def _place(model_id: str, revision: str | None) -> Path:
-    from platformdirs import user_cache_path
-
     key = hashlib.sha256(json.dumps([model_id, revision]).encode()).hexdigest()[:32]
-    return user_cache_path("vllm-wizard-tui") / "models" / f"{key}.json"
+    return cache_folder() / "models" / f"{key}.json"
 
 
 def _forget_the_oldest(folder: Path) -> None:

@@ -6,6 +6,7 @@ import json
 from functools import lru_cache
 from pathlib import Path
 
+from wizard_tui.files import expanded
 from wizard_tui.models import address, catalog
 from wizard_tui.models.config_shapes import shown
 from wizard_tui.models.from_config import metadata_from_config
@@ -33,9 +34,9 @@ def load_model_metadata(
     if not name:
         raise ValueError("the model is empty; give a Hub id such as Qwen/Qwen3-8B or a local directory")
     try:
-        place = Path(name).expanduser()
+        place = expanded(name)
         is_folder, is_here = place.is_dir(), place.exists()
-    except (OSError, RuntimeError, ValueError) as error:  # there is no such user, or it holds a null byte
+    except (OSError, ValueError) as error:
         raise ValueError(f"{shown(name)} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if is_folder:
         return metadata_from_directory(place)

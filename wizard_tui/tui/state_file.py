@@ -16,9 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from platformdirs import user_state_path
-
-from wizard_tui.files import make_private, replace_file
+from wizard_tui.files import make_private, replace_file, state_folder
 
 LIMIT_BYTES = 1 << 20
 
@@ -35,13 +33,13 @@ class StateFile:
     """The file of this wizard, under the XDG state directory unless another one is given."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._folder = folder or user_state_path("vllm-wizard-tui") / "sessions"
+        self._folder = folder or state_folder() / "sessions"
         self._path: Path | None = None
 
     def save(self, state: Mapping[str, Any]) -> bool:
         """Write the session; False when the disk does not take it, which must not stop the wizard."""
         try:
-            replace_file(self._own_path(), json.dumps(state, ensure_ascii=False))
+            replace_file(self._own_path(), json.dumps(state))
         except OSError:
             return False
         return True

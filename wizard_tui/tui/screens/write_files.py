@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Input
 
+from wizard_tui.files import expanded
 from wizard_tui.launch.deployment import ALL, deployment_files
 from wizard_tui.launch.writer import Conflict, OutputFile, write_files
 from wizard_tui.schemas.inputs import PlanRequest
@@ -67,8 +68,9 @@ class WriteFilesScreen(QuietModal[str | None]):
         if not typed:
             self._say("give a directory", "bad")
             return
-        folder = Path(typed).expanduser()
+        folder = Path(typed)
         try:
+            folder = expanded(typed)
             written = write_files(folder, self._files(), force=self._agreed_to == typed)
         except Conflict as conflict:
             self._agreed_to = typed
