@@ -2,7 +2,8 @@
 
     python -m tools.mutants run ['*_mutmut_*[147]']   # all, or those of these names: here three in ten of each function
     python -m tools.mutants table                     # one line a file
-    python -m tools.mutants survivors [FILE]          # the mutants that no test noticed, as differences
+    python -m tools.mutants again                     # those that survived once more, with the tests as they are now
+    python -m tools.mutants survivors [FILE]          # one line for each that no test noticed
 
 mutmut makes the faults and runs the tests, in a copy of the tree under build/mutants. It leaves decorated functions
 alone, so in the copy a property is a plain function handed to `property`, and functions are not cached: a cache that
@@ -13,11 +14,10 @@ from __future__ import annotations
 
 import ast
 import json
-import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -82,13 +82,39 @@ def table() -> str:
     return "\n".join([*rows, f"| **all** | {total} | {noticed} | {noticed / max(1, total):.1%} |"])
 
 
-def survivors(name: str | None) -> Iterator[str]:
-    """The difference that each surviving mutant of a file makes."""
-    for file, codes in results().items():
-        for mutant in (mutant for mutant, code in codes.items() if code in SURVIVED and name in (None, file)):
-            shown = subprocess.run([*MUTMUT, "show", mutant], cwd=COPY, capture_output=True, text=True).stdout
-            changed = re.findall(r"^[-+](?![-+]).*", shown, re.MULTILINE)
-            yield "\n".join([mutant, *changed])
+def survivors(file: str | None = None) -> Iterator[str]:
+    """Each surviving mutant of a file by its name."""
+    for name, codes in results().items():
+        if file in (None, name):
+            yield from (mutant for mutant, code in codes.items() if code in SURVIVED)
+
+
+def told(mutant: str) -> str:
+    """One line: where a mutant is, and what it changes."""
+    shown = subprocess.run([*MUTMUT, "show", mutant], cwd=COPY, capture_output=True, text=True).stdout
+    before, after = (
+        [word for line in shown.splitlines() if line[:1] == sign and line[:3] != 3 * sign for word in line[1:].split()]
+        for sign in "-+"
+    )
+    # what both have in common at either end says nothing but for two words
+    start = max(0, _common(before, after) - 2)
+    end = max(0, _common(before[:start:-1], after[:start:-1]) - 1)
+    old, new = (" ".join(words[start : len(words) - end]) for words in (before, after))
+    function, _, number = mutant.partition("__mutmut_")
+    place = function.removeprefix("wizard_tui.planning.").replace("ǁ", ".").replace(".x_", ".").replace(".x.", ".")
+    return f"{place} {number}: `{old}` -> `{new}`"
+
+
+def _common(one: Sequence[str], other: Sequence[str]) -> int:
+    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def again() -> None:
+    """Run the survivors once more with the tests of today."""
+    for copy in (COPY, COPY / "mutants"):
+        shutil.rmtree(copy / "tests")
+        shutil.copytree(ROOT / "tests", copy / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+    subprocess.run([*MUTMUT, "run", "--max-children", "1", *survivors()], cwd=COPY, check=False)
 
 
 def main() -> None:
@@ -99,9 +125,12 @@ def main() -> None:
             print(table())
         case ["table"]:
             print(table())
+        case ["again"]:
+            again()
+            print(table())
         case ["survivors", *names]:
-            for found in survivors(names[0] if names else None):
-                print(found, end="\n\n")
+            for mutant in survivors(*names[:1]):
+                print(told(mutant))
         case _:
             sys.exit(__doc__)
 

@@ -50,3 +50,13 @@ def test_of_starts_on_this_machine() -> None:
     found = provenance(decide(request(), replace(box, observed=(seen,))))["overhead"]
     assert found.source == "formula with measured constants, corrected by this machine"
     assert found.note == ("activation peak, CUDA graphs and non-torch memory together; -0.50 GiB by 1 start seen here")
+
+
+def test_of_several_starts() -> None:
+    box = facts()
+    version = decide(request(), box).rules.version
+    rows = tuple(
+        Observation(box.gpus[0].name, version, "test/llama-8b", "TP 1", GIB // 4, f"2026-01-0{day}") for day in (1, 2)
+    )
+    found = provenance(decide(request(), replace(box, observed=rows)))["overhead"]
+    assert found.note.endswith("; +0.25 GiB by 2 starts seen here")

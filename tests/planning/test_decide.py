@@ -368,3 +368,18 @@ def test_what_this_machine_showed_is_asked_for_by_gpu_version_model_and_layout()
     ):
         seen = replace(box, observed=(replace(row, **changed),))
         assert plain - decided(seen).estimate.kv_available == more
+
+
+def test_where_nothing_fits_the_layout_with_most_room_for_a_request_is_shown() -> None:
+    """70 B with all its length on four cards of 40 GB: each of three layouts holds the weights, none a request."""
+    asked = request("llama-70b", model={"max_model_len": 131072})
+    box = facts("llama-70b", "A100-SXM4-40GB", 4)
+    found = decide(asked, box)
+    rooms = {}
+    for layout in layouts(asked.hardware, box.metadata, 4):
+        one = settle(asked, box, box.gpus[0], layout, rules_for("0.33.0"))
+        if one.weights.bytes < one.gpu.total_bytes:
+            rooms[str(layout)] = one.kv_available / one.cache.bytes_per_request
+    assert len(rooms) == 3
+    assert not found.fits
+    assert str(found.estimate.settings.layout) == max(rooms, key=lambda name: rooms[name])

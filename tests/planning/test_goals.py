@@ -119,3 +119,25 @@ def test_a_goal_that_one_request_just_meets_is_in_reach() -> None:
     crowd = decided(gpus=1, concurrency=8, target_ttft_ms=alone.ttft_ms)
     (sentence,) = missed_goal_sentences(crowd)
     assert "holds up to 1 in flight" in sentence
+
+
+def test_a_pinned_number_of_stages_is_freed_as_well() -> None:
+    hardware = {"tensor_parallel_size": 1, "pipeline_parallel_size": 4, "interconnect": "nvlink"}
+    asked = request(workload={"prompt_tokens": 4000, "gen_tokens": 200, "target_tpot_ms": 0.5}, hardware=hardware)
+    (sentence,) = missed_goal_sentences(decide(asked, facts(gpu="A100-SXM4-80GB", gpus=4)))
+    assert sentence.endswith("with TP 4")
+
+
+def test_a_shared_prefix_is_cut_to_the_shorter_prompt() -> None:
+    """Of 4000 tokens 3500 are shared: a prompt that is in time may be shorter than the prefix itself."""
+    box = facts(gpu="A100-SXM4-80GB")
+    length = {"prompt_tokens": 4000, "gen_tokens": 200, "shared_prefix_tokens": 3500}
+    whole = decide(request(workload=length), box)
+    alone = forecast(whole.request, whole.facts.metadata, whole.estimate).at(1).ttft_ms
+    asked = request(workload=length | {"target_ttft_ms": alone - 1})
+    (sentence,) = missed_goal_sentences(decide(asked, box))
+    longest = int(re.search(r"at most ([\d,]+) prompt", sentence)[1].replace(",", ""))  # type: ignore[index]
+    for tokens, missed in ((longest, ()), (longest + 1, ("ttft",))):
+        shared = min(3500, tokens - 1)
+        shorter = {"prompt_tokens": tokens, "shared_prefix_tokens": shared, "target_ttft_ms": alone - 1}
+        assert decide(request(workload=length | shorter), box).missed == missed

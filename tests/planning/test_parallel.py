@@ -201,3 +201,38 @@ def test_latent_attention_has_no_heads_to_repeat() -> None:
     deepseek = load_model_metadata("deepseek-ai/DeepSeek-V3")
     assert deepseek.num_attention_heads == 128
     assert why_not(deepseek, 16) is None
+
+
+def test_heads_of_keys_in_recurrent_layers_are_split_too() -> None:
+    """Qwen3-Next's gated DeltaNet: 16 heads of keys, 32 of values, beside 16 heads of attention."""
+    metadata = load_model_metadata("Qwen/Qwen3-Next-80B-A3B-Instruct")
+    config = dict(metadata.config) | {"linear_num_key_heads": 12, "num_attention_heads": 32, "vocab_size": 32000}
+    fewer = metadata_from_config(config, model_id="m", source="config")
+    assert "it does not divide the 12 key heads of the recurrent layers" in str(why_not(fewer, 8))
+
+
+def test_windows_and_cross_attention_have_heads_to_split() -> None:
+    """Three key-value heads over two GPUs can neither be split nor repeated, in any kind of attention."""
+    windows = model(
+        num_attention_heads=24, num_key_value_heads=3, head_dim=128, sliding_window=1024, model_type="mistral",
+    )  # fmt: skip
+    assert "the 3 key-value heads" in str(why_not(windows, 2))
+
+
+def test_a_group_of_one_and_a_block_say_what_they_are() -> None:
+    ones = {"quant_method": "gptq", "group_size": 1}
+    assert why_not(model(quantization_config=ones), 8) is None
+    blocks = {"quant_method": "fp8", "weight_block_size": [128, 128]}
+    # 14336 / 16 = 896 is seven blocks
+    assert why_not(model(quantization_config=blocks), 16) is None
+    # one GPU splits nothing, whatever the width
+    assert why_not(model(quantization_config=blocks, intermediate_size=14400), 1, dp=2) is None
+    odd = model(quantization_config={"quant_method": "gptq", "group_size": 128}, intermediate_size=14400)
+    assert why_not(odd, 1, dp=2) is None
+
+
+def test_groups_of_experts_count_over_all_gpus() -> None:
+    """Experts of 768 in groups of 128: six, so over two, three or six GPUs."""
+    grouped = model(QWEN3_30B_A3B, quantization_config={"quant_method": "gptq", "group_size": 128})
+    assert "192 of an expert's width is no multiple of the quantisation group 128" in str(why_not(grouped, 4))
+    assert why_not(grouped, 2) is None

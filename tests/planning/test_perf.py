@@ -349,3 +349,28 @@ def test_a_count_of_parameters_in_the_shape_of_a_llama() -> None:
     assert estimate_performance("H100 80GB", 8.0, tp_size=2, num_gpus=1) == estimate_performance(
         "H100 80GB", 8.0, tp_size=2, num_gpus=2
     )
+
+
+def test_one_client_alone_has_a_replica_for_itself_and_other_traffic_its_own_replicas() -> None:
+    traffic = replace(CHAT, replicas=4, concurrency=4)
+    ahead = forecast(traffic)
+    line = Roofline(LLAMA_8B, h100())
+    assert ahead.at(4, replicas=1) == line.at(replace(traffic, replicas=1))
+    assert ahead.at(4) == line.at(traffic)
+    assert ahead.of(replace(traffic, replicas=2), 4) == line.at(replace(traffic, replicas=2))
+
+
+def test_a_link_that_is_not_said_is_that_of_the_card() -> None:
+    two = replace(LLAMA_8B, tp=2)
+    assert predict(two, h100(), CHAT) == predict(two, h100(), CHAT, interconnect="nvlink")
+    assert predict(two, h100(), CHAT) != predict(two, h100(), CHAT, interconnect="pcie")
+    assert estimate_performance("H100 80GB", 8.0, tp_size=2, num_gpus=2) == estimate_performance(
+        "H100 80GB", 8.0, tp_size=2, num_gpus=2, interconnect="nvlink"
+    )
+
+
+def test_a_tpot_that_one_request_just_keeps_is_in_reach() -> None:
+    alone = forecast().at(1)
+    told = predict(LLAMA_8B, h100(), CHAT, target_ttft_ms=1, target_tpot_ms=alone.tpot_ms).assumptions
+    assert "TTFT of 1 ms is out of reach" in told[0]
+    assert not any("TPOT" in line for line in told)

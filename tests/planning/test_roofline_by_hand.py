@@ -250,3 +250,9 @@ def test_a_prefix_that_is_shared_by_hand() -> None:
     # the last token of a prompt is always read
     whole = by_hand().at(replace(LOOP, concurrency=1, shared_prefix_tokens=5000))
     assert whole.ttft_ms * MS == pytest.approx(by_hand().prefill_s(1000, 999) + step + 2 * MS)
+
+
+@pytest.mark.parametrize(("version", "step_us"), [("0.7.9", 300), ("0.8.0", 200), ("0.11.9", 200), ("0.12.0", 100)])
+def test_engines_change_at_their_version(version: str, step_us: float) -> None:
+    bare = replace(SMALL, layers=0, dense_bytes=0, active_params=0, kv_bytes_per_token=0, kv_bytes_per_request=0)
+    assert by_hand(bare, version=version).step_s(0, 0) == pytest.approx(step_us * US)

@@ -374,3 +374,12 @@ def test_the_scheme_may_stand_at_either_place_of_a_config() -> None:
         metadata = metadata_from_config({"model_type": "llama", **config}, model_id="m", source="config")
         assert arithmetic_of(metadata, "compressed-tensors") == "fp8"
     assert arithmetic_of(model(LLAMA_8B), "compressed-tensors") == "half"
+
+
+def test_states_are_bytes_of_a_request_and_not_of_a_token() -> None:
+    """mamba-2.8b keeps 64 states and nothing a token."""
+    metadata = load_model_metadata("state-spaces/mamba-2.8b-hf")
+    result = decide(request(), replace(facts(), metadata=metadata)).estimate
+    load = load_of(result, metadata)
+    assert load.kv_bytes_per_token == 0
+    assert load.kv_bytes_per_request == result.layout.request_bytes(4096) == 64 * 5120 * (3 + 16) * 2

@@ -255,3 +255,28 @@ def test_several_changes_in_one_patch_are_told_one_after_the_other() -> None:
     assert _change(decided(), patch) == (
         "kv_cache_dtype auto -> fp8, gpu_memory_utilization 0.92 -> 0.95, max_num_seqs 1024 -> auto"
     )
+
+
+@pytest.mark.parametrize("prompt", [2000, 30000])
+def test_a_shorter_length_is_offered_only_where_the_workload_still_fits_into_it(prompt: int) -> None:
+    """27,552 tokens are the most of an RTX 4090: room for 2000 + 256, none for 30,000 + 256."""
+    workload = {"prompt_tokens": prompt, "gen_tokens": 256}
+    found = offered(decided(facts(gpu="RTX 4090"), model=FULL_LENGTH, workload=workload))
+    assert ("model.max_model_len" in found) == (prompt == 2000)
+    edge = found["model.max_model_len"].patch["model"]["max_model_len"] if prompt == 2000 else 0
+    if edge:
+        tight = {"prompt_tokens": edge - 100, "gen_tokens": 200}
+        beyond = offered(decided(facts(gpu="RTX 4090"), model=FULL_LENGTH, workload=tight))
+        assert "model.max_model_len" not in beyond
+
+
+def test_both_goals_that_a_change_keeps_are_named() -> None:
+    goal = {"prompt_tokens": 4000, "gen_tokens": 200}
+    box = facts(gpu="A100-SXM4-80GB", gpus=4)
+    one = {"tensor_parallel_size": 1, "interconnect": "nvlink"}
+    slow = decided(box, hardware=one, workload=goal)
+    alone = forecast(slow.request, slow.facts.metadata, slow.estimate).at(1)
+    both = goal | {"target_ttft_ms": 0.7 * alone.ttft_ms, "target_tpot_ms": 0.7 * alone.tpot_ms}
+    pinned = decided(box, hardware=one, workload=both)
+    assert pinned.missed == ("ttft", "tpot")
+    assert offered(pinned)["hardware.tensor_parallel_size"].gain == "keeps the TTFT and TPOT goals"

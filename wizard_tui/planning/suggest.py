@@ -137,7 +137,8 @@ def _gain(before: Decision, after: Decision) -> str | None:
             return f"fits, {new.cache.max_concurrency:.1f}x {new.settings.max_model_len:,} tokens"
         return f"fits, {gib(new.headroom):.1f} GiB spare"
     if before.fits and after.fits and (kept := [name for name in before.missed if name not in after.missed]):
-        return f"keeps the {' and '.join(kept).upper()} goal"
+        goals = " and ".join(name.upper() for name in kept)
+        return f"keeps the {goals} goal{'s' if len(kept) > 1 else ''}"
     if before.fits:
         factor = _concurrency(after) / max(1e-9, _concurrency(before))
         return f"{factor:.1f}x concurrency" if factor >= WORTH_NAMING and after.fits else None
