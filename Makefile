@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test fuzz lint types contracts check shots bench accuracy mutants clean
+.PHONY: run test fuzz lint types contracts check shots bench accuracy mutants release-check clean
 
 run: $(VENV)/.installed
 	@$(BIN)/vllm-wizard-tui $(ARGS)
@@ -34,6 +34,9 @@ check: lint types contracts test
 shots: $(VENV)/.dev
 	$(BIN)/python -m tools.screenshots screenshots
 	$(BIN)/python -m tools.tour screenshots/tour.svg
+
+release-check: $(VENV)/.dev
+	$(BIN)/python -m tools.release_check $(ARGS)
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m tools.bench

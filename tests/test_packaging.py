@@ -2,82 +2,48 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import tarfile
 import zipfile
+from email.parser import HeaderParser
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-
-# runs in the new environment: the app opens, and its style sheets hold rules
-_LOAD = """
-import asyncio
-from wizard_tui.hardware.gpu import Detection
-from wizard_tui.tui.app import WizardApp
-from wizard_tui.tui.facts import Sources
-
-async def main():
-    app = WizardApp(sources=Sources(detect=Detection))
-    async with app.run_test(size=(120, 36)) as pilot:
-        await pilot.press("enter")
-        await app.workers.wait_for_complete()
-        await pilot.pause()
-        assert 0 < app.screen.query_one("#steps").size.width < 60, "as wide as the sheets say, and not as the screen"
-    print("loaded from", __import__("wizard_tui").__file__)
-
-asyncio.run(main())
-"""
-
-
-def call(*command: str | Path, cwd: Path) -> str:
-    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
-    done = subprocess.run(
-        [str(part) for part in command], cwd=cwd, capture_output=True, text=True, check=False, env=environment
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+from tools.release_check import OPENS, ROOT, archive_problems, build, call, installed, running_problems, wheel_problems
+from wizard_tui import __version__
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Source archive and the wheel that is made from it."""
-    target = tmp_path_factory.mktemp("dist")
-    call(sys.executable, "-m", "build", "--outdir", target, ROOT, cwd=target)
-    return target
+    return build(tmp_path_factory.mktemp("dist"))
 
 
-def test_the_wheel_holds_styles_and_data_and_no_tests(built: Path) -> None:
-    (wheel,) = built.glob("*.whl")
-    with zipfile.ZipFile(wheel) as file:
-        names = file.namelist()
-    sheets = {path.name for path in (ROOT / "styles").glob("*.tcss")}
-    assert {f"wizard_tui/styles/{name}" for name in sheets} <= set(names)
-    data = [path for path in (ROOT / "wizard_tui").rglob("*") if path.suffix in (".json", ".jsonl", ".toml")]
-    assert {path.relative_to(ROOT).as_posix() for path in data} <= set(names)
-    assert not [name for name in names if name.startswith(("tests/", "screenshots/", "styles/"))]
+def test_the_wheel_holds_styles_data_types_and_licence_and_nothing_for_developers(built: tuple[Path, Path]) -> None:
+    with zipfile.ZipFile(built[1]) as file:
+        assert list(wheel_problems(file.namelist())) == []
 
 
-def test_the_source_archive_holds_what_the_wheel_is_made_from(built: Path) -> None:
-    (archive,) = built.glob("*.tar.gz")
-    with tarfile.open(archive) as file:
-        names = {name.partition("/")[2] for name in file.getnames()}
-    assert {"LICENSE", "README.md", "CHANGELOG.md", "pyproject.toml", "styles/base.tcss"} <= names
+def test_the_source_archive_holds_what_the_wheel_is_made_from(built: tuple[Path, Path]) -> None:
+    with tarfile.open(built[0]) as file:
+        assert list(archive_problems(file.getnames())) == []
+
+
+def test_the_version_is_written_once(built: tuple[Path, Path]) -> None:
+    with zipfile.ZipFile(built[1]) as file:
+        (name,) = (name for name in file.namelist() if name.endswith(".dist-info/METADATA"))
+        metadata = HeaderParser().parsestr(file.read(name).decode())
+    assert metadata["Version"] == __version__
+    assert metadata["License-Expression"] == "Apache-2.0"
+    assert f'"{__version__}"' not in (ROOT / "pyproject.toml").read_text()
 
 
 @pytest.mark.parametrize("way", ["wheel", "editable"])
-def test_installed_alone_the_command_runs_and_the_wizard_opens(built: Path, tmp_path: Path, way: str) -> None:
-    (wheel,) = built.glob("*.whl")
-    call(sys.executable, "-m", "venv", tmp_path / "venv", cwd=tmp_path)
-    python = tmp_path / "venv" / "bin" / "python"
-    what = [wheel] if way == "wheel" else ["--editable", ROOT]
-    call(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *what, cwd=tmp_path)
-    out = call(
-        tmp_path / "venv" / "bin" / "vllm-wizard-tui", "plan", "-m", "Qwen/Qwen3-32B", "--gpu", "H100", cwd=tmp_path
-    )
-    assert "vllm serve Qwen/Qwen3-32B" in out
-    where = call(python, "-c", _LOAD, cwd=tmp_path)
-    assert ("site-packages" in where) == (way == "wheel")
+def test_installed_alone_the_command_runs_and_the_wizard_opens(
+    built: tuple[Path, Path], tmp_path: Path, way: str
+) -> None:
+    wheel = way == "wheel"
+    programs = installed(Path(sys.executable), built[1] if wheel else ROOT, tmp_path / "venv", editable=not wheel)
+    assert list(running_problems(programs)) == []
+    assert ("site-packages" in call(programs / "python", "-c", OPENS, cwd=tmp_path)) == wheel
