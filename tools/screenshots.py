@@ -16,6 +16,7 @@ import subprocess
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from threading import Event
 
@@ -35,7 +36,8 @@ from wizard_tui.models.hub import asked
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.tui.app import WizardApp
 from wizard_tui.tui.facts import Sources
-from wizard_tui.tui.session import Session
+from wizard_tui.tui.fields import MODEL
+from wizard_tui.tui.session import Left, Session
 from wizard_tui.tui.widgets.launch import LaunchView
 
 # a letter of 20 px takes 12.2 of them in a Rich picture, and 12.04 in DejaVu Sans Mono
@@ -48,7 +50,7 @@ class Shot:
     """One picture: what is in the fields, which keys are pressed, and the size of the terminal.
 
     `hub` is what happens to a model that is asked for: `loading`, `gated` or `offline`; `served` shows a server with a
-    public log of vLLM 0.31.
+    public log of vLLM 0.31; `left` is the step on which an earlier session was left.
     """
 
     name: str
@@ -59,9 +61,15 @@ class Shot:
     theme: str | None = None
     hub: str = ""
     served: bool = False
+    left: str = ""
 
 
 _PAIR = (get_gpu_by_name("RTX 4090"),) * 2
+_UNLIKE = (
+    get_gpu_by_name("RTX 4090"),
+    replace(get_gpu_by_name("RTX 4090"), used_bytes=6 << 30, holders=("python",)),
+    get_gpu_by_name("RTX 3090"),
+)
 _NEXT = "ctrl+n"
 _TOO_LARGE = {"model.model": "Qwen/Qwen3-32B", "hardware.gpu": "RTX 4090"}
 _FITS = {"model.model": "Qwen/Qwen3-32B", "hardware.gpu": "H100 80GB", "workload.concurrency": "8"}
@@ -73,6 +81,7 @@ _SERVED = {
     "model.max_model_len": "131072",
     "policy.vllm_version": "0.31.0",
 }
+LEFT_AT = datetime(2026, 3, 14, 10, 42)
 SERVED_LOG = Path(__file__).with_name("served.log")
 _ASKED = {"model.model": "some-lab/a-new-model", "hardware.gpu": "H100 80GB"}
 
@@ -92,6 +101,16 @@ SHOTS = (
     Shot("words", ["f12"], fields=_FITS),
     Shot("launch-80x24", [_NEXT] * 6, size=NARROW, fields=_FITS, gpus=_LAUNCHING),
     Shot("welcome-80x24", size=NARROW, gpus=_PAIR),
+    Shot("left", gpus=_PAIR, fields=_FITS, left="workload"),
+    Shot("unlike-gpus", [_NEXT] * 2, fields={"model.model": "Qwen/Qwen3-32B-AWQ"}, gpus=_UNLIKE),
+    Shot("menu", [_NEXT, "ctrl+k"], fields=_FITS),
+    Shot("find", [_NEXT, "ctrl+f", *"mistral"], fields=_FITS),
+    Shot("too-small", [_NEXT], size=(50, 12), fields=_FITS),
+    Shot("hardware-80x24", [_NEXT] * 2, size=NARROW, fields=_FITS),
+    Shot("workload-80x24", [_NEXT] * 3, size=NARROW, fields=_FITS),
+    Shot("policy-80x24", [_NEXT] * 4, size=NARROW, fields=_FITS),
+    Shot("review-80x24", [_NEXT] * 5, size=NARROW, fields=_FITS),
+    Shot("smallest-60x16", size=(60, 16), gpus=_PAIR),
     Shot("write", [_NEXT] * 5 + ["f9"], fields=_FITS),
     Shot("does-not-fit", [_NEXT], fields=_TOO_LARGE),
     Shot("field-error", [_NEXT] * 2 + ["tab", "ctrl+u", "0"], fields=_FITS),
@@ -129,6 +148,8 @@ async def opened(shot: Shot) -> AsyncIterator[Pilot[str]]:
     """The wizard before the first key, in a world that never changes."""
     session = Session()
     session.set(shot.fields)
+    if shot.left:
+        session.left = Left(session.texts[MODEL], shot.left, LEFT_AT)
     detected = Detection(gpus=shot.gpus, driver_version="580.95.05", cuda_version="13.0")
     machine = Machine(
         detection=detected,

@@ -64,6 +64,10 @@ class Terminal:
         """What is on screen."""
         return "\n".join(self._screen.display)
 
+    def reversed_text(self, row: int) -> str:
+        """The characters of a row that are set in reverse, as a cursor without colours is."""
+        return "".join(cell.data for _, cell in sorted(self._screen.buffer[row].items()) if cell.reverse)
+
     def kill(self, number: int) -> None:
         """Send a signal and wait for the end; fine when it has ended already."""
         try:

@@ -82,3 +82,8 @@ async def typed(pilot: Pilot[str], text: str) -> None:
 def text_of(pilot: Pilot[str], selector: str) -> str:
     """What a panel shows, as plain text."""
     return "\n".join(pilot.app.screen.query_one(selector, LineView).lines)
+
+
+def picture(pilot: Pilot[str]) -> str:
+    """All cells of the top screen."""
+    return "\n".join(strip.text for strip in pilot.app.screen._compositor.render_strips())

@@ -28,11 +28,20 @@ def wizard(home: Path) -> Terminal:
     return terminal
 
 
-def saved(home: Path) -> dict[str, object]:
+def sessions(home: Path) -> dict[int, dict[str, str]]:
+    """The texts of the fields in each session on disk, by the process that saved it."""
+    found = {}
     for path in (home / ".local" / "state" / "vllm-wizard-tui" / "sessions").glob("*.json"):
         fields = json.loads(path.read_text())["fields"]
-        return {name: row[0] for name, row in fields.items()}
-    return {}
+        found[int(path.stem)] = {name: row[0] for name, row in fields.items()}
+    return found
+
+
+def saved(home: Path) -> dict[str, str]:
+    """The texts of the only session on disk; nothing before there is one."""
+    found = sessions(home)
+    assert len(found) <= 1
+    return next(iter(found.values()), {})
 
 
 def until(reached: Callable[[], bool], seen: Callable[[], str] = str, limit_s: float = 10) -> None:
@@ -68,16 +77,45 @@ def test_a_line_that_drops_saves_what_was_typed_last(tmp_path: Path, number: sig
         until(lambda: saved(tmp_path).get("model.max_model_len") == "43210")
 
 
+def test_a_kill_while_keys_keep_coming_loses_no_more_than_the_last_of_them(tmp_path: Path) -> None:
+    """Saving is not put off by further keys: what is on disk follows what is typed, while it is typed."""
+    with wizard(tmp_path) as terminal:
+        terminal.press(ENTER, 0.5)
+        terminal.press(b"\t\t\t\t\t")  # the revision, which may be any text
+        typed = ""
+        while not saved(tmp_path).get("model.revision"):
+            assert len(typed) < 200, "nothing was saved while keys came"
+            terminal.press(b"x", 0.02)
+            typed += "x"
+        assert typed.startswith(saved(tmp_path)["model.revision"])
+        terminal.kill(signal.SIGKILL)
+    kept = saved(tmp_path)["model.revision"]
+    with wizard(tmp_path) as terminal:
+        terminal.press(ENTER, 0.5)
+        assert kept[:20] in terminal.text
+
+
 def test_two_wizards_keep_two_sessions(tmp_path: Path) -> None:
     with wizard(tmp_path) as first, wizard(tmp_path) as second:
         type_a_length(first)
         second.press(ENTER, 0.5)
-        second.press(b"\t\t")
-        folder = tmp_path / ".local" / "state" / "vllm-wizard-tui" / "sessions"
-        until(lambda: saved(tmp_path).get("model.max_model_len") == "4321")
-        second.press(b"\x1a", 0.01)
+        second.press(b"\t8765")
+        wanted = {first.pid: "4321", second.pid: "8765"}
+        until(lambda: {pid: texts.get("model.max_model_len") for pid, texts in sessions(tmp_path).items()} == wanted)
+        assert "8765" not in first.text
         assert "4321" not in second.text
-        assert len(list(folder.glob("*.json"))) <= 2
+        # a third one, while both run, has nothing to offer
+        with wizard(tmp_path) as third:
+            assert "Left on" not in third.text
+        first.kill(signal.SIGKILL)
+        # and one after the first was killed offers that one's, and leaves the other alone
+        with wizard(tmp_path) as third:
+            assert "at step Model" in third.text
+            third.press(ENTER, 0.5)
+            assert "4321" in third.text
+        assert sessions(tmp_path)[second.pid]["model.max_model_len"] == "8765"
+        second.press(b"0", 0.5)
+        until(lambda: sessions(tmp_path)[second.pid]["model.max_model_len"] == "87650")
 
 
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")

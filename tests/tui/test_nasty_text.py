@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from tests.planning.conftest import CONFIGS
-from tests.tui.conftest import opened, settled, text_of, typed, until
+from tests.tui.conftest import opened, picture, settled, text_of, typed, until
 from tools.bench import environment
 from tools.terminal import Terminal
 from wizard_tui.hardware.catalog import get_gpu_by_name
@@ -27,11 +27,6 @@ MARKUP = "[bold red]x[/]"
 NASTY = f"{MARKUP}[/][@click=app.exit]y\x1b[2J\x1b]0;title\x07\x9b31m\u202egnirts\u2066\r\n\t\0end]"
 # what must never reach a screen
 OBEYED = set("\x1b\x07\x9b\u202e\u2066\r\0\t")
-
-
-def picture(pilot: Pilot[str]) -> str:
-    """All cells of the top screen."""
-    return "\n".join(strip.text for strip in pilot.app.screen._compositor.render_strips())
 
 
 def shown_clean(pilot: Pilot[str]) -> str:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.tui.conftest import load_model
+from wizard_tui.hardware.catalog import get_gpu_by_name
 from wizard_tui.hardware.gpu import Detection
+from wizard_tui.models.load import load_model_metadata
+from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.tui.facts import Sources
 from wizard_tui.tui.plain import run_plain
 from wizard_tui.tui.session import Session
@@ -50,3 +53,34 @@ def test_the_finer_settings_are_asked_on_demand() -> None:
 def test_what_was_found_is_said() -> None:
     _, _, said = conversation({"model ": ["llama-8b"]})
     assert "there is no driver." in said
+
+
+def test_what_fits_is_said_and_its_number_takes_it() -> None:
+    asked_for: list[str] = []
+
+    def load(model: str, revision: str | None, params_b: float | None) -> ModelMetadata:
+        asked_for.append(model)
+        return load_model_metadata(model)
+
+    said: list[str] = []
+    sources = Sources(load_model=load, detect=lambda: Detection(gpus=(get_gpu_by_name("T4"),)))
+    answers = iter(["2"])
+    command = run_plain(Session(), lambda question: next(answers, ""), said.append, sources)
+    offered = [line for line in said if line.startswith("2: ")]
+    assert len(offered) == 1
+    assert asked_for == [offered[0].removeprefix("2: ").partition(",")[0]]
+    assert command.startswith(f"vllm serve {asked_for[0]}")
+
+
+def test_enter_alone_gives_a_command_that_fits_also_on_a_small_box() -> None:
+    def load(model: str, revision: str | None, params_b: float | None) -> ModelMetadata:
+        return load_model_metadata(model)
+
+    asked: list[str] = []
+    said: list[str] = []
+    sources = Sources(load_model=load, detect=lambda: Detection(gpus=(get_gpu_by_name("T4"),)))
+    command = run_plain(Session(), lambda question: asked.append(question) or "", said.append, sources)  # type: ignore[func-returns-value]
+    assert command.startswith("vllm serve ")
+    assert said[-1].startswith(("Fits:", "Warning:"))
+    assert any(question.startswith("model [") and question.endswith(", suggested] ") for question in asked)
+    assert not any(line.startswith(("Error", "Does not")) for line in said)

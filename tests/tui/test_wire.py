@@ -12,7 +12,8 @@ import pytest
 from tools.bench import PROFILE, environment
 from tools.terminal import Answer, Terminal
 
-ENTER, TAB, NEXT = b"\r", b"\t", b"\x0e"
+ENTER, TAB, NEXT, BACK, WIPE, ESCAPE = b"\r", b"\t", b"\x0e", b"\x0f", b"\x15", b"\x1b"
+F1, F12, WHY, PLOTS = b"\x1bOP", b"\x1b[24~", b"\x10", b"\x07"
 
 
 def wizard(home: Path, size: tuple[int, int] = (120, 36), **further: str) -> Terminal:
@@ -41,11 +42,18 @@ def test_steps_tabs_and_digits_stay_small_and_idleness_is_silent(terminal: Termi
     tabs = [terminal.press(TAB) for _ in range(4)]
     terminal.press(b"\x1b[Z\x1b[Z\x1b[Z", 0.5)
     digits = [terminal.press(bytes([digit])) for digit in b"123456"]
-    steps += [terminal.press(NEXT, 0.5) for _ in range(4)]
+    terminal.press(WIPE, 0.5)
+    steps += [terminal.press(NEXT, 0.5) for _ in range(2)]
+    digits += [terminal.press(bytes([digit])) for digit in b"123456"]
+    steps += [terminal.press(NEXT, 0.5) for _ in range(3)]
+    assert "[7 Launch]" in terminal.text
+    steps += [terminal.press(BACK, 0.5) for _ in range(6)]
+    assert "[1 Welcome]" in terminal.text
+    pages = [terminal.press(key, 0.5) for key in (F1, ESCAPE, F12, ESCAPE, WHY, ESCAPE, PLOTS, ESCAPE)]
     assert median(digits) <= 1000
     assert max(answer.bytes_written for answer in tabs) <= 2600
-    assert max(answer.bytes_written for answer in steps) <= 15_000
-    assert all(answer.first_change_ms is not None for answer in (*steps, *tabs, *digits))
+    assert max(answer.bytes_written for answer in (*steps, *pages)) <= 15_000
+    assert all(answer.first_change_ms is not None for answer in (*steps, *tabs, *digits, *pages))
     before = terminal.bytes_written
     terminal.settle(1.5)
     assert terminal.bytes_written == before
@@ -66,6 +74,11 @@ def test_without_colour_nothing_is_lost(tmp_path: Path) -> None:
     with wizard(tmp_path, NO_COLOR="1") as opened:
         assert "weights" in opened.text
         assert "OK  Fits" in opened.text
+        opened.press(ENTER, 0.5)
+        row = next(row for row, line in enumerate(opened.text.splitlines()) if "› model" in line)
+        assert opened.reversed_text(row) == " ", "the cursor behind the last letter"
+        opened.press(b"\x1b[D", 0.5)
+        assert opened.reversed_text(row) == "B", "of Qwen/Qwen3-32B"
 
 
 def test_keys_that_come_all_at_once_do_what_they_do_one_by_one(tmp_path: Path) -> None:

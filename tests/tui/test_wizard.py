@@ -161,8 +161,12 @@ async def test_a_suggestion_is_taken_by_one_key_and_taken_back_by_another() -> N
         await pilot.press("ctrl+z")
         await settled(pilot)
         assert session.texts == before
+        assert text_of(pilot, "#help").startswith("taken back: ")
         await pilot.press("ctrl+y")
         assert session.texts != before
+        assert text_of(pilot, "#help").startswith("made again: ")
+        await pilot.press("ctrl+y")
+        assert text_of(pilot, "#help") == "nothing is left to be made again"
 
 
 async def test_a_choice_turns_by_the_arrow_keys() -> None:

@@ -18,7 +18,7 @@ from textual.screen import Screen
 from wizard_tui.tui.clipboard import copy_through_tmux
 from wizard_tui.tui.facts import Sources
 from wizard_tui.tui.keys import APP_KEYS
-from wizard_tui.tui.screens.base import push
+from wizard_tui.tui.painting import push
 from wizard_tui.tui.screens.too_small import MIN_COLUMNS, MIN_ROWS
 from wizard_tui.tui.screens.wizard import WizardScreen
 from wizard_tui.tui.style_files import style_path

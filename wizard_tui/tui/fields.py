@@ -6,6 +6,7 @@ pydantic models, so that a field is described once.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
@@ -207,6 +208,11 @@ def path_of(widget_id: str) -> str:
 def step_of(path: str) -> str:
     """The step on which a field stands."""
     return next(step for step, (_, paths) in STEPS.items() if path in paths)
+
+
+def said(texts: Mapping[str, str]) -> str:
+    """Fields with their texts, in words."""
+    return ", ".join(f"{all_fields()[path].label.strip()} {text or AUTO}" for path, text in texts.items())
 
 
 def _field(path: str, section: Any) -> Field:

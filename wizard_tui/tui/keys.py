@@ -53,21 +53,21 @@ KEYS: Mapping[str, tuple[Binding, ...]] = {
             "f4",
             "screen.take(0)",
             "Take the first suggestion",
-            "take over the change that stands beside F4",
+            "take the change beside F4",
             id="take-1",
         ),
         _key(
             "f5",
             "screen.take(1)",
             "Take the second suggestion",
-            "take over the change that stands beside F5",
+            "take the change beside F5",
             id="take-2",
         ),
         _key(
             "f6",
             "screen.take(2)",
             "Take the third suggestion",
-            "take over the change that stands beside F6",
+            "take the change beside F6",
             id="take-3",
         ),
         _key("ctrl+z", "screen.undo", "Undo", "take back the last edit", id="undo", bar="^z"),
@@ -100,9 +100,9 @@ APP_KEYS = (
     Binding("ctrl+c", "leave_twice", "Quit", show=False, priority=True, system=True),
 )
 
-# what stands on the bottom line, from left to right; where there is less room, those at the end of `LEAVE_OUT` go first
+# what stands on the bottom line, from left to right, and what goes first where there is less room
 BAR = ("next", "back", "panels", "undo", "find", "menu", "help", "words", "copy", "write", "quit")
-FIRST_TO_GO = ("panels", "undo", "words", "find", "write", "copy", "menu")
+FIRST_TO_GO = ("undo", "words", "find", "write", "copy", "panels", "menu")
 
 # what Textual's own widgets bind, which its users know
 _TEXTUALS = {

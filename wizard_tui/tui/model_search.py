@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 from textual.command import Hit, Hits, Provider
 
 from wizard_tui.tui.palette import Palette, hit
+from wizard_tui.tui.proposals import tried
 
 if TYPE_CHECKING:
     from wizard_tui.models.search import Found
@@ -30,8 +31,8 @@ class ModelProvider(Provider):
         seen: set[str] = set()
         for place, found in enumerate(wizard.sources.search_here(query)):
             seen.add(found.model_id)
-            tried = wizard.session.tried(found.model_id)
-            yield _hit(wizard, found, None if tried is None else tried.fits, 1 - place / 1000)
+            trial = tried(wizard.session, found.model_id)
+            yield _hit(wizard, found, None if trial is None else trial.fits, 1 - place / 1000)
             # one plan each: let keys through between them
             await asyncio.sleep(0)
         if len(query.strip()) < SHORTEST:

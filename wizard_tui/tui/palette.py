@@ -7,11 +7,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from rich.text import Text
+from textual.await_complete import AwaitComplete
 from textual.command import CommandPalette, Hit, Hits, Provider, ProviderSource, SearchIcon
 from textual.widgets import Input
 
 from wizard_tui.tui.fields import TITLES, all_fields
 from wizard_tui.tui.keys import KEYS, at_hand
+from wizard_tui.tui.painting import painted_once
 from wizard_tui.tui.theme import THEMES
 from wizard_tui.tui.widgets.line_view import shown
 
@@ -42,6 +44,11 @@ class Palette(CommandPalette):
         """A blinking cursor would send a kilobyte a second."""
         self.query_one(SearchIcon).icon = ">"
         self.query_one(Input).cursor_blink = False
+
+    def dismiss(self, result: None = None) -> AwaitComplete:
+        """Close."""
+        with painted_once(self.app):
+            return super().dismiss(result)
 
 
 class MenuProvider(Provider):

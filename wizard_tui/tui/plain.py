@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from wizard_tui.schemas.numbers import gib
 from wizard_tui.tui.facts import Sources
 from wizard_tui.tui.fields import MODEL, STEPS, Field, all_fields
+from wizard_tui.tui.proposals import starters
 from wizard_tui.tui.session import Session
 
 # what nearly everybody has an answer to; the rest is asked for on demand
@@ -27,6 +29,7 @@ def run_plain(session: Session, ask: Ask, say: Say, sources: Sources | None = No
     sources = sources or Sources()
     say("vllm-wizard-tui, question by question. Enter keeps what stands in brackets, ? explains.")
     _find_gpus(session, sources, say)
+    _propose(session, say)
     for step, (title, paths) in STEPS.items():
         for path in paths:
             if path in ESSENTIAL:
@@ -47,12 +50,15 @@ def run_plain(session: Session, ask: Ask, say: Say, sources: Sources | None = No
 
 def _ask_field(field: Field, session: Session, sources: Sources, ask: Ask, say: Say) -> None:
     while True:
-        shown = session.texts[field.path] or "auto"
+        origin = session.origins[field.path]
+        shown = (session.texts[field.path] or "auto") + (f", {origin}" if origin != "default" else "")
         choices = f" ({', '.join(word or 'auto' for word in field.choices)})" if field.choices else ""
         answer = ask(f"{field.label}{choices} [{shown}] ").strip()
         if answer == "?":
             say(f"{field.help}.")
             continue
+        if field.path == MODEL and answer.isdecimal() and 0 < int(answer) <= len(session.proposals):
+            answer = list(session.proposals)[int(answer) - 1]
         if answer:
             session.set({field.path: "" if answer.lower() == "auto" and field.default != "auto" else answer})
         if field.path == MODEL and (problem := _read_model(session, sources)):
@@ -77,6 +83,14 @@ def _find_gpus(session: Session, sources: Sources, say: Say) -> None:
         say(f"Found: {gpu.name}.")
     for problem in found.problems:
         say(f"{problem}.")
+
+
+def _propose(session: Session, say: Say) -> None:
+    session.propose({model_id: size for model_id, size in starters(session) if size is not None})
+    if session.proposals:
+        say(f"{len(session.proposals)} well-known models fit; the number of one takes it:")
+    for number, (model_id, size) in enumerate(session.proposals.items(), 1):
+        say(f"{number}: {model_id}, {gib(size):.1f} GiB of weights a GPU.")
 
 
 def _read_model(session: Session, sources: Sources) -> str | None:

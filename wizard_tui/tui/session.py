@@ -176,23 +176,6 @@ class Session:
             self._same_edit = True
         self.response, self.planned, self._facts = response, self.request, facts
 
-    def tried(self, model_id: str) -> Decision | None:
-        """What a model of the catalogue would come to with all else as it is; None where it is not known here."""
-        from wizard_tui.models import catalog
-        from wizard_tui.models.load import metadata_from_catalog
-        from wizard_tui.planning.decide import decide
-        from wizard_tui.resolve import Facts, resolve_gpus
-
-        try:
-            request = PlanRequest.model_validate({**self.draft(), "model": {"model": model_id}})
-            entry = catalog.find(model_id)
-            if entry is None:
-                return None
-            gpus = resolve_gpus(request.hardware, self.detected or ())
-            return decide(request, Facts(metadata_from_catalog(entry), gpus, self.installed_vllm))
-        except ValueError:
-            return None
-
     def plan_to_keep(self) -> tuple[PlanRequest, PlanResponse] | None:
         """The plan on screen as the command line would make it; None before there is one.
 

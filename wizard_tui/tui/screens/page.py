@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from textual.app import ComposeResult
-from textual.containers import VerticalScroll
 
 from wizard_tui.tui.screens.base import QuietModal
 from wizard_tui.tui.widgets.line_view import Line, LineView
+from wizard_tui.tui.widgets.quiet import QuietScroll
 
 COLUMNS = 68
 _END: tuple[Line, ...] = ((("", ""),), (("Escape closes this page.", "dim"),))
@@ -24,7 +24,7 @@ class Page(QuietModal[None]):
 
     def compose(self) -> ComposeResult:
         """One block of lines."""
-        with VerticalScroll(id="dialog"):
+        with QuietScroll(id="dialog"):
             yield LineView(id="page-lines")
 
     def on_mount(self) -> None:

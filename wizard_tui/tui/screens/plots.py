@@ -8,12 +8,12 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual_plotext import Plot, PlotextPlot
 
 from wizard_tui.planning.curves import Curves
 from wizard_tui.tui.screens.base import QuietModal
 from wizard_tui.tui.widgets.line_view import LineView
+from wizard_tui.tui.widgets.quiet import QuietVertical
 
 AT_MOST_TICKS, AT_MOST_LINES = 7, 6
 SMALLEST = 0.1
@@ -37,7 +37,7 @@ class PlotsScreen(QuietModal[None]):
 
     def compose(self) -> ComposeResult:
         """One above the other, so that both have the whole width."""
-        with Vertical(id="plots"):
+        with QuietVertical(id="plots"):
             yield PlotextPlot(id="plot-speed")
             yield PlotextPlot(id="plot-room")
             yield LineView(id="plot-words")

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal, Vertical
 from textual.events import Resize
 from textual.timer import Timer
-from textual.widgets import ContentSwitcher, Input
+from textual.widgets import Input
 
 from wizard_tui.tui.facts import Sources
-from wizard_tui.tui.fields import FORMS, MODEL, ORDER, TITLES, all_fields, path_of, step_of
+from wizard_tui.tui.fields import FORMS, MODEL, ORDER, TITLES, all_fields, path_of, said, step_of
 from wizard_tui.tui.keys import WIZARD_KEYS
 from wizard_tui.tui.messages import GpusFound, ModelRead, Replan
-from wizard_tui.tui.screens.base import QuietScreen, painted_once, push
-from wizard_tui.tui.screens.too_small import MIN_COLUMNS, MIN_ROWS, sentence
+from wizard_tui.tui.painting import painted_once, push
+from wizard_tui.tui.screens.base import QuietScreen
+from wizard_tui.tui.screens.too_small import TooSmall
 from wizard_tui.tui.widgets.artifact_preview import ArtifactPreview
 from wizard_tui.tui.widgets.box_facts import BoxFacts
 from wizard_tui.tui.widgets.choice import Choice
@@ -30,6 +30,7 @@ from wizard_tui.tui.widgets.form import Form
 from wizard_tui.tui.widgets.key_bar import KeyBar
 from wizard_tui.tui.widgets.line_view import LineView, wrapped
 from wizard_tui.tui.widgets.model_facts import ModelFacts
+from wizard_tui.tui.widgets.quiet import QuietHorizontal, QuietSwitcher, QuietVertical
 from wizard_tui.tui.widgets.review import Review
 from wizard_tui.tui.widgets.status_strip import StatusStrip
 from wizard_tui.tui.widgets.stepper import Stepper
@@ -43,8 +44,7 @@ if TYPE_CHECKING:
 PLAN_PAUSE_S = 0.005
 MODEL_PAUSE_S = 0.3
 SAVE_PAUSE_S = 0.5
-# a narrow screen has two rows for the help, as narrow.tcss says
-HELP_ROWS = 2
+HELP_ROWS = 2  # on a narrow screen, as narrow.tcss says
 
 
 class WizardScreen(QuietScreen):
@@ -69,19 +69,19 @@ class WizardScreen(QuietScreen):
     def compose(self) -> ComposeResult:
         """Stepper, then the switcher of steps beside the panels, then help line, strip and footer."""
         yield Stepper(TITLES, id="stepper")
-        with Horizontal(id="body"):
-            with ContentSwitcher(initial="welcome", id="steps"):
+        with QuietHorizontal(id="body"):
+            with QuietSwitcher(initial="welcome", id="steps"):
                 yield Welcome(id="welcome")
                 for step, (_, groups) in FORMS.items():
                     foot = {"model": ModelFacts, "hardware": BoxFacts}.get(step)
                     yield Form(groups, id=step, foot=foot() if foot else None)
                 yield Review(id="review")
-                yield Vertical(id="launch")
-            with Vertical(id="panels"):
+                yield QuietVertical(id="launch")
+            with QuietVertical(id="panels"):
                 yield VramBar(id="vram")
                 yield FeasibilityPanel(id="feasibility")
                 yield ArtifactPreview(id="preview")
-        yield LineView(id="too-small")
+        yield TooSmall(id="too-small")
         yield LineView(id="help")
         yield StatusStrip(id="strip")
         yield KeyBar(id="keys")
@@ -117,7 +117,7 @@ class WizardScreen(QuietScreen):
     async def go(self, step: str) -> None:
         """Show a step; its form is built on the first visit."""
         self.session.step = step
-        switcher = self.query_one("#steps", ContentSwitcher)
+        switcher = self.query_one("#steps", QuietSwitcher)
         with painted_once(self.app):
             self.remove_class("-panels")
             self.set_class(step == "launch", "-launch")
@@ -135,6 +135,9 @@ class WizardScreen(QuietScreen):
                     self._show_review()
                 self.set_focus(self.query_one("#launch-view" if step == "launch" else f"#{step}"))
 
+    # the step line calls it, whatever the step before holds
+    action_go = go
+
     async def _build_launch(self) -> None:
         """The last step's widgets and all that starts servers are loaded on the first visit."""
         from wizard_tui.launch.launcher import Launcher
@@ -142,7 +145,7 @@ class WizardScreen(QuietScreen):
 
         if self.launcher is None:
             self.launcher = Launcher(look=self.sources.look)
-        place = self.query_one("#launch", Vertical)
+        place = self.query_one("#launch", QuietVertical)
         if not place.children:
             await place.mount(LaunchView(self.session, self.launcher, id="launch-view"))
         place.query_one(LaunchView).opened()
@@ -167,10 +170,6 @@ class WizardScreen(QuietScreen):
         await self.go(step_of(path))
         self._focus_field(path)
 
-    async def action_go(self, step: str) -> None:
-        """Show a step, whatever the one before it holds."""
-        await self.go(step)
-
     def action_leave_field(self) -> None:
         """Escape leaves the field and loses nothing."""
         self.set_focus(None)
@@ -181,10 +180,7 @@ class WizardScreen(QuietScreen):
         self.call_after_refresh(self._show_plan)
 
     @on(Resize)
-    def _resized(self, event: Resize) -> None:
-        if event.size.width < MIN_COLUMNS or event.size.height < MIN_ROWS:
-            said = sentence(event.size.width, event.size.height)
-            self.query_one("#too-small", LineView).show(wrapped(said, max(10, event.size.width - 2)))
+    def _resized(self) -> None:
         # the panels draw for the width that they have
         if self._begun:
             self.call_after_refresh(self._show_plan)
@@ -250,11 +246,16 @@ class WizardScreen(QuietScreen):
 
     def action_undo(self) -> None:
         """Take back the last edit."""
-        self._replaced(set(self.session.undo()))
+        self._moved("taken back", self.session.undo())
 
     def action_redo(self) -> None:
         """Make the edit that was undone again."""
-        self._replaced(set(self.session.redo()))
+        self._moved("made again", self.session.redo())
+
+    def _moved(self, how: str, changes: Mapping[str, str]) -> None:
+        self._replaced(set(changes))
+        # the fields may be on another step
+        self._show_help(f"{how}: {said(changes)}" if changes else f"nothing is left to be {how}")
 
     def _replaced(self, paths: set[str]) -> None:
         """Fields got another text, and not by typing."""
@@ -284,18 +285,16 @@ class WizardScreen(QuietScreen):
         self._show_steps()
         self.query_one(ModelFacts).show_model(session.metadata)
         self.query_one(BoxFacts).show_gpus(session.gpus)
-        feasibility = self.query_one(FeasibilityPanel)
-        strip = self.query_one(StatusStrip)
+        feasibility, strip = self.query_one(FeasibilityPanel), self.query_one(StatusStrip)
         response = session.response
         if response is None:
             waiting = session.stale or session.model_state or "reading the model's facts"
             feasibility.show_waiting(waiting)
             strip.show_waiting(waiting)
             return
-        stale = session.stale
         self.query_one(VramBar).show_plan(response, session.gpus)
-        feasibility.show_plan(response, session.previous, stale)
-        strip.show_plan(response, stale)
+        feasibility.show_plan(response, session.previous, session.stale)
+        strip.show_plan(response, session.stale)
         self.query_one(ArtifactPreview).show_artifacts(session.artifact_names(), session.artifact_text)
         if session.step == "review":
             self._show_review()

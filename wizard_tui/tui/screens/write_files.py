@@ -8,7 +8,6 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Input
 
 from wizard_tui.files import expanded
@@ -19,6 +18,7 @@ from wizard_tui.schemas.outputs import PlanResponse
 from wizard_tui.tui.screens.base import QuietModal
 from wizard_tui.tui.widgets.entry import Entry
 from wizard_tui.tui.widgets.line_view import Line, LineView, wrapped
+from wizard_tui.tui.widgets.quiet import QuietScroll, QuietVertical
 
 DEFAULT_DIRECTORY = "vllm-deploy"
 COLUMNS = 70
@@ -42,12 +42,12 @@ class WriteFilesScreen(QuietModal[str | None]):
 
     def compose(self) -> ComposeResult:
         """Directory, which artifacts, and what will happen."""
-        with Vertical(id="dialog"):
+        with QuietVertical(id="dialog"):
             yield LineView(id="write-title")
             yield Entry(DEFAULT_DIRECTORY, id="directory")
             yield LineView(id="write-emit-title")
             yield Entry(self._emit, id="emit")
-            with VerticalScroll(id="write-scroll"):
+            with QuietScroll(id="write-scroll"):
                 yield LineView(id="write-lines")
 
     def on_mount(self) -> None:

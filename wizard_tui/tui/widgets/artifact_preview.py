@@ -8,12 +8,12 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
 
 from wizard_tui.tui.widgets.line_view import Line, LineView
+from wizard_tui.tui.widgets.quiet import QuietScroll
 
 
-class ArtifactPreview(VerticalScroll, can_focus=True):
+class ArtifactPreview(QuietScroll, can_focus=True):
     """Tabs over the artifacts of a plan; left and right change the tab."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

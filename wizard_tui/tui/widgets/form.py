@@ -6,18 +6,18 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
-from textual.containers import VerticalScroll
 from textual.widget import Widget
 
 from wizard_tui.tui.fields import MODEL, Field, all_fields
 from wizard_tui.tui.widgets.field_row import FieldRow
 from wizard_tui.tui.widgets.line_view import LineView
+from wizard_tui.tui.widgets.quiet import QuietScroll
 
 if TYPE_CHECKING:
     from wizard_tui.tui.session import Session
 
 
-class Form(VerticalScroll, can_focus=False):
+class Form(QuietScroll, can_focus=False):
     """A column of field rows that shows the session's texts."""
 
     def __init__(self, groups: Mapping[str, Sequence[str]], *, id: str, foot: Widget | None = None) -> None:  # noqa: A002

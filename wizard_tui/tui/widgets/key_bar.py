@@ -20,15 +20,14 @@ class KeyBar(LineView):
         """Lay out for the width that there is."""
         named = {binding.id: binding for binding in WIZARD_KEYS}
         # where the panels have their place there is nothing to toggle
-        left_out = 0 if self.screen.has_class("-narrow") else 1
-        while True:
-            keys = [named[name] for name in BAR if name not in FIRST_TO_GO[:left_out]]
+        names = [name for name in BAR if name != "panels" or self.screen.has_class("-narrow")]
+        for left_out in range(len(FIRST_TO_GO) + 1):
+            keys = [named[name] for name in names if name not in FIRST_TO_GO[:left_out]]
             for gap in ("  ", " "):
                 spans, clicks = _laid_out(keys, gap)
-                if clicks[-1][0] <= event.size.width or left_out == len(FIRST_TO_GO):
+                if clicks[-1][0] <= event.size.width:
                     self.show([tuple(spans)], {0: clicks})
                     return
-            left_out += 1
 
 
 def _laid_out(keys: list[Binding], gap: str) -> tuple[list[Span], list[Click]]:
@@ -36,7 +35,7 @@ def _laid_out(keys: list[Binding], gap: str) -> tuple[list[Span], list[Click]]:
     clicks: list[Click] = []
     at = 0
     for binding in keys:
-        key, words = str(binding.key_display), f" {binding.description}{gap}"
+        key, words = str(binding.key_display), f" {binding.description}{gap if binding is not keys[-1] else ''}"
         spans += [(key, "key"), (words, "")]
         at += len(key) + len(words)
         clicks.append((at, binding.action))

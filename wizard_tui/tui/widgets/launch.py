@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Input, Log, Sparkline
 
 from wizard_tui.launch.launcher import Launcher
@@ -20,6 +19,7 @@ from wizard_tui.tui.session import Session
 from wizard_tui.tui.widgets.entry import Entry
 from wizard_tui.tui.widgets.launch_lines import TABLE_COLUMNS, facts, keys_line, stage_lines, state_line
 from wizard_tui.tui.widgets.line_view import Line, LineView, shown
+from wizard_tui.tui.widgets.quiet import QuietHorizontal, QuietLog, QuietScroll, QuietVertical
 
 if TYPE_CHECKING:
     from wizard_tui.hardware.observed import Observation
@@ -31,7 +31,7 @@ STAGE_COLUMNS = 40
 """As styles/launch.tcss has it: where both fit, the stages stand beside the figures."""
 
 
-class LaunchView(Vertical, can_focus=True):
+class LaunchView(QuietVertical, can_focus=True):
     """Keys start, stop and measure; the log follows until it is scrolled."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -62,14 +62,14 @@ class LaunchView(Vertical, can_focus=True):
     def compose(self) -> ComposeResult:
         """State and keys, what is known, and beneath it the log at full width."""
         yield LineView(id="launch-head")
-        with VerticalScroll(id="launch-facts", can_focus=False):
-            with Horizontal(id="launch-columns"):
+        with QuietScroll(id="launch-facts", can_focus=False):
+            with QuietHorizontal(id="launch-columns"):
                 yield LineView(id="launch-stages")
                 yield LineView(id="launch-lines")
             yield Sparkline([], id="launch-rate")
-        with Vertical(id="launch-output"):
+        with QuietVertical(id="launch-output"):
             yield Entry("", id="launch-search", placeholder="search the log, Enter")
-            yield Log(id="launch-log", max_lines=LOG_LINES, highlight=False)
+            yield QuietLog(id="launch-log", max_lines=LOG_LINES, highlight=False)
 
     def on_mount(self) -> None:
         """Nothing is asked before the step is visited."""

@@ -12,6 +12,7 @@ from rich.style import Style
 from textual import events
 from textual.color import Color
 from textual.geometry import Region, Size
+from textual.reactive import Reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -79,6 +80,9 @@ class LineView(Widget):
 
     DEFAULT_CSS = "LineView { height: auto; width: 1fr; }"
 
+    # as in quiet.py
+    virtual_size: Reactive[Size] = Reactive(Size(0, 0), layout=True, repaint=False)
+
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)
         self._lines: list[Line] = []
@@ -128,7 +132,12 @@ class LineView(Widget):
         """Styled cells, cut or filled up to `columns`."""
         base = self.rich_style
         segments = [Segment(text, base + self._named(style) if style else base) for text, style in line]
-        return Strip(segments, _width(line)).adjust_cell_length(columns, base)
+        room = columns - _width(line)
+        if segments and room > 0 and not (segments[-1].style or base).reverse:
+            # blanks as part of the last piece: of their own, they would bring a style along
+            segments[-1] = Segment(segments[-1].text + " " * room, segments[-1].style)
+            return Strip(segments, columns)
+        return Strip(segments, columns - room).adjust_cell_length(columns, base)
 
     def _named(self, name: str) -> Style:
         variable, setting = STYLES[name]

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
 from textual.message import Message
 from textual.widget import Widget
 
 from wizard_tui.schemas.numbers import gib
 from wizard_tui.tui.widgets.line_view import Click, Line, LineView, wrapped
+from wizard_tui.tui.widgets.quiet import QuietScroll
 
 if TYPE_CHECKING:
     from wizard_tui.hardware.gpu import GPU
@@ -27,7 +27,7 @@ OTHERS = 8
 BOXES = 6
 
 
-class Review(VerticalScroll, can_focus=True):
+class Review(QuietScroll, can_focus=True):
     """Scrolls over flags, memory and the command."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from wizard_tui.tui.widgets.feasibility import badge_of
 from wizard_tui.tui.widgets.line_view import Line, LineView, cut
-from wizard_tui.tui.widgets.vram_bar import bar, parts_of
+from wizard_tui.tui.widgets.vram_bar import bar, claims_of, parts_of
 
 if TYPE_CHECKING:
     from wizard_tui.schemas.outputs import PlanResponse
@@ -28,4 +28,4 @@ class StatusStrip(LineView):
             word, style = badge_of(response)
             room = width - len(word) - 3
             verdict = ((f" {word} ", f"{style}-badge"), (f" {cut(response.feasibility.verdict, room)}", style))
-        self.show([bar(parts_of(response.memory), width), verdict])
+        self.show([bar(parts_of(claims_of(response)), width), verdict])

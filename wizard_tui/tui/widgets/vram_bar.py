@@ -31,6 +31,15 @@ class Part:
     size: int
 
 
+def claims_of(response: PlanResponse) -> MemoryBreakdown:
+    """The memory of one GPU, where the cache that is needed is what keeps vLLM from starting: one request of full
+    length."""
+    memory, one_request = response.memory, response.kv_cache.bytes_per_request
+    if one_request <= memory.kv_available:
+        return memory
+    return memory.model_copy(update={"kv_needed": max(memory.kv_needed, one_request)})
+
+
 def parts_of(memory: MemoryBreakdown) -> list[Part]:
     """The stretches from left to right; sizes in bytes, none negative. What is `short` sticks out of the GPU."""
     spare = memory.kv_available - memory.kv_needed
@@ -77,17 +86,21 @@ class VramBar(LineView):
     def show_plan(self, response: PlanResponse, gpus: Sequence[GPU]) -> None:
         """Draw a plan for these GPUs."""
         width = max(40, self.size.width or 60)
-        memory = response.memory
-        kinds = _kinds(response, gpus)
+        memory = claims_of(response)
+        kinds = _kinds(memory, response.config.deployment.gpu_count, gpus)
         names = {gpu.name for gpu in gpus}
-        name = gpus[0].name if len(names) == 1 else f"{len(gpus)} GPUs"
-        count = f"{len(gpus)} x " if len(gpus) > 1 and len(names) == 1 else ""
+        name = (
+            f"{len(gpus)} GPUs"
+            if len(names) > 1
+            else f"{len(gpus)} x {gpus[0].name}"
+            if len(gpus) > 1
+            else gpus[0].name
+        )
+        alike = len({gpu.total_bytes for gpu in gpus}) == 1
+        each = "" if len(gpus) == 1 else " each" if alike else " the smallest"
         title: Line = (
-            (f"{count}{name}", "strong"),
-            (
-                f"  {gib(memory.total):.2f} GiB{' each' if len(gpus) > 1 else ''}, budget {gib(memory.budget):.2f}",
-                "dim",
-            ),
+            (name, "strong"),
+            (f"  {gib(memory.total):.2f} GiB{each}, budget {gib(memory.budget):.2f}", "dim"),
         )
         lines = [title]
         if len(kinds) == 1:
@@ -102,9 +115,8 @@ class VramBar(LineView):
         self.show([*lines, *_legend(memory, width)])
 
 
-def _kinds(response: PlanResponse, gpus: Sequence[GPU]) -> list[tuple[str, list[Part]]]:
+def _kinds(memory: MemoryBreakdown, busy: int, gpus: Sequence[GPU]) -> list[tuple[str, list[Part]]]:
     """GPUs side by side that are alike, as a label and their parts."""
-    busy = response.config.deployment.gpu_count
     rows = [(index < busy, gpu.total_bytes, gpu.used_bytes) for index, gpu in enumerate(gpus)]
     found: list[tuple[str, list[Part]]] = []
     first = 0
@@ -112,7 +124,7 @@ def _kinds(response: PlanResponse, gpus: Sequence[GPU]) -> list[tuple[str, list[
         count = len(list(group))
         label = f"{first}-{first + count - 1}" if count > 1 else str(first)
         if works:
-            parts = parts_of(response.memory.model_copy(update={"total": total, "used_by_others": used}))
+            parts = parts_of(memory.model_copy(update={"total": total, "used_by_others": used}))
         else:
             label += " idle"
             parts = [Part("Others", "O", "▒", "dim", used), Part("idle", "─", "─", "dim", total - used)]

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
 from textual.geometry import Size
 from textual.message import Message
 
 from wizard_tui.schemas.numbers import gib
 from wizard_tui.tui.fields import MODEL, TITLES
-from wizard_tui.tui.widgets.line_view import Line, LineView, wrapped
+from wizard_tui.tui.widgets.line_view import Line, LineView, cut, wrapped
+from wizard_tui.tui.widgets.quiet import QuietScroll
 
 if TYPE_CHECKING:
     from wizard_tui.tui.session import Session
@@ -42,7 +42,7 @@ _KEYS: Line = (
 )
 
 
-class Welcome(VerticalScroll, can_focus=True):
+class Welcome(QuietScroll, can_focus=True):
     """Says what is known; Enter goes on."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -83,13 +83,13 @@ class Welcome(VerticalScroll, can_focus=True):
 
     @work(exclusive=True, group="propose")
     async def _propose(self, session: Session) -> None:
-        # one plan each; keys go between them
-        from wizard_tui.models import catalog
+        from wizard_tui.tui.proposals import starters
 
         fitting: dict[str, int] = {}
-        for model_id in catalog.starters():
-            if (tried := session.tried(model_id)) is not None and tried.fits:
-                fitting[model_id] = tried.estimate.weights.bytes
+        for model_id, size in starters(session):
+            if size is not None:
+                fitting[model_id] = size
+            # keys go between them
             await asyncio.sleep(0)
         self.post_message(self.Proposed(fitting))
 
@@ -117,9 +117,7 @@ class Welcome(VerticalScroll, can_focus=True):
             *_also_fitting(session, self._shown),
         ]
         first = len(lines) - len(self._shown)
-        clicks = {
-            first + place: [(COLUMNS, f"screen.take_model('{model}')")] for place, model in enumerate(self._shown)
-        }
+        clicks = {first + place: [(COLUMNS, f"focused.take({place})")] for place in range(len(self._shown))}
         self._view.show(lines, clicks)
 
     @property
@@ -175,9 +173,9 @@ def _also_fitting(session: Session, models: tuple[str, ...]) -> list[Line]:
     lines: list[Line] = [_EMPTY, ((f"{heading:<{COLUMNS - len(weights)}}", "accent"), (weights, "dim"))]
     for number, model_id in enumerate(models, 1):
         mark, style = ("›", "strong") if model_id == session.texts[MODEL] else (" ", "")
-        weights = f"{gib(session.proposals[model_id]):6.1f} GiB"
-        name = f"{mark} {model_id:<{COLUMNS - 4 - len(weights)}}"
-        lines.append(((f" {number} ", "key"), (name, style), (weights, "dim")))
+        weights = f"{gib(session.proposals[model_id]):5.1f} GiB"
+        room = COLUMNS - 5 - len(weights)
+        lines.append(((f" {number} ", "key"), (f"{mark} {cut(model_id, room - 1):<{room}}", style), (weights, "dim")))
     return lines
 
 

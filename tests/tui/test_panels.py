@@ -1,0 +1,133 @@
+"""The live panels: bars to scale, places that stay, and what the last edit changed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from textual.widgets import Input
+
+from tests.tui.conftest import opened, settled, text_of, typed
+from wizard_tui.hardware.catalog import get_gpu_by_name
+from wizard_tui.schemas.outputs import MemoryBreakdown
+from wizard_tui.tui.widgets.vram_bar import bar, parts_of
+
+GIB = 1 << 30
+CARD = get_gpu_by_name("RTX 4090")
+ROOMY = MemoryBreakdown(
+    total=80 * GIB, used_by_others=8 * GIB, budget=70 * GIB, weights=40 * GIB, activation_peak=4 * GIB,
+    cuda_graphs=4 * GIB, non_torch=4 * GIB, kv_available=18 * GIB,
+    kv_available_range=(17 * GIB, 19 * GIB), kv_needed=6 * GIB, unbudgeted=0,
+)  # fmt: skip
+
+
+def sizes(memory: MemoryBreakdown) -> dict[str, int]:
+    return {part.name: part.size for part in parts_of(memory)}
+
+
+def test_the_parts_are_the_whole_gpu() -> None:
+    assert sum(sizes(ROOMY).values()) == ROOMY.total
+    assert sizes(ROOMY)["unbudgeted"] == 2 * GIB
+
+
+@pytest.mark.parametrize(("weights", "available"), [(90, -24), (60, 6)])
+def test_what_is_missing_sticks_out_of_the_gpu(weights: int, available: int) -> None:
+    memory = ROOMY.model_copy(
+        update={"weights": weights * GIB, "kv_available": available * GIB, "kv_needed": 10 * GIB, "used_by_others": 0}
+    )
+    found = sizes(memory)
+    assert found["short"] == (10 - available) * GIB
+    assert sum(found.values()) == memory.total + found["short"]
+
+
+@pytest.mark.parametrize("width", [40, 63, 117])
+def test_a_bar_is_to_scale_and_fills_its_width(width: int) -> None:
+    line = bar(parts_of(ROOMY), width)
+    assert sum(len(text) for text, _ in line) == width
+    for part, (text, _) in zip((part for part in parts_of(ROOMY) if part.size), line, strict=True):
+        assert abs(len(text) - width * part.size / ROOMY.total) <= 1, part.name
+
+
+async def test_an_idle_gpu_is_shown_as_idle() -> None:
+    async with opened(gpus=(CARD, CARD)) as pilot:
+        rows = text_of(pilot, "#vram").splitlines()
+        assert rows[0].startswith("2 x NVIDIA GeForce RTX 4090")
+        assert rows[1].startswith("0 ")
+        assert "W" in rows[1]
+        assert rows[2].startswith("1 idle ─")
+
+
+async def test_a_gpu_in_use_has_a_bar_of_its_own() -> None:
+    async with opened(gpus=(CARD, replace(CARD, used_bytes=6 * GIB)), hardware__tensor_parallel_size="2") as pilot:
+        free, used = text_of(pilot, "#vram").splitlines()[1:3]
+        assert "O" not in free
+        assert used.startswith("1 ")
+        assert used.count("▒") > free.count("▒")
+
+
+async def test_each_part_keeps_its_place_whatever_its_size() -> None:
+    async with opened(hardware__gpu="RTX 4090") as pilot:
+        before = text_of(pilot, "#vram").splitlines()
+        await pilot.press("ctrl+n", "tab")
+        await typed(pilot, "131072")
+        await settled(pilot)
+        after = text_of(pilot, "#vram").splitlines()
+        assert "short" in after[-1]
+        assert "short" not in before[-1]
+        for name in ("KV needed", "Weights", "Non-torch", "Spare KV", "CUDA Graphs", "unbudgeted"):
+            places = [
+                next((y, line.index(name)) for y, line in enumerate(lines) if name in line) for lines in (before, after)
+            ]
+            assert places[0] == places[1], name
+
+
+async def test_keys_typed_into_one_field_are_one_edit_whose_effect_is_said() -> None:
+    async with opened(hardware__gpu="H100 80GB", model__max_model_len="4096") as pilot:
+        before = pilot.app.session.response.kv_cache.max_concurrency  # type: ignore[attr-defined]
+        await pilot.press("ctrl+n", "tab", "end", "ctrl+u")
+        await typed(pilot, "8192")
+        await settled(pilot)
+        after = pilot.app.session.response.kv_cache.max_concurrency  # type: ignore[attr-defined]
+        (line,) = (line for line in text_of(pilot, "#feasibility").splitlines() if "Maximum concurrency" in line)
+        assert line.endswith(f"{100 * (after / before - 1):+.0f} %"), "against 4096, and not against 819"
+        assert after < before
+        await pilot.press("tab", "tab", "tab", "right", "right", "right")
+        await settled(pilot)
+        (line,) = (line for line in text_of(pilot, "#feasibility").splitlines() if "Maximum concurrency" in line)
+        assert line.endswith("+100 %"), "of fp8 alone: another field is another edit"
+
+
+async def test_gib_and_times_are_said_as_such() -> None:
+    async with opened(hardware__gpu="H100 80GB") as pilot:
+        await pilot.press(*["ctrl+n"] * 4)
+        await typed(pilot, "0.5")
+        await settled(pilot)
+        (line,) = (line for line in text_of(pilot, "#feasibility").splitlines() if "Available KV" in line)
+        assert line.rstrip().endswith(" GiB")
+        assert "  -" in line
+        pilot.app.screen.query_one("#policy-gpu_memory_utilization", Input).value = ""
+        await pilot.press("ctrl+o", "ctrl+o", "ctrl+o", "tab")
+        await typed(pilot, "99")
+        await settled(pilot)
+        assert " times" in text_of(pilot, "#feasibility")
+
+
+@pytest.mark.parametrize("size", [(100, 30), (120, 36), (200, 60)])
+async def test_no_figure_is_cut_off(size: tuple[int, int]) -> None:
+    async with opened(size, hardware__gpu="H200", hardware__gpus="8") as pilot:
+        for panel in ("#feasibility", "#vram"):
+            width = pilot.app.screen.query_one(panel).size.width
+            lines = text_of(pilot, panel).splitlines()
+            assert max(len(line.rstrip()) for line in lines[1:]) <= width
+
+
+async def test_warnings_for_which_there_is_no_room_stand_on_review() -> None:
+    cards = (CARD, CARD, replace(CARD, total_bytes=48 * GIB))
+    async with opened((100, 30), gpus=cards, policy__host="0.0.0.0", workload__prompt_tokens="90000") as pilot:
+        warnings = pilot.app.session.response.feasibility.warnings  # type: ignore[attr-defined]
+        assert len(warnings) >= 3
+        assert "more on Review" in text_of(pilot, "#feasibility")
+        await pilot.press(*["ctrl+n"] * 5)
+        await settled(pilot)
+        review = " ".join(text_of(pilot, "#review-lines").split())
+        assert all(" ".join(warning.split()) in review for warning in warnings)

@@ -1,0 +1,30 @@
+"""One picture where Textual would send several."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from textual.app import App
+from textual.screen import Screen, ScreenResultType
+
+
+@contextmanager
+def painted_once(app: App[Any]) -> Iterator[None]:
+    """What is done within, and the layout that follows from it, reaches the terminal as one picture and not as four."""
+    batch = ExitStack()
+    batch.enter_context(app.batch_update())
+    try:
+        yield
+    finally:
+        # the app outlives every screen: a batch that nobody ends would freeze the picture
+        app.call_later(app.call_later, batch.close)
+
+
+def push(
+    app: App[Any], page: Screen[ScreenResultType], closed: Callable[[ScreenResultType | None], None] | None = None
+) -> None:
+    """Put a page over the wizard."""
+    with painted_once(app):
+        app.push_screen(page, closed)
