@@ -175,7 +175,7 @@ def _also_fitting(session: Session, models: tuple[str, ...]) -> list[Line]:
         mark, style = ("›", "strong") if model_id == session.texts[MODEL] else (" ", "")
         weights = f"{gib(session.proposals[model_id]):5.1f} GiB"
         room = COLUMNS - 5 - len(weights)
-        lines.append(((f" {number} ", "key"), (f"{mark} {cut(model_id, room - 1):<{room}}", style), (weights, "dim")))
+        lines.append(((f" {number} ", "key"), (f"{mark} {cut(model_id, room):<{room}}", style), (weights, "dim")))
     return lines
 
 
