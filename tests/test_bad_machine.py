@@ -123,12 +123,16 @@ def sessions(home: dict[str, str]) -> list[Path]:
     "environ",
     [
         {"HOME": None},
-        {"HOME": "/nonexistent"},
         {"HOME": "/proc", "XDG_STATE_HOME": "/proc/x", "XDG_CACHE_HOME": "/proc/y"},
         {"LANG": "C", "LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
         {"XDG_STATE_HOME": "", "XDG_CACHE_HOME": "relative", "TERM": "dumb"},
-        {"TERM": None, "COLUMNS": "1", "CUDA_VISIBLE_DEVICES": "nonsense,,-1"},
-        {"HF_HOME": "/dev/null", "HF_ENDPOINT": "not an address"},
+        {
+            "TERM": None,
+            "COLUMNS": "1",
+            "CUDA_VISIBLE_DEVICES": "nonsense,,-1",
+            "HF_HOME": "/dev/null",
+            "HF_ENDPOINT": "not an address",
+        },
         {"HF_HUB_DOWNLOAD_TIMEOUT": "soon"},
     ],
     ids=lambda environ: " ".join(f"{name}={value}" for name, value in environ.items()),
@@ -223,7 +227,7 @@ def test_what_is_written_is_private_whatever_the_umask(model: Path, tmp_path: Pa
     assert readable == []
 
 
-@pytest.mark.parametrize("seconds", [10**9, 3600, -3600, -(10**9)], ids=lambda seconds: f"{seconds:+}s")
+@pytest.mark.parametrize("seconds", [10**9, -(10**9)], ids=lambda seconds: f"{seconds:+}s")
 def test_a_session_survives_a_clock_that_jumps(model: Path, home: dict[str, str], seconds: int) -> None:
     """Saved by a clock that is ahead or behind, then looked for by the right one."""
     assert wizard(model, **home) is None

@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import re
+import secrets
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -27,17 +28,18 @@ from wizard_tui.tui.app import WizardApp
 from wizard_tui.tui.fields import ORDER
 from wizard_tui.tui.screens.wizard import WizardScreen
 
-# each unlike the others, so that a find says which one leaked
+# of this run alone, as the process list has those of others too; each unlike the others, so that a find tells which
+RUN = secrets.token_hex(4)
 SECRETS = {
-    "HF_TOKEN": "hf_PLANTEDenvironQ1",
-    "token file": "hf_PLANTEDfileQ2",
-    "the key's variable": "sk-PLANTEDkeyQ3",
-    "VLLM_API_KEY": "sk-PLANTEDvllmQ4",
-    "model address": "PLANTEDaddressQ5",
-    "HF_ENDPOINT": "PLANTEDendpointQ6",
-    "proxy": "PLANTEDproxyQ7",
+    "HF_TOKEN": f"hf_{RUN}environQ1",
+    "token file": f"hf_{RUN}fileQ2",
+    "the key's variable": f"sk-{RUN}keyQ3",
+    "VLLM_API_KEY": f"sk-{RUN}vllmQ4",
+    "model address": f"{RUN}addressQ5",
+    "HF_ENDPOINT": f"{RUN}endpointQ6",
+    "proxy": f"{RUN}proxyQ7",
 }
-MARK = re.compile(r"PLANTED\w+Q\d", re.IGNORECASE)
+MARK = re.compile(rf"{RUN}\w+Q\d", re.IGNORECASE)
 TENSORS = {"model.norm.weight": ("BF16", [4096])}
 
 
@@ -191,14 +193,12 @@ def test_a_password_in_an_address_ends_at_the_schema(box: Box) -> None:
         {"HTTP_PROXY": f"nonsense://me:{SECRETS['proxy']}@127.0.0.1:9"},
         {"ALL_PROXY": f"socks5://me:{SECRETS['proxy']}@127.0.0.1:9"},
     ],
-    ids=lambda environ: next(iter(environ.items()))[1].split("PLANTED")[0] + next(iter(environ)),
+    ids=["nobody there", "no address", "no port", "proxy", "no proxy", "SOCKS"],
 )
 def test_a_hub_or_a_proxy_with_a_password_that_fails_does_not_say_it(box: Box, environ: dict[str, str]) -> None:
     code = box.run("plan", "-m", "org/model", "--gpu", "H100", **environ)
     assert code == 2, box.said
     assert len(box.said[-1].strip().splitlines()) == 1, box.said
-    assert box.run("models", "search", "model", **environ) in (0, 1, 2)
-    assert "Traceback" not in box.said[-1]
     box.run("doctor", "-m", "org/model", "--gpu", "H100", **environ)
     assert "Traceback" not in box.said[-1]
     assert box.leaks() == {}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -93,3 +95,21 @@ def test_state_that_is_no_json_leaves_the_old_one(tmp_path: Path) -> None:
         mine.save({"version": object()})
     assert path.read_text() == '{"version": 1}'
     assert files(tmp_path) == {".json", ".lock"}
+
+
+@pytest.mark.parametrize("ahead_s", [3600, 10**9, 10**11])
+def test_a_session_from_the_future_waits_behind_those_of_the_present(tmp_path: Path, ahead_s: int) -> None:
+    """A clock that was wrong wrote it, or one that is wrong looks for it: nobody knows which is the newest."""
+    now = int(time.time())
+    for name, at in (("1.json", now - 50), ("2.json", now - 10), ("3.json", now + ahead_s)):
+        left(tmp_path, name, json.dumps({"n": name}).encode())
+        os.utime(tmp_path / name, (at, at))
+    saved = StateFile(tmp_path).newest_left()
+    assert saved is not None
+    assert saved.state == {"n": "2.json"}
+    assert {path.name for path in tmp_path.iterdir()} == {"2.json", "3.json"}
+    (tmp_path / "2.json").unlink()
+    alone = StateFile(tmp_path).newest_left()
+    assert alone is not None
+    assert alone.state == {"n": "3.json"}
+    assert alone.saved_at <= time.time(), "it can be shown as a date"
