@@ -1,6 +1,6 @@
 """How many small faults in planning/ the tests notice, and which they do not.
 
-    python -m tools.mutants run ['*_mutmut_*[147]']   # all, or those of these names: here three in ten of each function
+    python -m tools.mutants run ['*_mutmut_*1']       # all, or those of these names: here one in ten of each function
     python -m tools.mutants table                     # one line a file
     python -m tools.mutants again                     # those that survived once more, with the tests as they are now
     python -m tools.mutants survivors [FILE]          # one line for each that no test noticed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -62,7 +62,7 @@ def boxes_that_do(request: PlanRequest, facts: Facts, catalogue: Iterable[GPU]) 
 
 def _ways(request: PlanRequest, facts: Facts) -> Iterator[tuple[str, Patch]]:
     metadata, model = facts.metadata, request.model
-    sizes: Sequence[int | None] = legal_tensor_parallel_sizes(metadata, len(facts.gpus)) or (None,)
+    sizes = legal_tensor_parallel_sizes(metadata, len(facts.gpus))
     quantisations: list[str | None] = [model.quantization]
     capability = facts.gpus[0].compute_capability
     if metadata.quantization is None and model.quantization is None and capability and capability >= (7, 5):
@@ -74,11 +74,11 @@ def _ways(request: PlanRequest, facts: Facts) -> Iterator[tuple[str, Patch]]:
     full = model.max_model_len or metadata.max_position_embeddings
     lengths = sorted({min(full, max(wanted, part)) for part in (full, 32768, 8192)}, reverse=True)
     for tp, quantization, cache, length in product(sizes, quantisations, caches, lengths):
-        replicas = max(1, len(facts.gpus) // (tp or 1))
+        replicas = len(facts.gpus) // tp
         title = ", ".join(
             part
             for part in (
-                f"TP {tp}" if tp else "",
+                f"TP {tp}",
                 f"x {replicas} replicas" if replicas > 1 else "",
                 "fp8 weights" if quantization == FP8_WEIGHTS else "",
                 "fp8 KV" if cache == "fp8" else "",

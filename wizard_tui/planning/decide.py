@@ -88,7 +88,7 @@ def layouts(hardware: HardwareInput, metadata: ModelMetadata, in_node: int) -> t
     dp = hardware.data_parallel_size or 1
     expert = bool(hardware.enable_expert_parallel)
     world = in_node * hardware.nodes
-    sizes: Sequence[int] = legal_tensor_parallel_sizes(metadata, in_node) or (1,)
+    sizes: Sequence[int] = legal_tensor_parallel_sizes(metadata, in_node)
     if hardware.tensor_parallel_size:
         sizes = (hardware.tensor_parallel_size,)
     stages: Sequence[int] = range(1, min(world, metadata.num_hidden_layers) + 1)
