@@ -204,7 +204,7 @@ def test_the_users_word_reaches_the_settings() -> None:
         },
         workload={"batching_mode": "throughput"},
     )  # fmt: skip
-    assert found.__dict__ == {
+    assert found._asdict() == {
         "layout": Layout(),
         "dtype": "float16",
         "quantization": "fp8_per_tensor",

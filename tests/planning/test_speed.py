@@ -190,7 +190,7 @@ def test_goals_are_missed_by_the_median() -> None:
 
 def test_drafts_widen_the_range_to_the_better_side() -> None:
     decision = decided()
-    drafting = replace(decision.estimate, settings=replace(decision.estimate.settings, speculative_tokens=1))
+    drafting = replace(decision.estimate, settings=decision.estimate.settings._replace(speculative_tokens=1))
     request_, metadata, _ = parts(decision)
     plain, drafted = speed_of(decision), performance(request_, metadata, drafting)
     assert drafted.tpot_ms_range[1] == plain.tpot_ms_range[1]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -181,18 +180,18 @@ def _settled(
     if policy.gpu_memory_utilization is None:
         safe = safe_utilisation(result)
         if safe < settings.gpu_memory_utilization:
-            settings = replace(settings, gpu_memory_utilization=safe)
+            settings = settings._replace(gpu_memory_utilization=safe)
             result = estimate(settings, metadata, gpu, workload, policy, seen)
     if policy.max_num_seqs is None:
         states = result.cache.state_blocks
         if states is not None and 0 < states < settings.max_num_seqs:
             # vLLM refuses more sequences than there are state blocks, so the default can keep it from starting
-            settings = replace(settings, max_num_seqs=states)
+            settings = settings._replace(max_num_seqs=states)
             result = estimate(settings, metadata, gpu, workload, policy, seen)
     if model.max_model_len is None:
         chosen = choose_length(result, request, metadata)
         if chosen != settings.max_model_len:
-            settings = replace(settings, max_model_len=chosen)
+            settings = settings._replace(max_model_len=chosen)
             result = estimate(settings, metadata, gpu, workload, policy, seen)
     return result
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from wizard_tui.hardware.gpu import GPU
 from wizard_tui.hardware.observed import Correction
@@ -171,14 +171,13 @@ def _overhead(settings: Settings, metadata: ModelMetadata, gpu: GPU, policy: Pol
         num_speculative_tokens=settings.speculative_tokens,
     )
     if policy.overhead_gb is None:
-        return replace(
-            found,
+        return found._replace(
             non_torch=found.non_torch + further,
             low=found.low + further,
             high=found.high + further,
         )
     fixed = int(policy.overhead_gb * GIB)
-    return replace(found, activation_peak=0, cuda_graphs=0, non_torch=fixed, low=fixed, high=fixed)
+    return found._replace(activation_peak=0, cuda_graphs=0, non_torch=fixed, low=fixed, high=fixed)
 
 
 def _kv_layout(settings: Settings, metadata: ModelMetadata, gpu: GPU) -> KVLayout:

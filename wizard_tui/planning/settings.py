@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 
@@ -30,8 +29,7 @@ class Layout(NamedTuple):
         return " x ".join(parts)
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """Every number that decides memory, none left open. `None` in a limit means that the setting does not apply."""
 
     layout: Layout

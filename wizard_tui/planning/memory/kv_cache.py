@@ -6,6 +6,7 @@ get_kv_cache_capacity` (tokens, concurrency).
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
@@ -50,6 +51,11 @@ class Demand(NamedTuple):
         if self.cap is not None and tokens > self.cap:
             tokens = self.cap
         return -(-tokens // self.block_size) + self.extra
+
+    def longest(self, blocks: int) -> float:
+        """The longest request that takes no more than `blocks`; infinite where a window bounds what it takes."""
+        room = (blocks - self.extra) * self.block_size
+        return math.inf if self.cap is not None and room >= self.cap else max(0, room) * self.shards
 
 
 def demand_of(spec: LayerSpec, limits: Limits) -> Demand:
@@ -106,6 +112,9 @@ class BlockPool(NamedTuple):
     def largest_len(self, blocks: int, limit: int, requests: int = 1) -> int:
         """The longest length up to `limit` of which `requests` fit into `blocks`; 0 when not even one token does."""
         share = blocks // requests if requests else blocks
-        if self.blocks_per_request(limit) <= share:
-            return limit
-        return bisect_right(range(1, limit), share, key=self.blocks_per_request)
+        # each group alone bounds the length; of a single one that is the answer
+        alone = (demand.longest(share // times) for times, group in self.demands for demand in group)
+        longest = int(min(limit, *alone)) if self.demands else limit
+        if self.blocks_per_request(longest) <= share:
+            return longest
+        return bisect_right(range(1, longest), share, key=self.blocks_per_request)

@@ -7,7 +7,6 @@ a measurement tells is in overhead.toml.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -28,8 +27,7 @@ WIDEST_FLASH = 256
 LARGEST_CAPTURE_BLACKWELL = 1024
 
 
-@dataclass(frozen=True)
-class Overhead:
+class Overhead(NamedTuple):
     """Bytes on one GPU. `low` and `high` are the 80 % band of what is charged to the budget.
 
     `cuda_graphs` is vLLM's own estimate; it is charged where `graphs_in_budget`. `unbudgeted` must stay free beside the
