@@ -76,7 +76,7 @@ def test_plan_loads_what_it_needs_and_no_more(model: str, tmp_path: Path) -> Non
     code, loaded = told(_RUN, json.dumps(["plan", "-m", model, "--gpu", "H100", "--json"]), home=tmp_path)
     assert code == 0
     assert packages(loaded) <= PLAN
-    assert not loaded & {"asyncio", "subprocess", "http.client", "wizard_tui.render.registry", "wizard_tui.launch"}
+    assert not loaded & {"asyncio", "http.client", "wizard_tui.render.registry", "wizard_tui.launch"}
 
 
 def test_a_model_of_the_catalogue_does_not_load_the_client_of_the_hub(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ def settled(decision: Decision) -> dict[str, str]:
     """Path of a field to the text that would say the same explicitly; fields that no plan settles are left out."""
     settings, gpu = decision.estimate.settings, decision.estimate.gpu
     found = {
-        **vars(settings),
+        **settings._asdict(),
         "quantization": settings.quantization or "none",
         "api_key_env": "none",
         "lora_modules": "none",
