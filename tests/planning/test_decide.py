@@ -383,3 +383,10 @@ def test_where_nothing_fits_the_layout_with_most_room_for_a_request_is_shown() -
     assert len(rooms) == 3
     assert not found.fits
     assert str(found.estimate.settings.layout) == max(rooms, key=lambda name: rooms[name])
+
+
+def test_a_model_that_float16_cannot_hold_is_served_in_float32_by_an_old_gpu() -> None:
+    gemma = load_model_metadata("google/gemma-2-2b-it")
+    assert decide(request(), replace(facts(gpu="T4"), metadata=gemma)).estimate.settings.dtype == "float32"
+    refused = decide(request(model={"dtype": "float16"}), replace(facts(), metadata=gemma))
+    assert refused.problem == "vLLM does not serve gemma2 models in float16; take bfloat16 or float32"

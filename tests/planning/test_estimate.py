@@ -280,3 +280,18 @@ def test_the_cause_of_a_start_that_fails_is_kept() -> None:
     assert broken.failure.kind == "weights"
     # one that lacks memory for its cache holds nothing
     assert estimated(gpu_memory_utilization=0.1).cache.num_blocks == 0
+
+
+def test_experts_are_spread_over_copies_where_they_are_not_whole() -> None:
+    """Wide experts keep a workspace by the width that a GPU has of them: over tensor and data parallel together."""
+    from tests.planning.conftest import QWEN3_30B_A3B
+    from wizard_tui.models.from_config import metadata_from_config
+
+    wide = metadata_from_config(QWEN3_30B_A3B | {"moe_intermediate_size": 8192}, model_id="m", source="config")
+    one, four = (
+        estimate(settings(layout=Layout(dp=dp)), wide, H100, WorkloadInput(), PolicyInput()).overhead.non_torch
+        for dp in (1, 4)
+    )
+    both = 2 * 8192
+    kept = [8192 * 8 * 2 * (max(width / 2, 2048) + max(width, 2048)) for width in (both, both / 4)]
+    assert one - four == kept[0] - kept[1]

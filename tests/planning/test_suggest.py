@@ -215,6 +215,8 @@ def test_a_patch_is_merged_and_what_was_said_stays() -> None:
     assert changed.model.max_model_len == 4096
     assert (changed.policy.max_num_seqs, changed.policy.port, changed.hardware.gpus) == (None, 9000, 2)
     assert asked.policy.max_num_seqs == 8, "the request itself is as it was"
+    assert changed.model.model_fields_set == {"model", "max_model_len"}, "what was not said stays unsaid"
+    assert changed.policy.model_fields_set == {"max_num_seqs", "port"}
     with pytest.raises(ValueError, match="port"):
         patched(asked, {"policy": {"port": 0}})
 

@@ -183,3 +183,10 @@ def test_a_pattern_of_several_pages_stays_whole() -> None:
     # where the pages are no pattern, nothing is split
     uneven = grouped((5, latent), (3, index), (10, window), layout="BLHNC")
     assert [len(group.layers) for group in uneven] == [8, 10]
+
+
+def test_a_pattern_as_long_as_the_longest_bucket_is_one_group() -> None:
+    latent, index = replace(LATENT, block_size=64), replace(LATENT, block_size=64, head_size=66)
+    window = replace(LATENT, kind=SpecKind.SLIDING_MLA, window=128, block_size=64)
+    groups = grouped((4, latent), (4, index), (4, window), layout="BLHNC")
+    assert [len(group.layers) for group in groups] == [8, 4]
