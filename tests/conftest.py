@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -69,6 +71,20 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         monkeypatch.setenv("VLLM_STANDIN", json.dumps(told))
 
     return tell
+
+
+@pytest.fixture
+def not_for_ever() -> Iterator[None]:
+    """What reads or waits without end fails the test instead of stopping it."""
+
+    def late(number: int, frame: FrameType | None) -> None:
+        raise AssertionError("it does not come to an end")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(60)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
 
 
 def wait_for(reached: Callable[[], object], seconds: float = 20.0) -> None:

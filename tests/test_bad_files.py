@@ -5,11 +5,9 @@ from __future__ import annotations
 import io
 import json
 import os
-import signal
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -32,18 +30,8 @@ READY = "INFO:     Application startup complete.\n"
 
 
 @pytest.fixture(autouse=True)
-def not_for_ever(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A file that is read without end fails the test instead of stopping it."""
+def offline(not_for_ever: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-
-    def late(number: int, frame: FrameType | None) -> None:
-        raise AssertionError("it is still reading")
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(60)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
 
 
 def loop(path: Path) -> None:

@@ -16,7 +16,7 @@ LIMIT_BYTES = 1 << 20
 
 
 @pytest.fixture(autouse=True)
-def impatient(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+def impatient(hub: Hub, not_for_ever: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits and limits as short as they may be."""
     monkeypatch.setattr(reading, "PATIENCE", 2)
     monkeypatch.setattr(reading, "TIMEOUT_S", 0.3)
