@@ -20,6 +20,7 @@ from wizard_tui.hardware.gpu import GPU
 from wizard_tui.launch.machine import Machine
 from wizard_tui.models.from_config import metadata_from_config
 from wizard_tui.models.metadata import ModelMetadata
+from wizard_tui.models.search import Found
 from wizard_tui.tui.facts import Sources
 from wizard_tui.tui.screens.wizard import WizardScreen
 
@@ -66,11 +67,16 @@ async def test_no_screen_dialog_or_toast_obeys_what_it_shows(tmp_path: Path, mon
             await until(pilot, lambda: wizard.launcher is None or not wizard.launcher.busy)
             seen = shown_clean(pilot)
             assert MARKUP in seen, step
-        for key in ("f1", "f12", "ctrl+p", "ctrl+g", "ctrl+k"):
+        wizard.sources = replace(wizard.sources, search_here=lambda query: [Found(f"here/{NASTY}", NASTY)])
+        for key in ("f1", "f12", "ctrl+p", "ctrl+g", "ctrl+k", "ctrl+f"):
             await pilot.press(key)
             await settled(pilot)
             assert pilot.app.screen is not wizard, key
             shown_clean(pilot)
+            if key == "ctrl+f":
+                await pilot.press("x")
+                await until(pilot, lambda: f"here/{MARKUP}" in picture(pilot))
+                shown_clean(pilot)
             await pilot.press("escape")
             await settled(pilot)
         await wizard.go("review")

@@ -291,10 +291,14 @@ class Session:
         Gives the paths of the hardware fields that it fills, as far as nobody touched them.
         """
         self.detected, self.installed_vllm, self.observed = tuple(gpus), installed_vllm, observed
-        if {self.origins[GPU_NAME], self.origins[GPU_COUNT]} - {"default"}:
+        name = self.texts[GPU_NAME], self.origins[GPU_NAME]
+        untouched = name[1] in ("default", "detected") or name == (START[GPU_NAME], "suggested")
+        if not untouched or self.origins[GPU_COUNT] not in ("default", "detected"):
             return []
         filled: dict[str, tuple[str, Origin]] = (
-            {GPU_COUNT: (str(len(gpus)), "detected")} if gpus else {GPU_NAME: (START[GPU_NAME], "suggested")}
+            {GPU_NAME: (AUTO, "detected"), GPU_COUNT: (str(len(gpus)), "detected")}
+            if gpus
+            else {GPU_NAME: (START[GPU_NAME], "suggested"), GPU_COUNT: ("1", "default")}
         )
         self._apply(filled)
         return list(filled)
