@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from wizard_tui.launch.launcher import Launcher
     from wizard_tui.tui.session import Session
 
-PLAN_PAUSE_S = 0.005
+PLAN_PAUSE_S = 0.01
 MODEL_PAUSE_S = 0.3
 SAVE_PAUSE_S = 0.5
 HELP_ROWS = 2  # on a narrow screen, as narrow.tcss says
