@@ -49,8 +49,7 @@ class Forecast:
 
     def of(self, traffic: Traffic, concurrency: int, replicas: int | None = None) -> Point:
         """Median figures of another traffic with so many clients."""
-        clients = replace(traffic, concurrency=concurrency, replicas=replicas or traffic.replicas)
-        return self._correction.apply(self.roofline.at(clients))
+        return self._correction.apply(self.roofline.at(traffic, concurrency, replicas))
 
     def range_of(self, metric: str, median: float) -> Range:
         """The 80 % range around a median of `toks_per_s`, `ttft`, `tpot` or `prefill`."""

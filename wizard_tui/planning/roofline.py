@@ -185,10 +185,12 @@ class Roofline:
         volume = 2 * (load.tp - 1) / load.tp * tokens * load.hidden_size * 2
         return 2 * load.layers * (self._all_reduce_s + volume / self._link_rate)
 
-    def at(self, traffic: Traffic) -> Point:
-        """Median figures for a closed loop of `traffic.concurrency` clients over all replicas."""
+    def at(self, traffic: Traffic, concurrency: int | None = None, replicas: int | None = None) -> Point:
+        """Median figures for a closed loop of clients over all replicas: the traffic's, or as many as are given."""
+        copies = replicas or traffic.replicas
+        everybody = traffic.concurrency if concurrency is None else concurrency
         prompt, answer = traffic.prompt_tokens, max(1.0, traffic.gen_tokens)
-        clients = max(1.0, traffic.concurrency / traffic.replicas)
+        clients = max(1.0, everybody / copies)
         running = min(clients, traffic.room)
         cached = min(traffic.shared_prefix_tokens, prompt - 1)
         prefill = self.prefill_s(prompt, cached)
@@ -202,7 +204,7 @@ class Roofline:
         chunks = max(1, math.ceil((prompt - cached) / traffic.max_num_batched_tokens))
         ttft = prefill + chunks * step + self._first_token_s + crowd + waiting
         tpot = step + others / answer
-        busy = min(traffic.replicas, traffic.concurrency)
+        busy = min(copies, everybody)
         return Point(busy * running * answer / cycle, ttft * 1e3, tpot * 1e3, clients > running)
 
 
