@@ -12,6 +12,7 @@ from wizard_tui.tui.session import Session
 from wizard_tui.tui.widgets.choice import Choice
 from wizard_tui.tui.widgets.field_row import FieldRow
 
+ROUNDED = ("vram_gb", "used_gib", "params_b")
 CARD = get_gpu_by_name("RTX 4090")
 
 
@@ -72,7 +73,7 @@ def test_what_is_shown_behind_auto_gives_the_same_plan_when_it_is_typed(model: s
     shown = {path: text for path, text in left_open.settled().items() if text not in ("none", AUTO, "")}
     assert {"model.max_model_len", "hardware.tensor_parallel_size", "policy.max_num_seqs"} <= set(shown)
     # what is off is said as 0 and stays off by not being asked for; sizes are rounded to what can be read
-    kept = {path: text for path, text in shown.items() if text != "0" and not path.endswith(("vram_gb", "used_gib"))}
+    kept = {path: text for path, text in shown.items() if text != "0" and not path.endswith(ROUNDED)}
     typed_out.set({**fields, **kept})
     plan(typed_out)
     assert typed_out.errors == {}

@@ -32,7 +32,6 @@ class Choice(Widget, can_focus=True):
 
     value: reactive[str] = reactive("", init=False)
     settled: reactive[str] = reactive("", init=False)
-    """What the plan makes of `auto`; it is shown behind the word."""
 
     @dataclass
     class Changed(Message):
@@ -50,6 +49,10 @@ class Choice(Widget, can_focus=True):
         super().__init__(id=id)
         self.words = words
         self.set_reactive(Choice.value, value)
+
+    def show_settled(self, text: str) -> None:
+        """Show what the plan makes of `auto`; empty text before there is a plan."""
+        self.settled = text
 
     def watch_value(self, value: str) -> None:
         """Tell whoever listens."""

@@ -6,6 +6,7 @@ from textual.events import Key
 from textual.suggester import SuggestFromList
 from textual.widgets import Input
 
+from wizard_tui.tui.settled import NONE
 from wizard_tui.tui.widgets.line_view import shown
 
 
@@ -28,14 +29,9 @@ class Entry(Input):
         self.cursor_blink = False
         self._default = placeholder
 
-    @property
-    def settled(self) -> str:
-        """What the plan makes of an empty field; it is shown behind its default."""
-        return self.placeholder.removeprefix(self._default).strip(": ")
-
-    @settled.setter
-    def settled(self, text: str) -> None:
-        self.placeholder = f"{self._default}: {shown(text)}" if text else self._default
+    def show_settled(self, text: str) -> None:
+        """Show what the plan makes of the field while it is empty; empty text before there is a plan."""
+        self.placeholder = text if text == NONE else f"{self._default}: {shown(text)}" if text else self._default
 
     def validate_value(self, value: str) -> str:
         """What a terminal would obey becomes text that can be seen: a profile or a paste may hold anything."""

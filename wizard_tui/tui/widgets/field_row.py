@@ -67,7 +67,7 @@ class FieldRow(LineView):
     def show_state(self, origin: Origin, error: str | None, settled: str) -> None:
         """Bring mark and error up to date, and what the plan made of a field that leaves it open. The text is left
         alone: keys that are still on their way are ahead of what the session knows."""
-        self.editor.settled = settled
+        self.editor.show_settled(settled)
         if self._mark != _MARKS[origin]:
             self._mark = _MARKS[origin]
             self.refresh(Region(self.size.width - MARK_COLUMNS, 0, MARK_COLUMNS, 1))
