@@ -94,6 +94,7 @@ def rules_for(version: str | None) -> VersionRules:
     return VersionRules(version=version, note=note, **rules)
 
 
+@lru_cache(maxsize=256)
 def release_of(version: str) -> tuple[int, int, int]:
     """The numbers of a version, for comparison. Raises ValueError for what is no version."""
     match = _VERSION.fullmatch(version.strip())

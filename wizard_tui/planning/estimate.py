@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 from wizard_tui.hardware.gpu import GPU
 from wizard_tui.hardware.observed import Correction
@@ -52,12 +53,12 @@ class Estimate:
         """vLLM would come up."""
         return self.failure is None
 
-    @property
+    @cached_property
     def fits(self) -> bool:
         """vLLM would come up, and the whole workload finds room in the cache at once."""
         return self.starts and self.headroom >= self.headroom_wanted
 
-    @property
+    @cached_property
     def tight(self) -> bool:
         """It fits by the expected numbers, but not by the pessimistic end of the band."""
         return self.fits and self.spare_at_worst < 0
