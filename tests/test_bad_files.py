@@ -196,9 +196,11 @@ def test_of_a_log_of_many_gib_only_the_start_is_read(run: Run, tmp_path: Path) -
     path = tmp_path / "vllm.log"
     with path.open("w") as file:
         file.write("INFO 11-02 09:00:00 [utils.py:233] vLLM server version 0.31.0\n" + STARTED + READY)
+        file.write(STARTED.replace("15.0", "77.0"))
         file.truncate(LARGE_BYTES)
     ran = run("verify", path, "-m", "Qwen/Qwen3-8B", *GPU)
-    assert "Model loading took" in ran.out, ran.err
+    assert "15.00" in ran.out, ran.err
+    assert "77.00" not in ran.out, "that is another start, and the file does not end"
 
 
 def test_a_log_without_an_end_is_not_read_to_it() -> None:

@@ -141,3 +141,30 @@ def test_a_shared_prefix_is_cut_to_the_shorter_prompt() -> None:
         shared = min(3500, tokens - 1)
         shorter = {"prompt_tokens": tokens, "shared_prefix_tokens": shared, "target_ttft_ms": alone - 1}
         assert decide(request(workload=length | shorter), box).missed == missed
+
+
+def test_a_plan_that_cannot_be_run_promises_no_speed() -> None:
+    """Nor is the nearest speed looked for among layouts of which none starts."""
+    asked = request(
+        "llama-70b",
+        workload={"prompt_tokens": 4000, "gen_tokens": 200, "target_tpot_ms": 0.5},
+        hardware={"tensor_parallel_size": 64},
+    )
+    decision = decide(asked, facts("llama-70b", "RTX 4090", gpus=1))
+    assert decision.problem
+    assert decision.estimate.starts, "each of the 64 parts would fit"
+    assert missed_goal_sentences(decision) == []
+    assert plan(asked, decision.facts).feasibility.verdict
+
+
+def test_stages_over_several_machines_are_among_the_nearest() -> None:
+    """Tensor parallel over two machines is nothing that the planner would choose, but it is what was asked for."""
+    asked = request(
+        "llama-70b",
+        workload={"prompt_tokens": 4000, "gen_tokens": 200, "target_tpot_ms": 0.5},
+        hardware={"tensor_parallel_size": 8, "nodes": 8},
+    )
+    decision = decide(asked, facts("llama-70b", "RTX 4090", gpus=1))
+    assert decision.problem is None
+    (sentence,) = missed_goal_sentences(decision)
+    assert "TP 8" in sentence or "PP" in sentence
