@@ -101,6 +101,7 @@ class Welcome(QuietScroll, can_focus=True):
     def show(self, session: Session) -> None:
         """Draw what the driver said, what the wizard starts with, and what else would fit."""
         self._shown = tuple(session.proposals)[:PROPOSALS]
+        columns = max(COLUMNS, self.scrollable_content_region.width)
         lines: list[Line] = [
             _TITLE,
             *_small(self.app.size),
@@ -114,10 +115,10 @@ class Welcome(QuietScroll, can_focus=True):
             _EMPTY,
             *_how_to_go_on(session),
             _KEYS,
-            *_also_fitting(session, self._shown),
+            *_also_fitting(session, self._shown, columns),
         ]
         first = len(lines) - len(self._shown)
-        clicks = {first + place: [(COLUMNS, f"focused.take({place})")] for place in range(len(self._shown))}
+        clicks = {first + place: [(columns, f"focused.take({place})")] for place in range(len(self._shown))}
         self._view.show(lines, clicks)
 
     @property
@@ -164,17 +165,17 @@ def _how_to_go_on(session: Session) -> list[Line]:
     ]
 
 
-def _also_fitting(session: Session, models: tuple[str, ...]) -> list[Line]:
+def _also_fitting(session: Session, models: tuple[str, ...], columns: int) -> list[Line]:
     if not models:
         return []
     count = len(session.proposals)
     heading = f"{count} model{'s' * (count > 1)} fit{'s' * (count == 1)}, a digit takes one"
     weights = "weights a GPU"
-    lines: list[Line] = [_EMPTY, ((f"{heading:<{COLUMNS - len(weights)}}", "accent"), (weights, "dim"))]
+    lines: list[Line] = [_EMPTY, ((f"{heading:<{columns - len(weights)}}", "accent"), (weights, "dim"))]
     for number, model_id in enumerate(models, 1):
         mark, style = ("›", "strong") if model_id == session.texts[MODEL] else (" ", "")
         weights = f"{gib(session.proposals[model_id]):5.1f} GiB"
-        room = COLUMNS - 5 - len(weights)
+        room = columns - 5 - len(weights)
         lines.append(((f" {number} ", "key"), (f"{mark} {cut(model_id, room):<{room}}", style), (weights, "dim")))
     return lines
 
