@@ -88,7 +88,7 @@ def test_latency_makes_use_of_drafting_layers() -> None:
     assert passed(build_config(quick))["speculative_config"] == {"method": "mtp", "num_speculative_tokens": 1}
     assert passed(build_config(quick))["performance_mode"] == "interactivity"
     assert "speculative_config" not in passed(build_config(plain))
-    # one layer of 58 with experts beside three without, split over eight GPUs (memory model 2.3: 11.6 G parameters)
+    # one layer of 58 with experts beside three without, split over eight GPUs: 11.6 G parameters
     more = quick.estimate.weights.bytes - plain.estimate.weights.bytes
     assert more == pytest.approx(11.6e9 / 8, rel=0.15)
     old = decide(request(workload={"batching_mode": "latency"}, policy={"vllm_version": "0.12.0"}), box)
