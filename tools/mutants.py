@@ -46,7 +46,7 @@ def opened(source: str) -> str:
         decorator = node.decorator_list[0]
         first = decorator.lineno - 1
         word = ast.unparse(decorator)
-        if word == "property":
+        if word in ("property", "cached_property"):
             line = lines[node.lineno - 1]
             indent = line[: len(line) - len(line.lstrip())]
             lines.insert(node.end_lineno or node.lineno, f"{indent}{node.name} = property(_get_{node.name})")
