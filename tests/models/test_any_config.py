@@ -125,6 +125,7 @@ def test_every_real_config_has_the_shapes_that_are_asked_of_it() -> None:
         ({"sliding_window": "4096"}, "has `sliding_window` '4096', which must be a whole number from 0 on"),
         ({"model_type": 5}, "has `model_type` 5, which must be a word"),
         ({"rope_scaling": {"rope_type": "yarn", "factor": float("nan")}}, "has `factor` nan, which must be a number"),
+        ({"mamba_dt_rank": float("nan")}, "has `mamba_dt_rank` nan, which must be a whole number from 0 on, or auto"),
         ({"layer_types": ["full_attention", 3]}, "which must be a list of words"),
         ({"num_hidden_layers": 1 << 39}, "has 549,755,813,888 layers, which no model has"),
         ({"vision_config": [1]}, "has `vision_config` [1], which must be an object with keys"),

@@ -63,6 +63,7 @@ def _is_list(value: object, of: Callable[[object], bool]) -> bool:
 _RULES: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "count": (_is_count, "a whole number from 0 on"),
     "number": (_is_number, "a number from 0 on"),
+    "count or auto": (lambda value: _is_count(value) or value == "auto", "a whole number from 0 on, or auto"),
     "count or counts": (
         lambda value: _is_count(value) or (bool(value) and _is_list(value, _is_count)),
         "a whole number or a list of them",
