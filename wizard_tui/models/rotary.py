@@ -20,8 +20,14 @@ _TWO_TABLES = frozenset({"longrope", "su"})
 
 
 def values(metadata: ModelMetadata) -> int:
-    """Values in all tables of rotary angles of a model with rotary positions."""
-    return sum(positions * width for positions, width in _tables(metadata))
+    """Values in all tables of rotary angles of a model with rotary positions.
+
+    Raises ValueError when the config lacks what they need.
+    """
+    try:
+        return sum(positions * width for positions, width in _tables(metadata))
+    except (KeyError, TypeError):
+        raise ValueError(f"config.json of {metadata.model_id} lacks the width of its rotary positions") from None
 
 
 def _tables(metadata: ModelMetadata) -> Iterator[tuple[int, int]]:

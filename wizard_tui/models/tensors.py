@@ -62,6 +62,8 @@ def inventory(metadata: ModelMetadata) -> Inventory:
         for number in range(metadata.num_hidden_layers):
             alike.setdefault(_layer(metadata, number), []).append(number)
         beside = towers.tensors(metadata, split_merger=is_of(metadata, "split_merger"))
+        if any(None in (tensor.rows, tensor.columns) for tensors in alike for tensor in tensors):
+            raise TypeError  # null in the place of a width
     except KeyError as missing:
         raise ValueError(f"config.json of {metadata.model_id} lacks {missing} for its layers") from None
     except (TypeError, IndexError):
