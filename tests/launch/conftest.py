@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import pytest
 
 from tests.planning.conftest import facts, request
 from wizard_tui.hardware.gpu import GPU
+from wizard_tui.launch.failures import StartReader
 from wizard_tui.launch.records import Records
 from wizard_tui.launch.ways import Launch
 from wizard_tui.planning.planner import plan
@@ -35,3 +36,11 @@ def planned(port: int, gpus: tuple[GPU, ...] | None = None, **sections: Any) -> 
     asked = request(policy=policy, **sections)
     response = plan(asked, facts() if gpus is None else replace(facts(), gpus=gpus))
     return response, Launch(response.config, asked, os.environ)
+
+
+def started(lines: Iterable[str]) -> StartReader:
+    """What a server's lines tell."""
+    reader = StartReader()
+    for line in lines:
+        reader.feed(line)
+    return reader

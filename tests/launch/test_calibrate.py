@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.launch.conftest import started
 from tests.planning.conftest import facts, request
 from wizard_tui.launch.calibrate import observation
-from wizard_tui.launch.startup_log import read_startup_log
 from wizard_tui.planning.decide import Decision, decide
 from wizard_tui.planning.planner import plan
 from wizard_tui.resolve import Facts
@@ -23,7 +23,7 @@ def here(**changes: Any) -> Facts:
 
 
 def logged(available_gib: float) -> Any:
-    return read_startup_log([f"Available KV cache memory: {available_gib:.2f} GiB", "vLLM API server version 0.33.0"])
+    return started([f"Available KV cache memory: {available_gib:.2f} GiB", "vLLM API server version 0.33.0"]).log
 
 
 def test_the_next_plan_gives_what_this_start_showed() -> None:
@@ -62,7 +62,7 @@ def nothing_to_learn(**policy: Any) -> Decision:
 def test_a_fixed_cache_and_a_fixed_overhead_teach_nothing() -> None:
     assert observation(nothing_to_learn(kv_cache_memory_bytes="10G"), logged(10)) is None
     assert observation(nothing_to_learn(overhead_gb=3), logged(10)) is None
-    assert observation(decide(request(), here()), read_startup_log(["nothing"])) is None
+    assert observation(decide(request(), here()), started(["nothing"]).log) is None
 
 
 def test_a_plan_for_another_box_is_not_corrected() -> None:
@@ -76,7 +76,7 @@ def test_a_plan_for_another_box_is_not_corrected() -> None:
 @pytest.mark.parametrize("version", ["0.33.0", "0.33.0+cu129", "v0.33.0"])
 def test_a_build_of_the_same_release_is_corrected_too(version: str) -> None:
     first = decide(request(policy={"vllm_version": "0.33.0"}), here())
-    log = read_startup_log(["Available KV cache memory: 50.00 GiB", f"vLLM API server version {version}"])
+    log = started(["Available KV cache memory: 50.00 GiB", f"vLLM API server version {version}"]).log
     seen = observation(first, log)
     assert seen is not None
     assert seen.vllm_version == "0.33.0"
@@ -86,7 +86,7 @@ def test_a_build_of_the_same_release_is_corrected_too(version: str) -> None:
 
 def test_a_build_without_a_number_counts_as_what_was_planned() -> None:
     seen = observation(
-        decide(request(), here()), read_startup_log(["Available KV cache memory: 50.00 GiB", "vLLM server version dev"])
+        decide(request(), here()), started(["Available KV cache memory: 50.00 GiB", "vLLM server version dev"]).log
     )
     assert seen is not None
     assert seen.vllm_version == decide(request(), here()).rules.release

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.launch.conftest import started
 from tests.planning.conftest import facts, request
 from wizard_tui.launch.calibrate import corrected
-from wizard_tui.launch.failures import FailureReader, _rules, read_failure
-from wizard_tui.launch.startup_log import read_startup_log
+from wizard_tui.launch.failures import FailureReader, _rules
 from wizard_tui.planning.decide import Decision, decide
 from wizard_tui.planning.planner import plan
 from wizard_tui.planning.suggest import patched, suggestions
@@ -188,7 +188,7 @@ def test_an_ending_is_named_with_its_cure(text: str, name: str, words: str, patc
         *(f"{header}{line}" for line in text.splitlines()),
         "RuntimeError: Engine core initialization failed.",
     ]
-    failure = read_failure(lines, decision)
+    failure = started(lines).failure(decision)
     assert failure is not None
     assert failure.name == name
     assert words in failure.cause
@@ -209,7 +209,7 @@ def test_every_rule_is_tried_above() -> None:
 
 def test_what_makes_it_fit_is_the_first_suggestion() -> None:
     decision = decided(model={"max_model_len": 131072}, policy={"gpu_memory_utilization": 0.3})
-    failure = read_failure(["torch.OutOfMemoryError: CUDA out of memory."], decision)
+    failure = started(["torch.OutOfMemoryError: CUDA out of memory."]).failure(decision)
     assert failure is not None
     assert failure.patch == suggestions(decision)[0].patch
 
@@ -218,15 +218,15 @@ def test_a_plan_that_was_wrong_is_cured_by_what_the_log_showed() -> None:
     decision = decided(model={"max_model_len": 8192}, policy={"gpu_memory_utilization": 0.3})
     assert decision.fits
     lines = ["Available KV cache memory: -1.50 GiB", "ValueError: No available memory for the cache blocks."]
-    failure = read_failure(lines, decision)
+    failure = started(lines).failure(decision)
     assert failure is not None
-    seen = corrected(decision, read_startup_log(lines))
+    seen = corrected(decision, started(lines).log)
     assert not seen.fits
     assert decide(patched(decision.request, failure.patch), seen.facts).fits
 
 
 def test_a_change_that_changes_nothing_is_no_cure() -> None:
-    failure = read_failure(["ValueError: 40 is not divisible by 3"], decided())
+    failure = started(["ValueError: 40 is not divisible by 3"]).failure(decided())
     assert failure is not None
     assert failure.patch == {}
 
@@ -240,7 +240,7 @@ def test_a_change_that_changes_nothing_is_no_cure() -> None:
     ],
 )
 def test_what_is_told_in_passing_is_no_ending(line: str) -> None:
-    assert read_failure([line]) is None
+    assert started([line]).failure() is None
 
 
 def test_the_cause_wins_over_what_follows_from_it() -> None:
@@ -249,7 +249,7 @@ def test_the_cause_wins_over_what_follows_from_it() -> None:
         "ValueError: No available memory for the cache blocks.",
         "RuntimeError: Engine core initialization failed. See root cause above.",
     ]
-    failure = read_failure(lines)
+    failure = started(lines).failure()
     assert failure is not None
     assert failure.name == "no cache"
     # without a plan there is no utilisation to raise
@@ -258,7 +258,7 @@ def test_the_cause_wins_over_what_follows_from_it() -> None:
 
 def test_a_good_start_has_no_ending() -> None:
     lines = [*READY_TO_CAPTURE.splitlines(), "Application startup complete.", "Avg prompt throughput: 0.0 tokens/s"]
-    assert read_failure(lines) is None
+    assert started(lines).failure() is None
 
 
 @given(st.lists(st.text(max_size=200), max_size=20))

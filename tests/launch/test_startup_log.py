@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wizard_tui.launch.startup_log import LINE_LIMIT, StartupLog, _patterns, clean_line, read_startup_log
+from tests.launch.conftest import started
+from wizard_tui.launch.startup_log import LINE_LIMIT, StartupLog, _patterns, clean_line
 
 # Llama-3.1-8B-Instruct on an A100 80 GB, image v0.31.0, all defaults
 V031 = r"""
@@ -119,7 +120,7 @@ HEADERS = (
 @pytest.mark.parametrize(("version", "line", "values"), FORMATS, ids=[f"{v} {text[:30]}" for v, text, _ in FORMATS])
 def test_each_versions_words_are_read_behind_any_header(version: str, line: str, values: dict[str, object]) -> None:
     for header in HEADERS:
-        log = read_startup_log([header + line])
+        log = started([header + line]).log
         assert {name: log.values.get(name) for name in values} == values, header
 
 
@@ -142,7 +143,7 @@ OTHERS = (
 
 
 def test_031_from_start_to_ready() -> None:
-    log = read_startup_log(V031.splitlines())
+    log = started(V031.splitlines()).log
     assert log.ready
     assert log.values["version"] == "0.31.0"
     assert log.values["weights_gib"] == 15.0
@@ -155,7 +156,7 @@ def test_031_from_start_to_ready() -> None:
 
 
 def test_v0_counts_blocks() -> None:
-    log = read_startup_log(V06.splitlines())
+    log = started(V06.splitlines()).log
     assert log.values["weights_gib"] == 14.99
     assert log.values["total_gib"] == 79.11
     assert log.values["available_kv_gib"] == 54.62
@@ -164,7 +165,7 @@ def test_v0_counts_blocks() -> None:
 
 
 def test_of_many_workers_the_fullest_counts() -> None:
-    log = read_startup_log(V011.splitlines())
+    log = started(V011.splitlines()).log
     assert log.values["weights_gib"] == 33.91
     assert log.values["available_kv_gib"] == 37.20
     assert log.kv_cache_tokens == 244_304
@@ -179,7 +180,7 @@ def test_progress_bars_show_their_last_state() -> None:
 
 
 def test_stages_never_go_back() -> None:
-    log = read_startup_log(V031.splitlines())
+    log = started(V031.splitlines()).log
     log.feed("Model loading took 1.0 GiB memory and 1 seconds")
     assert log.ready
 

@@ -15,7 +15,7 @@ from wizard_tui.cli.options import Asked, words_of
 from wizard_tui.cli.parser import UsageError
 from wizard_tui.hardware.observed import Observations
 from wizard_tui.launch.calibrate import observation
-from wizard_tui.launch.failures import Failure, FailureReader
+from wizard_tui.launch.failures import Failure, StartReader
 from wizard_tui.launch.startup_log import LINE_LIMIT, StartupLog
 from wizard_tui.launch.verify import Row, compare, request_from_log
 from wizard_tui.planning.decide import Decision, decide
@@ -30,11 +30,11 @@ LONGEST_START = 1 << 26
 def verify_log(path: Path, asked: Asked, *, as_json: bool, keep: bool) -> int:
     """Print predicted and printed figures, and where it failed why; the exit code, 1 for a failure or when a figure
     lies outside its band. With `keep` the next plan on this machine is corrected by what the log shows."""
-    log, endings = StartupLog(), FailureReader()
+    reader = StartReader()
+    log = reader.log
     with opened_lines(path, LINE_LIMIT, most=LONGEST_START) as lines:
         for line in lines:
-            log.feed(line)
-            endings.feed(line, log.stage)
+            reader.feed(line)
             if log.ready:
                 # what comes after may be many GiB, or not come yet
                 break
@@ -46,12 +46,12 @@ def verify_log(path: Path, asked: Asked, *, as_json: bool, keep: bool) -> int:
         raise UsageError(one_sentence(error)) from None
     except (ValueError, OSError) as error:
         # a start that failed early tells neither model nor memory, but why
-        if not log.ready and (failure := endings.failure(None, log)) is not None and not as_json:
+        if not log.ready and (failure := reader.failure()) is not None and not as_json:
             sys.stderr.write(failure_lines(failure))
             return 1
         raise UsageError(str(error)) from None
     rows = compare(response, log)
-    failure = None if log.ready else endings.failure(decision, log)
+    failure = None if log.ready else reader.failure(decision)
     if not rows and failure is None:
         raise UsageError(f"{path} has no line in which vLLM tells of its memory; give the whole log of its start")
     outside = [row.name for row in rows if not row.inside]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, TypeAlias
@@ -80,13 +80,21 @@ class FailureReader:
         return Failure(rule.name, cause, evidence, next((patch for patch in patches if patch), {}))
 
 
-def read_failure(lines: Iterable[str], decision: Decision | None = None) -> Failure | None:
-    """The ending that a whole log tells of; None when it tells of none."""
-    log, reader = StartupLog(), FailureReader()
-    for line in lines:
-        log.feed(line)
-        reader.feed(line, log.stage)
-    return reader.failure(decision, log)
+class StartReader:
+    """What a server prints while it starts, line by line: its figures in `log`, and why it ended."""
+
+    def __init__(self) -> None:
+        self.log = StartupLog()
+        self._endings = FailureReader()
+
+    def feed(self, line: str) -> None:
+        """Take one line."""
+        self.log.feed(line)
+        self._endings.feed(line, self.log.stage)
+
+    def failure(self, decision: Decision | None = None) -> Failure | None:
+        """Why it ended, with the change of the plan that cures it; None when the lines tell of no ending."""
+        return self._endings.failure(decision, self.log)
 
 
 @dataclass(frozen=True)

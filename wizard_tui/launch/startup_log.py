@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -89,14 +88,6 @@ class StartupLog:
         elif old is not None and name in LEAST_RANK:
             value = min(old, value)
         self.values[name] = value
-
-
-def read_startup_log(lines: Iterable[str]) -> StartupLog:
-    """Read a whole log, from a file or a pipe."""
-    log = StartupLog()
-    for line in lines:
-        log.feed(line)
-    return log
 
 
 def clean_line(line: str) -> str:

@@ -13,7 +13,7 @@ from typing import BinaryIO
 from wizard_tui.launch import ways
 from wizard_tui.launch.client import Client
 from wizard_tui.launch.downloads import downloaded_bytes
-from wizard_tui.launch.failures import Failure, FailureReader
+from wizard_tui.launch.failures import Failure, StartReader
 from wizard_tui.launch.records import Record
 from wizard_tui.launch.startup_log import LINE_LIMIT, STAGES, StartupLog, clean_line
 from wizard_tui.planning.decide import Decision
@@ -54,11 +54,10 @@ class Watch:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.record, self.response, self.decision = record, response, decision
-        self.log = StartupLog()
+        self._reader = StartReader()
         self.state = STARTING
         self.stopped_by_user = False
         self._clock = clock
-        self._failures = FailureReader()
         self._failure: Failure | None = None
         self._file: BinaryIO | None = None
         self._rest = b""
@@ -66,6 +65,11 @@ class Watch:
         self._bytes_per_s = 0.0
         self._client = Client(record.base_url)
         self._ready_after_s: float | None = None
+
+    @property
+    def log(self) -> StartupLog:
+        """What the server has printed of itself."""
+        return self._reader.log
 
     @property
     def seconds(self) -> float:
@@ -93,14 +97,13 @@ class Watch:
             # its last words may have come in between, and the system's word on it comes last
             last = [text] if (text := ways.exit_text(self.record)) else []
             lines += self._read([*self._new_lines(to_the_end=True), *last])
-            self._failure = self._failures.failure(self.decision, self.log)
+            self._failure = self._reader.failure(self.decision)
             self.state = ENDED
         return lines
 
     def _read(self, lines: list[str]) -> list[str]:
         for line in lines:
-            self.log.feed(line)
-            self._failures.feed(line, self.log.stage)
+            self._reader.feed(line)
         return lines
 
     def measure(self) -> None:
