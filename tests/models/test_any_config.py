@@ -17,6 +17,7 @@ from tests.planning.conftest import LLAMA_8B
 from wizard_tui.hardware.catalog import get_gpu_by_name
 from wizard_tui.models import catalog, config_shapes
 from wizard_tui.models.from_config import metadata_from_config
+from wizard_tui.models.layers import layer_kinds
 from wizard_tui.models.quantized import quantization_of
 from wizard_tui.planning.planner import plan
 from wizard_tui.resolve import Facts
@@ -134,6 +135,11 @@ def test_every_real_config_has_the_shapes_that_are_asked_of_it() -> None:
 def test_what_is_wrong_is_named(changed: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=re.escape(said)):
         metadata_from_config(LLAMA_8B | changed, model_id="org/name", source="config")
+
+
+def test_an_empty_pattern_of_layers_says_nothing() -> None:
+    made = metadata_from_config(LLAMA_8B | {"sliding_window_pattern": ""}, model_id="org/name", source="config")
+    assert set(layer_kinds(made)) == {"full"}
 
 
 def test_a_config_nested_without_end_is_refused() -> None:

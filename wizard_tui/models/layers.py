@@ -133,7 +133,7 @@ def _stated_kinds(text: Mapping[str, Any], layers: int) -> list[str] | None:
         if isinstance(text.get(key), Sequence):
             return [_known(facts["layer_names"], name, key) for name in text[key]]
     for key in ("hybrid_override_pattern", "sliding_window_pattern"):
-        if isinstance(text.get(key), str):
+        if isinstance(text.get(key), str) and text[key]:
             letters = [_known(facts["letters"], letter, key) for letter in text[key]]
             return [letters[layer % len(letters)] for layer in range(layers)]
     for key, meaning in facts["numbered"].items():
