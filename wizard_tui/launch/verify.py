@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from wizard_tui.engine import speculation
 from wizard_tui.launch.startup_log import StartupLog
+from wizard_tui.planning.decide import PERFORMANCE_MODES
 from wizard_tui.planning.memory.overhead import facts
 from wizard_tui.planning.speed import performance
 from wizard_tui.schemas.inputs import PlanRequest
@@ -160,9 +162,8 @@ def request_from_log(
         sections.setdefault("model", {})["model"] = model
     if not sections.get("model", {}).get("model"):
         raise ValueError("the log does not name its model; give the profile of this server with --profile")
-    for name, (section, field) in _ARGUMENTS.items():
-        if arguments.get(name) is not None:
-            sections.setdefault(section, {})[field] = arguments[name]
+    for section, fields in _asked(arguments).items():
+        sections.setdefault(section, {}).update(fields)
     for name, (section, field) in _RESOLVED.items():
         if log.values.get(name) is not None:
             sections.setdefault(section, {})[field] = log.values[name]
@@ -177,6 +178,27 @@ def request_from_log(
         sections.setdefault(section, {}).update(fields)
     hardware.setdefault("gpus", math.prod(_count(arguments.get(name)) for name in _RANKS))
     return PlanRequest.model_validate(sections)
+
+
+def _asked(arguments: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The non-default arguments of a server as sections of a request."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, (section, field) in _ARGUMENTS.items():
+        # -1 leaves a length to vLLM, which prints what it takes
+        if arguments.get(name) not in (None, -1):
+            found.setdefault(section, {})[field] = arguments[name]
+    policy = found.setdefault("policy", {})
+    drafts, compiled = arguments.get("speculative_config"), arguments.get("compilation_config")
+    if isinstance(drafts, Mapping) and speculation.METHOD in str(drafts.get("method")):
+        policy["speculative_tokens"] = drafts.get("num_speculative_tokens")
+    if isinstance(compiled, Mapping) and compiled.get("max_cudagraph_capture_size"):
+        policy.setdefault("max_cudagraph_capture_size", compiled["max_cudagraph_capture_size"])
+    if arguments.get("enable_lora") is True:
+        policy.setdefault("max_loras", 1)
+    mode = next((ours for ours, word in PERFORMANCE_MODES.items() if word == arguments.get("performance_mode")), None)
+    if mode is not None:
+        found["workload"] = {"batching_mode": mode}
+    return found
 
 
 _RANKS = ("tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size")
