@@ -10,7 +10,7 @@ import pytest
 from tests.launch.conftest import planned
 from wizard_tui.hardware.catalog import get_gpu_by_name
 from wizard_tui.hardware.gpu import Detection
-from wizard_tui.launch.machine import Machine, look
+from wizard_tui.launch.machine import Machine
 from wizard_tui.launch.preflight import Check, preflight, would_stop
 from wizard_tui.schemas.outputs import PlanResponse
 
@@ -76,7 +76,7 @@ def detection(**changes: Any) -> dict[str, Any]:
         ({"docker": None, "docker_problem": "permission denied"}, "docker", "docker", "bad", "permission denied"),
         ({"docker_runtimes": ("runc",)}, "docker", "GPU in docker", "warn", "no NVIDIA runtime"),
         ({"user_services": False}, "systemd", "systemd", "bad", "no user services"),
-        ({"port_taken": True}, "process", "port", "bad", "in use"),
+        ({"port_taken": True, "free_port": 8001}, "process", "port", "bad", "in use"),
         ({"hub_problem": "test/llama-8b is gated; accept its licence"}, "process", "Hub", "bad", "gated"),
         ({"ram_available_bytes": 1 * GIB}, "process", "RAM", "warn", "1.0 GiB"),
         ({"open_files": 1024}, "process", "open files", "warn", "1024"),
@@ -168,28 +168,3 @@ def test_a_build_for_the_cpu_needs_no_gpu(response: PlanResponse) -> None:
 def test_without_a_plan_the_machine_alone_is_looked_at() -> None:
     assert {"GPU", "driver", "vLLM", "open files"} <= set(checked())
     assert not {"port", "disk", "plan"} & set(checked())
-
-
-def test_this_machine_can_be_looked_at(response: PlanResponse, monkeypatch: pytest.MonkeyPatch, port: int) -> None:
-    import socket
-
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    config = response.config.model_copy(update={"port": port})
-    response = response.model_copy(update={"config": config})
-    machine = look(response)
-    assert machine.port_taken is False
-    assert machine.hub_problem is None
-    assert machine.open_files is not None
-    assert machine.cache_free_bytes
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", port))
-        taken.listen()
-        machine = look(response)
-        assert machine.port_taken is True
-        assert machine.free_port is not None
-        assert (
-            f"set port to {machine.free_port}"
-            in checked(response, port_taken=True, free_port=machine.free_port)["port"].cure
-        )
-        with socket.socket() as other:
-            other.bind(("127.0.0.1", machine.free_port))

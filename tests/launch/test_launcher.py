@@ -1,0 +1,142 @@
+"""From a plan to a server and back, without a screen: what is checked, kept, measured and forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import wait_for
+from tests.planning.conftest import facts, request
+from wizard_tui.hardware.catalog import get_gpu_by_name
+from wizard_tui.hardware.gpu import Detection
+from wizard_tui.hardware.observed import Observations
+from wizard_tui.launch.launcher import Launcher
+from wizard_tui.launch.machine import Machine
+from wizard_tui.launch.records import Records
+from wizard_tui.launch.watch import ENDED
+from wizard_tui.planning.decide import Decision, decide
+from wizard_tui.planning.planner import plan
+from wizard_tui.schemas.outputs import PlanResponse
+
+H100 = replace(get_gpu_by_name("H100 80GB"), index=0)
+
+
+@pytest.fixture
+def launcher(tmp_path: Path) -> Iterator[Launcher]:
+    machine = Machine(Detection(gpus=(H100,)), vllm_path="/opt/vllm", vllm_version="0.33.0", port_taken=False)
+    made = Launcher(
+        look=lambda response, way: machine,
+        records=Records(tmp_path / "servers"),
+        observations=Observations(tmp_path / "observed.json"),
+    )
+    yield made
+    made.stop()
+    made.close()
+
+
+def planned(port: int) -> tuple[Decision, PlanResponse]:
+    asked = request(policy={"port": port}, workload={"concurrency": 2, "prompt_tokens": 40, "gen_tokens": 8})
+    known = replace(facts(), gpus=(H100,))
+    return decide(asked, known), plan(asked, known)
+
+
+def polled(launcher: Launcher, reached: Callable[[], bool]) -> None:
+    def look() -> bool:
+        launcher.poll()
+        return reached()
+
+    wait_for(look)
+
+
+def test_what_would_stop_it_is_not_started_unless_it_is_forced(
+    launcher: Launcher, stand_in: Callable[..., None], port: int
+) -> None:
+    stand_in()
+    launcher.look = lambda response, way: Machine(Detection(gpus=(H100,)))
+    with pytest.raises(ValueError, match="marked BAD"):
+        launcher.start(*planned(port), force=False)
+    assert launcher.watch is None
+    assert launcher.records.all() == []
+    launcher.start(*planned(port), force=True)
+    assert launcher.runs
+
+
+async def test_a_start_is_verified_asked_loaded_and_stopped(
+    launcher: Launcher, stand_in: Callable[..., None], port: int
+) -> None:
+    stand_in(log=["Available KV cache memory: 50.00 GiB"])
+    decision, response = planned(port)
+    launcher.start(decision, response, force=False)
+    polled(launcher, lambda: launcher.is_ready)
+    assert [row.name for row in launcher.rows][:2] == ["Available KV cache memory", "GPU KV cache size"]
+    assert launcher.kept is not None
+    assert launcher.observations.all() == (launcher.kept,)
+    await launcher.ask()
+    assert launcher.answer is not None
+    assert len(launcher.answer_rows) == 2
+    points: list[object] = []
+    await launcher.load(points.append)
+    assert launcher.result is not None
+    assert launcher.result.requests == 8
+    assert launcher.measured()["workload"]["measured_concurrency"] == 2
+    assert len(list(launcher.records.folder.glob("*.results.jsonl"))) == 1
+    # another one finds it, with its plan
+    record = launcher.find_running()
+    assert record is not None
+    other = Launcher(records=launcher.records, observations=launcher.observations)
+    other.attach(replace(record, request={"model": {"model": "Qwen/Qwen3-8B"}, "hardware": {"gpu": "H100 80GB"}}))
+    assert other.decision is not None
+    other.attach(replace(record, request={"model": {"model": "/not/there"}}))
+    assert other.decision is None
+    assert "cannot be made again" in other.problem
+    other.close()
+    assert launcher.stop()
+    polled(launcher, lambda: launcher.watch is not None and launcher.watch.state == ENDED)
+    assert launcher.watch is not None
+    assert launcher.watch.failure is None
+    assert launcher.find_running() is None
+    assert launcher.records.all() == []
+
+
+def test_a_failed_start_teaches_until_that_is_forgotten(
+    launcher: Launcher, stand_in: Callable[..., None], port: int
+) -> None:
+    stand_in(
+        log=["Available KV cache memory: -2.00 GiB"], fail=["ValueError: No available memory for the cache blocks."]
+    )
+    decision, response = planned(port)
+    assert decision.fits
+    launcher.start(decision, response, force=False)
+    polled(launcher, lambda: launcher.watch is not None and launcher.watch.state == ENDED)
+    assert launcher.watch is not None
+    failure = launcher.watch.failure
+    assert failure is not None
+    assert failure.name == "no cache"
+    assert launcher.kept is not None
+    corrected = replace(decision.facts, observed=launcher.observations.all())
+    assert not decide(decision.request, corrected).fits
+    launcher.forget()
+    assert launcher.kept is None
+    assert launcher.observations.all() == ()
+
+
+def test_what_was_checked_for_one_way_does_not_count_for_the_next(launcher: Launcher) -> None:
+    launcher.check(None)
+    assert launcher.checked
+    seen = [launcher.way]
+    for _ in range(4):
+        launcher.next_way()
+        assert not launcher.checked
+        seen.append(launcher.way)
+    assert seen == ["process", "docker", "compose", "systemd", "process"]
+
+
+async def test_without_a_server_there_is_nothing_to_ask_or_stop(launcher: Launcher) -> None:
+    await launcher.ask()
+    await launcher.load(lambda point: None)
+    assert launcher.poll() == []
+    assert launcher.stop()
+    assert launcher.measured() == {}
