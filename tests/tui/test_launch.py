@@ -200,6 +200,31 @@ async def test_the_log_is_searched(stand_in: Callable[..., None], port: int) -> 
         assert pilot.app.screen.query_one("#launch-log", Log).auto_scroll
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+async def test_the_log_follows_however_much_room_the_figures_take(
+    stand_in: Callable[..., None], port: int, size: tuple[int, int]
+) -> None:
+    stand_in(log=[f"line {number}" for number in range(200)])
+    async with at_launch(port, size) as pilot:
+        await started(pilot)
+        log = pilot.app.screen.query_one("#launch-log", Log)
+        height = log.size.height
+        await until(pilot, lambda: log.is_vertical_scroll_end)
+        await pilot.press("l")
+        await until(pilot, lambda: bool(launcher(pilot).result_rows) and not launcher(pilot).busy)
+        await settled(pilot)
+        assert log.size.height < height, "the load run has taken some of its rows"
+        assert log.is_vertical_scroll_end
+        # who scrolls away stays there, until f
+        log.scroll_home(animate=False)
+        await settled(pilot)
+        await pilot.resize_terminal(size[0], size[1] + 2)
+        await settled(pilot)
+        assert log.scroll_y == 0
+        await pilot.press("f")
+        await until(pilot, lambda: log.is_vertical_scroll_end)
+
+
 async def test_what_a_server_prints_cannot_reach_the_terminal(stand_in: Callable[..., None], port: int) -> None:
     stand_in(log=["[bold red]markup[/] \x1b]0;title\x07 \u202eright-to-left", "\x1b[2Jcleared"])
     async with at_launch(port) as pilot:

@@ -34,6 +34,17 @@ class QuietSwitcher(ContentSwitcher):
 
 
 class QuietLog(Log):
-    """Lines that come and go."""
+    """Lines that come, seen from the end until somebody scrolls away from it, whatever size the log gets."""
 
     virtual_size: Reactive[Size] = Reactive(Size(0, 0), layout=True, repaint=False)
+    _at_end = True
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Textual's own auto_scroll takes a log that got smaller for one that was scrolled away from its end."""
+        super().watch_scroll_y(old_value, new_value)
+        self._at_end = self.is_vertical_scroll_end
+
+    def on_resize(self) -> None:
+        """Stay at the end."""
+        if self._at_end:
+            self.scroll_end(animate=False, immediate=True, x_axis=False)
