@@ -26,11 +26,13 @@ RECORDER = """#!/bin/sh
 { printf '%s\\n' "$0" "$@" '--end--'; } >> "$CALLS"
 [ -n "$RECORDER_SAYS" ] && { echo "$RECORDER_SAYS" >&2; exit 125; }
 case "$*" in
+  *inspect*" vllm-llama-8b") echo true ;;  # somebody else's, which runs
   *inspect*) [ -e "$CALLS.up" ] && echo true ;;
   *"ps --quiet"*) [ -e "$CALLS.up" ] && echo 0123 ;;
   "stop "* | "rm --force"* | *" down "*) rm -f "$CALLS.up" ;;
   "run "* | *" up "*)
     touch "$CALLS.up"
+    [ "$2" = --cidfile ] && echo 0123abcd > "$3"
     echo "Pulling image: 43 %"
     trap 'echo INT; rm -f "$CALLS.up"; exit 130' INT
     while [ -e "$CALLS.up" ]; do sleep 0.05; done ;;
@@ -130,7 +132,8 @@ def test_a_container_is_started_by_arguments(
     record = ways.start(replace(launch, environ=os.environ), "docker", records)
     wait_for(lambda: "Pulling image" in record.log_path.read_text())
     run = next(call for call in recorder() if call[1] == "run")
-    assert run[run.index("--name") + 1] == record.handle == "vllm-llama-8b"
+    assert run[run.index("--name") + 1] == "vllm-llama-8b"
+    assert Path(record.handle).read_text() == "0123abcd\n"
     # one argument, whatever is in it
     assert "/data/my cache; rm -rf /:/root/.cache/huggingface" in run
     assert run[run.index("--publish") + 1] == f"127.0.0.1:{port}:{port}" or f"127.0.0.1:{port}" in " ".join(run)
@@ -150,7 +153,9 @@ def test_compose_gets_a_file(recorder: Callable[[], list[list[str]]], records: R
     record = ways.start(replace(launch, environ=os.environ), "compose", records)
     wait_for(lambda: "Pulling image" in record.log_path.read_text())
     (call,) = recorder()
-    assert call[:5] == ["docker", "compose", "--file", record.handle, "up"]
+    # not the project of the file that is deployed
+    assert call[:4] == ["docker", "compose", "--project-name", "vllm-llama-8b-launch"]
+    assert call[4:7] == ["--file", record.handle, "up"]
     assert 'restart: "no"' in Path(record.handle).read_text()
     assert ways.stop(record)
     assert "INT" in record.log_path.read_text()
@@ -199,6 +204,21 @@ def test_a_refusal_is_said_in_its_own_words(
     with pytest.raises(ways.LaunchError, match="systemd-run refused: Failed to connect to bus"):
         ways.start(replace(launch, environ=os.environ), "systemd", records)
     assert records.all() == []
+
+
+def test_another_container_of_that_name_is_neither_followed_nor_stopped(
+    recorder: Callable[[], list[list[str]]], records: Records, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(
+        "RECORDER_SAYS", 'docker: Error response from daemon: Conflict. The container name "/x" is already in use by'
+    )
+    _, launch = planned(port)
+    record = ways.start(replace(launch, environ=os.environ), "docker", records)
+    wait_for(lambda: not process.is_running(record.client))
+    monkeypatch.delenv("RECORDER_SAYS")
+    assert not ways.is_running(record)
+    assert ways.stop(record)
+    assert not any(call[1] in ("stop", "rm") for call in recorder())
 
 
 @pytest.mark.parametrize(

@@ -25,9 +25,9 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
 
 @dataclass(frozen=True)
 class Record:
-    """One server. `way` is how it was started, `handle` what stops it there: `pid:start` of a process group, the name
-    of a container, a Compose file, a unit. `client` is the `pid:start` of the docker that stays with a container.
-    `request` is the plan request as plain data."""
+    """One server. `way` is how it was started, `handle` what stops it there: `pid:start` of a process group, the file
+    with a container's id, a Compose file, a unit. `client` is the `pid:start` of the docker that stays with a
+    container. `request` is the plan request as plain data."""
 
     name: str
     way: str

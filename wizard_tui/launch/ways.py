@@ -12,7 +12,9 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from wizard_tui.launch import process
 from wizard_tui.launch.records import Record, Records
@@ -27,6 +29,7 @@ from wizard_tui.schemas.outputs import VLLMConfig
 WAYS = ("process", "docker", "compose", "systemd")
 ASK_S = 20.0
 STOP_S = 60.0
+COMPOSE_FILE = ".compose.yaml"
 _LOCAL = {"0.0.0.0": "127.0.0.1", "::": "::1", "localhost": "127.0.0.1"}  # noqa: S104
 
 
@@ -103,7 +106,7 @@ def is_running(record: Record) -> bool:
     if record.client and process.is_running(record.client):
         return True
     asked, running = {
-        "docker": (["docker", "inspect", "--format", "{{.State.Running}}", record.handle], "true"),
+        "docker": (["docker", "inspect", "--format", "{{.State.Running}}", _container(record.handle)], "true"),
         "compose": ([*_compose(record.handle), "ps", "--quiet", "--status", "running"], None),
         "systemd": (["systemctl", "--user", "is-active", record.handle], "active"),
     }[record.way]
@@ -131,13 +134,25 @@ def stop(record: Record) -> bool:
     return not is_running(record)
 
 
+def _container(id_file: str) -> str:
+    """The id of the container that docker made for us, as its name may be another one's; empty where it made none."""
+    with suppress(OSError):
+        return Path(id_file).read_text(encoding="ascii", errors="replace").strip()
+    return ""
+
+
 def _compose(file: str) -> list[str]:
-    return ["docker", "compose", "--file", file]
+    """Compose for a file of ours, in a project of its own: that of the deployed file may run as well."""
+    name = Path(file).name.removesuffix(COMPOSE_FILE).rpartition("-")[0].replace(".", "-")
+    return ["docker", "compose", "--project-name", f"{name}-launch", "--file", file]
 
 
 # what ends a server whose client is gone, one after the other as far as it is needed
 _ENDS: Mapping[str, Callable[[str], list[list[str]]]] = {
-    "docker": lambda name: [["docker", "stop", "--time", "30", name], ["docker", "rm", "--force", name]],
+    "docker": lambda id_file: [
+        ["docker", "stop", "--time", "30", _container(id_file)],
+        ["docker", "rm", "--force", _container(id_file)],
+    ],
     "compose": lambda file: [[*_compose(file), "down", "--timeout", "30"]],
     # the unit is ended by SIGINT, as its properties say
     "systemd": lambda unit: [["systemctl", "--user", "stop", unit]],
@@ -160,12 +175,14 @@ def _start_process(launch: Launch, record: Record, environ: Mapping[str, str]) -
 def _start_docker(launch: Launch, record: Record, environ: Mapping[str, str]) -> Record:
     # Path.home raises for a user who has none
     cache = environ.get("HF_HOME") or os.path.expanduser("~/.cache/huggingface")  # noqa: PTH111
-    client = _client(docker_arguments(launch.config, cache), record, environ)
-    return replace(record, handle=launch.name, client=client)
+    id_file = str(record.log_path.with_suffix(".id"))
+    program, run, *arguments = docker_arguments(launch.config, cache)
+    client = _client([program, run, "--cidfile", id_file, *arguments], record, environ)
+    return replace(record, handle=id_file, client=client)
 
 
 def _start_compose(launch: Launch, record: Record, environ: Mapping[str, str]) -> Record:
-    file = record.log_path.with_suffix(".compose.yaml")
+    file = record.log_path.with_suffix(COMPOSE_FILE)
     file.write_text(render_docker_compose(launch.config, restart="no"), encoding="utf-8")
     client = _client([*_compose(str(file)), "up", "--no-log-prefix", "--exit-code-from", "vllm"], record, environ)
     return replace(record, handle=str(file), client=client)
