@@ -17,6 +17,7 @@ FIRST_KEY = 3
 WORTH_SAYING = 0.01
 # from here on per cents are no longer read at a glance
 MANY_TIMES = 10
+NO_SPEED = "-"
 # vLLM's own words want this much room, else there are shorter ones
 ROOMY = 60
 
@@ -81,6 +82,9 @@ def _figures(response: PlanResponse, previous: PlanResponse, style: str, *, room
     times = cache.max_concurrency / before if before else 1.0
     low, high = cache.tokens_range
     kv_low, kv_high = (gib(size) for size in memory.kv_available_range)
+    # what holds not even one request does not start, and has no speed
+    runs = response.feasibility.fits or cache.max_concurrency >= 1
+    output, ttft, tpot = speed.decode_toks_per_s_range, speed.ttft_ms_range, speed.tpot_ms_range
     rows = (
         (
             "Available KV cache memory",
@@ -95,8 +99,8 @@ def _figures(response: PlanResponse, previous: PlanResponse, style: str, *, room
             f"{cache.max_concurrency:.2f}x",
             _change(times) if abs(times - 1) >= WORTH_SAYING else "",
         ),
-        ("Output of all users", "output", f"{_range(speed.decode_toks_per_s_range)} tok/s", ""),
-        ("TTFT, TPOT", "TTFT, TPOT", f"{_range(speed.ttft_ms_range)} ms, {_range(speed.tpot_ms_range)} ms", ""),
+        ("Output of all users", "output", f"{_range(output)} tok/s" if runs else NO_SPEED, ""),
+        ("TTFT, TPOT", "TTFT, TPOT", f"{_range(ttft)} ms, {_range(tpot)} ms" if runs else NO_SPEED, ""),
     )
     # few spans: each costs some thirty bytes over the line
     return [
