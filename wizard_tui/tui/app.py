@@ -9,14 +9,14 @@ import sys
 from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual.app import App
 from textual.binding import BindingType
 from textual.screen import Screen
 
 from wizard_tui.tui.clipboard import copy_through_tmux
 from wizard_tui.tui.facts import Sources
+from wizard_tui.tui.in_order import InOrderApp
 from wizard_tui.tui.keys import APP_KEYS
 from wizard_tui.tui.painting import push
 from wizard_tui.tui.screens.too_small import MIN_COLUMNS, MIN_ROWS
@@ -34,7 +34,7 @@ ROWS = [(0, "-flat"), (MIN_ROWS, "-short"), (32, "-tall")]
 SHEETS = ("base.tcss", "forms.tcss", "panels.tcss", "narrow.tcss", "dialogs.tcss", "launch.tcss")
 
 
-class WizardApp(App[str]):
+class WizardApp(InOrderApp[str]):
     """Returns the serve command of the last plan, to be printed where it stays in the scrollback."""
 
     TITLE = "vllm-wizard-tui"
@@ -61,7 +61,7 @@ class WizardApp(App[str]):
             self.register_theme(theme)
         if not os.environ.get("TEXTUAL_THEME") and not os.environ.get("NO_COLOR"):
             # before anything is styled: set later, all of it would be styled and painted twice
-            self.set_reactive(App.theme, THEMES[0].name)
+            self.set_reactive(InOrderApp.theme, THEMES[0].name)
             self.stylesheet.set_variables(self.get_css_variables())
         self._given, self._fresh = session, fresh
         self._sources = sources or Sources()
@@ -96,6 +96,11 @@ class WizardApp(App[str]):
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """What our style sheets use beside Textual's own variables."""
         return DEFAULT_VARIABLES
+
+    async def run_action(self, *action: Any, **more: Any) -> bool:
+        """As Textual does it, with the plan of all that was typed before."""
+        self._wizard().bring_up_to_date()
+        return await super().run_action(*action, **more)
 
     def action_command_palette(self) -> None:
         """Open the menu: every action, step and field."""

@@ -79,6 +79,8 @@ class Session:
     problems: tuple[str, ...] = ()
     step: str = "welcome"
     left: Left | None = None
+    is_behind: bool = True
+    """Whether fields changed since the last `replan`."""
     _facts: Facts | None = None
     _read_for: str = ""
     _same_edit: bool = False
@@ -146,6 +148,7 @@ class Session:
         from wizard_tui.planning.planner import plan
         from wizard_tui.resolve import Facts, are_of_this_box, resolve_gpus
 
+        self.is_behind = False
         try:
             self.request = PlanRequest.model_validate(self.draft() | {"explain": True})
         except ValidationError as error:
@@ -377,6 +380,7 @@ class Session:
         return {path: text for path, (text, _) in changed.items()}
 
     def _apply(self, changes: Mapping[str, tuple[str, Origin]]) -> None:
+        self.is_behind = True
         for path, (text, origin) in changes.items():
             self.texts[path] = text
             self.origins[path] = origin

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,18 +12,18 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.events import Resize
 from textual.timer import Timer
-from textual.widgets import Input
 
 from wizard_tui.tui.facts import Sources
-from wizard_tui.tui.fields import FORMS, MODEL, ORDER, TITLES, all_fields, path_of, said, step_of
+from wizard_tui.tui.fields import FORMS, MODEL, ORDER, TITLES, all_fields, said, step_of
+from wizard_tui.tui.in_order import InOrderApp
 from wizard_tui.tui.keys import WIZARD_KEYS
 from wizard_tui.tui.messages import GpusFound, ModelRead, Replan
 from wizard_tui.tui.painting import painted_once, push
+from wizard_tui.tui.reading import OF_THE_MODEL, Reading
 from wizard_tui.tui.screens.base import QuietScreen
 from wizard_tui.tui.screens.too_small import TooSmall
 from wizard_tui.tui.widgets.artifact_preview import ArtifactPreview
 from wizard_tui.tui.widgets.box_facts import BoxFacts
-from wizard_tui.tui.widgets.choice import Choice
 from wizard_tui.tui.widgets.feasibility import FeasibilityPanel
 from wizard_tui.tui.widgets.field_row import FieldRow
 from wizard_tui.tui.widgets.form import Form
@@ -40,15 +40,18 @@ from wizard_tui.tui.widgets.welcome import Welcome
 if TYPE_CHECKING:
     from wizard_tui.launch.launcher import Launcher
     from wizard_tui.tui.session import Session
+    from wizard_tui.tui.widgets.launch import LaunchView
 
 PLAN_PAUSE_S = 0.01
-MODEL_PAUSE_S = 0.3
 SAVE_PAUSE_S = 0.5
 HELP_ROWS = 2  # on a narrow screen, as narrow.tcss says
 
 
 class WizardScreen(QuietScreen):
     """Owns no state: it shows the session, and turns edits into a new plan.
+
+    What a key does is done when it is through: fields tell of every key by a call, and a step changes in one act, so
+    that the next key finds everything in its new place. What takes time, such as reading a model, is told by messages.
 
     The session is asked for after the first screen is drawn: the schema behind it takes as long to load as Textual.
     """
@@ -63,19 +66,19 @@ class WizardScreen(QuietScreen):
         self.launcher: Launcher | None = None
         self._begun = False
         self._undrawn = ExitStack()
-        self._model_timer: Timer | None = None
         self._save_timer: Timer | None = None
+        self._reading = Reading(self, sources, session)
 
     def compose(self) -> ComposeResult:
         """Stepper, then the switcher of steps beside the panels, then help line, strip and footer."""
         yield Stepper(TITLES, id="stepper")
         with QuietHorizontal(id="body"):
             with QuietSwitcher(initial="welcome", id="steps"):
-                yield Welcome(id="welcome")
+                yield Welcome(id="welcome", on_take=self.take_model)
                 for step, (_, groups) in FORMS.items():
                     foot = {"model": ModelFacts, "hardware": BoxFacts}.get(step)
-                    yield Form(groups, id=step, foot=foot() if foot else None)
-                yield Review(id="review")
+                    yield Form(groups, id=step, on_edit=self._edited, foot=foot() if foot else None)
+                yield Review(id="review", on_take=self.patch)
                 yield QuietVertical(id="launch")
             with QuietVertical(id="panels"):
                 yield VramBar(id="vram")
@@ -108,37 +111,52 @@ class WizardScreen(QuietScreen):
         self.query_one(Welcome).show(self.session)
         if self.session.step in ORDER[1:]:
             await self.go(self.session.step)
-        self._ask_gpus()
-        self._ask_model()
+        self._reading.ask_gpus()
+        self._reading.ask_model()
         self.post_message(Replan())
+        if isinstance(self.app, InOrderApp):
+            self.app.take_keys()
 
     # steps
 
     async def go(self, step: str) -> None:
-        """Show a step; its form is built on the first visit."""
-        self.session.step = step
-        switcher = self.query_one("#steps", QuietSwitcher)
-        with painted_once(self.app):
-            self.remove_class("-panels")
-            self.set_class(step == "launch", "-launch")
-            if step in FORMS:
-                await self.query_one(f"#{step}", Form).build(self.session)
-            if step == "launch":
-                await self._build_launch()
-            switcher.current = step
-            self._show_steps()
-            self._show_help("")
-            if step in FORMS:
-                self._focus_first(step)
-            else:
-                if step == "review":
-                    self._show_review()
-                self.set_focus(self.query_one("#launch-view" if step == "launch" else f"#{step}"))
+        """Show a step. What it shows is built before anything changes: the step, the fields and the focus then change
+        in one act."""
+        if step in FORMS:
+            await self.query_one(f"#{step}", Form).build(self.session)
+        launch = await self._build_launch() if step == "launch" else None
+        self._enter(step)
+        if launch is not None:
+            launch.opened()
 
     # the step line calls it, whatever the step before holds
     action_go = go
 
-    async def _build_launch(self) -> None:
+    def _enter(self, step: str) -> None:
+        self.session.step = step
+        with painted_once(self.app):
+            self.remove_class("-panels")
+            self.set_class(step == "launch", "-launch")
+            self.query_one("#steps", QuietSwitcher).current = step
+            self._show_steps()
+            self._show_help("")
+            if step in FORMS:
+                self.query_one(f"#{step}", Form).show(self.session)
+                self._focus_first(step)
+                return
+            if step == "review":
+                self._show_review()
+            self.set_focus(self.query_one("#launch-view" if step == "launch" else f"#{step}"))
+
+    @work(exclusive=True, group="build")
+    async def _build_ahead(self) -> None:
+        """Build the forms that were not visited yet, when the first plan is on screen."""
+        for form in self.query(Form):
+            await form.build(self.session)
+            # keys go between them
+            await asyncio.sleep(0)
+
+    async def _build_launch(self) -> LaunchView:
         """The last step's widgets and all that starts servers are loaded on the first visit."""
         from wizard_tui.launch.launcher import Launcher
         from wizard_tui.tui.widgets.launch import LaunchView
@@ -148,7 +166,7 @@ class WizardScreen(QuietScreen):
         place = self.query_one("#launch", QuietVertical)
         if not place.children:
             await place.mount(LaunchView(self.session, self.launcher, id="launch-view"))
-        place.query_one(LaunchView).opened()
+        return place.query_one(LaunchView)
 
     async def action_step(self, by: int) -> None:
         """Go on or back. Going on from a step with errors leads to the first error instead."""
@@ -157,8 +175,6 @@ class WizardScreen(QuietScreen):
             await self.go(left.step if left.step in ORDER else ORDER[1])
             return
         at = ORDER.index(self.session.step)
-        # the last keys may not have been planned yet
-        self.session.replan()
         if by > 0 and (broken := self._broken_in(self.session.step)):
             self._focus_field(broken[0])
             self.app.bell()
@@ -187,30 +203,34 @@ class WizardScreen(QuietScreen):
 
     # edits
 
-    @on(Input.Changed)
-    @on(Choice.Changed)
-    def _edited(self, event: Input.Changed | Choice.Changed) -> None:
-        path = path_of(str(event.control.id))
-        if self.session.set({path: event.value}):
+    def _edited(self, path: str, text: str) -> None:
+        if self.session.set({path: text}):
             self._changed({path})
-        if self.session.texts[path] != event.value:
+        if self.session.texts[path] != text:
             # a password within an address is not kept, and does not stay on the screen either
             self.query_one(f"#{step_of(path)}", Form).set_texts(self.session, {path})
 
-    @on(Input.Submitted)
-    async def _submitted(self) -> None:
-        """After every key before it, as it comes by the same way as they."""
-        await self.action_step(1)
-
     @on(FieldRow.Entered)
     def _entered(self, event: FieldRow.Entered) -> None:
-        self._show_help(all_fields()[event.path].help)
+        # word of a field may come when its step was left already
+        if step_of(event.path) == self.session.step:
+            self._show_help(all_fields()[event.path].help)
+
+    def bring_up_to_date(self) -> None:
+        """Plan what was typed and not planned yet: an action is about the plan of all keys before it."""
+        if self._begun and self.session.is_behind:
+            self.session.replan()
+            self._show_plan()
 
     def action_take(self, index: int) -> None:
-        """Apply one of the suggestions on screen."""
+        """Apply one of the suggestions on screen, if they are about what the fields say."""
         response = self.session.response
-        if response is not None and index < len(response.feasibility.suggestions):
-            self.patch(response.feasibility.suggestions[index].patch)
+        if response is None or index >= len(response.feasibility.suggestions):
+            return
+        if (reason := self.session.stale) is not None:
+            self._show_help(f"not taken, as the plan on screen is not that of the fields: {reason}")
+            return
+        self.patch(response.feasibility.suggestions[index].patch)
 
     def action_why(self) -> None:
         """Explain every number on screen."""
@@ -257,17 +277,17 @@ class WizardScreen(QuietScreen):
         # the fields may be on another step
         self._show_help(f"{how}: {said(changes)}" if changes else f"nothing is left to be {how}")
 
-    def _replaced(self, paths: set[str]) -> None:
+    def _replaced(self, paths: Collection[str]) -> None:
         """Fields got another text, and not by typing."""
         for form in self.query(Form):
             form.set_texts(self.session, paths)
         self._changed(paths)
 
-    def _changed(self, paths: set[str]) -> None:
+    def _changed(self, paths: Collection[str]) -> None:
         if not paths:
             return
-        if MODEL in paths or "model.revision" in paths or "model.params_b" in paths:
-            self._model_changed()
+        if OF_THE_MODEL & set(paths):
+            self._reading.model_changed()
         self._save_soon()
         self.post_message(Replan())
 
@@ -277,11 +297,12 @@ class WizardScreen(QuietScreen):
         await asyncio.sleep(PLAN_PAUSE_S)
         self.session.replan()
         self._show_plan()
+        self._build_ahead()
 
     def _show_plan(self) -> None:
         session = self.session
-        for form in self.query(Form):
-            form.show(session)
+        if session.step in FORMS:
+            self.query_one(f"#{session.step}", Form).show(session)
         self._show_steps()
         self.query_one(ModelFacts).show_model(session.metadata)
         self.query_one(BoxFacts).show_gpus(session.gpus)
@@ -318,29 +339,7 @@ class WizardScreen(QuietScreen):
         self._replaced(set(self.session.propose(event.fitting)))
         self.query_one(Welcome).show(self.session)
 
-    @on(Welcome.Taken)
-    def _model_taken(self, event: Welcome.Taken) -> None:
-        self.take_model(event.model_id)
-
-    @on(Review.Taken)
-    def _taken(self, event: Review.Taken) -> None:
-        self.patch(event.patch)
-
     # facts
-
-    def _model_changed(self) -> None:
-        self.session.model_problem = None
-        self.session.model_state = f"reading {self.session.texts[MODEL].strip() or 'nothing'}"
-        if self._model_timer is not None:
-            self._model_timer.stop()
-        self._model_timer = self.set_timer(MODEL_PAUSE_S, self._ask_model)
-
-    @work(exclusive=True, group="model", exit_on_error=False)
-    async def _ask_model(self) -> None:
-        texts = self.session.texts
-        if model := texts[MODEL].strip():
-            revision = texts["model.revision"].strip() or None
-            await self.sources.read_model(self, model, revision, self.session.params_b)
 
     @on(ModelRead)
     def _model_read(self, event: ModelRead) -> None:
@@ -350,10 +349,6 @@ class WizardScreen(QuietScreen):
             wanted = self.session.model_failed(event.model, event.problem)
         if wanted:
             self.post_message(Replan())
-
-    @work(exclusive=True, group="gpus", exit_on_error=False)
-    async def _ask_gpus(self) -> None:
-        await self.sources.find_gpus(self)
 
     @on(GpusFound)
     def _gpus_found(self, event: GpusFound) -> None:
@@ -366,7 +361,7 @@ class WizardScreen(QuietScreen):
 
     def action_rescan(self) -> None:
         """Ask the driver again."""
-        self._ask_gpus()
+        self._reading.ask_gpus()
 
     # saving
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Input
@@ -44,9 +43,9 @@ class WriteFilesScreen(QuietModal[str | None]):
         """Directory, which artifacts, and what will happen."""
         with QuietVertical(id="dialog"):
             yield LineView(id="write-title")
-            yield Entry(DEFAULT_DIRECTORY, id="directory")
+            yield Entry(DEFAULT_DIRECTORY, id="directory", on_edit=self._changed, on_submit=self._submitted)
             yield LineView(id="write-emit-title")
-            yield Entry(self._emit, id="emit")
+            yield Entry(self._emit, id="emit", on_edit=self._changed, on_submit=self._submitted)
             with QuietScroll(id="write-scroll"):
                 yield LineView(id="write-lines")
 
@@ -56,14 +55,11 @@ class WriteFilesScreen(QuietModal[str | None]):
         self.query_one("#write-emit-title", LineView).show([(("What: names by commas, or all", "strong"),)])
         self._show_files()
 
-    @on(Input.Changed)
-    def _changed(self) -> None:
+    def _changed(self, text: str) -> None:
         self._agreed_to = None
         self._show_files()
 
-    @on(Input.Submitted)
-    def _submitted(self, event: Input.Submitted) -> None:
-        event.stop()
+    def _submitted(self) -> None:
         typed = self.query_one("#directory", Input).value.strip()
         if not typed:
             self._say("give a directory", "bad")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -10,7 +10,6 @@ from rich.style import Style
 from textual.binding import Binding, BindingType
 from textual.color import Color
 from textual.events import Click
-from textual.message import Message
 from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
@@ -33,35 +32,34 @@ class Choice(Widget, can_focus=True):
     value: reactive[str] = reactive("", init=False)
     settled: reactive[str] = reactive("", init=False)
 
-    @dataclass
-    class Changed(Message):
-        """Another word was chosen."""
-
-        choice: Choice
-        value: str
-
-        @property
-        def control(self) -> Choice:
-            """The widget it came from."""
-            return self.choice
-
-    def __init__(self, words: tuple[str, ...], value: str, *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(
+        self,
+        words: tuple[str, ...],
+        value: str,
+        *,
+        id: str | None = None,  # noqa: A002
+        on_edit: Callable[[str], None] | None = None,
+    ) -> None:
+        """`on_edit` gets every word that is chosen."""
         super().__init__(id=id)
         self.words = words
+        self._on_edit = on_edit
         self.set_reactive(Choice.value, value)
 
     def show_settled(self, text: str) -> None:
         """Show what the plan makes of `auto`; empty text before there is a plan."""
         self.settled = text
 
-    def watch_value(self, value: str) -> None:
-        """Tell whoever listens."""
-        self.post_message(self.Changed(self, value))
+    def put(self, word: str) -> None:
+        """Show another word, which nobody chose here."""
+        self.value = word
 
     def action_turn(self, step: int) -> None:
         """Go to the next or previous word, round and round."""
         at = self.words.index(self.value) if self.value in self.words else 0
         self.value = self.words[(at + step) % len(self.words)]
+        if self._on_edit is not None:
+            self._on_edit(self.value)
 
     def on_click(self, event: Click) -> None:
         """The left half goes back, the right half goes on."""

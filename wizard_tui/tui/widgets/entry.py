@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from textual.events import Key
+from collections.abc import Callable
+
+from textual._callback import invoke
 from textual.suggester import SuggestFromList
 from textual.widgets import Input
 
@@ -13,11 +15,24 @@ from wizard_tui.tui.widgets.line_view import shown
 class Entry(Input):
     """Textual's input, quiet and in order.
 
-    A blinking cursor sends a kilobyte a second to an idle terminal. And Textual runs the editing keys after those that
-    follow them when all come at once, as they do over a slow line: `ctrl+u` then wipes out what was typed after it.
+    A blinking cursor sends a kilobyte a second to an idle terminal. And what is typed is told at once, by a call: a
+    message would reach its reader when the next keys have already been dealt with.
     """
 
-    def __init__(self, text: str, *, id: str, placeholder: str = "", suggestions: tuple[str, ...] = ()) -> None:  # noqa: A002
+    def __init__(
+        self,
+        text: str,
+        *,
+        id: str,  # noqa: A002
+        placeholder: str = "",
+        suggestions: tuple[str, ...] = (),
+        on_edit: Callable[[str], None] | None = None,
+        on_submit: Callable[[], object] | None = None,
+    ) -> None:
+        """`on_edit` gets the text after every key; `on_submit` is called, and awaited, on Enter, which without it goes
+        to whatever is around this line."""
+        self._on_edit: Callable[[str], None] | None = None
+        self._on_submit = on_submit
         super().__init__(
             text,
             placeholder=placeholder,
@@ -28,6 +43,19 @@ class Entry(Input):
         )
         self.cursor_blink = False
         self._default = placeholder
+        self._on_edit = on_edit
+        self.disable_messages(Input.Changed)
+
+    def put(self, text: str) -> None:
+        """Show another text, which nobody typed."""
+        told, self._on_edit = self._on_edit, None
+        self.value = text
+        self._on_edit = told
+
+    def watch_value(self, value: str) -> None:
+        """Tell whoever listens."""
+        if self._on_edit is not None:
+            self._on_edit(value)
 
     def show_settled(self, text: str) -> None:
         """Show what the plan makes of the field while it is empty; empty text before there is a plan."""
@@ -37,8 +65,11 @@ class Entry(Input):
         """What a terminal would obey becomes text that can be seen: a profile or a paste may hold anything."""
         return shown(value)
 
-    async def _on_key(self, event: Key) -> None:
-        for binding in self._bindings.key_to_bindings.get(event.key, ()):
-            event.stop()
-            event.prevent_default()
-            await self.run_action(binding.action)
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Enter is this line's own key only where it means something here."""
+        return action != "submit" or self._on_submit is not None
+
+    async def action_submit(self) -> None:
+        """Enter."""
+        if self._on_submit is not None:
+            await invoke(self._on_submit)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
@@ -10,7 +12,6 @@ from textual.events import Click, DescendantBlur, DescendantFocus
 from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
-from textual.widgets import Input
 
 from wizard_tui.tui.fields import AUTO, Field
 from wizard_tui.tui.widgets.choice import Choice
@@ -45,10 +46,13 @@ class FieldRow(LineView):
 
         path: str
 
-    def __init__(self, field: Field, text: str, suggestions: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, field: Field, text: str, on_edit: Callable[[str, str], None], suggestions: tuple[str, ...] = ()
+    ) -> None:
+        """`on_edit` gets the path of the field and its text, after every key."""
         super().__init__(id=f"row-{field.widget_id}", classes="field")
         self.field = field
-        self.editor = _editor(field, text, suggestions)
+        self.editor = _editor(field, text, partial(on_edit, field.path), suggestions)
         self._mark: Span = ("", "")
         self._error: str | None = None
         self._has_focus = False
@@ -59,14 +63,12 @@ class FieldRow(LineView):
         yield self.editor
 
     def set_text(self, text: str) -> None:
-        """Put another text into the editor without saying that it changed."""
+        """Put another text into the editor."""
         if self.editor.value != text:
-            with self.prevent(Input.Changed, Choice.Changed):
-                self.editor.value = text
+            self.editor.put(text)
 
     def show_state(self, origin: Origin, error: str | None, settled: str) -> None:
-        """Bring mark and error up to date, and what the plan made of a field that leaves it open. The text is left
-        alone: keys that are still on their way are ahead of what the session knows."""
+        """Bring mark and error up to date, and what the plan made of a field that leaves it open."""
         self.editor.show_settled(settled)
         if self._mark != _MARKS[origin]:
             self._mark = _MARKS[origin]
@@ -88,7 +90,7 @@ class FieldRow(LineView):
 
     async def on_click(self, event: Click) -> None:
         """The label leads to its field."""
-        self.editor.focus()
+        self.screen.set_focus(self.editor)
 
     def render_line(self, y: int) -> Strip:
         """The mark stands at the end of the first row."""
@@ -103,10 +105,10 @@ class FieldRow(LineView):
         self.show([((label, style),), *(_error_lines(self._error) if self._error else ())])
 
 
-def _editor(field: Field, text: str, suggestions: tuple[str, ...]) -> Entry | Choice:
+def _editor(field: Field, text: str, on_edit: Callable[[str], None], suggestions: tuple[str, ...]) -> Entry | Choice:
     if field.kind == "choice":
-        return Choice(field.choices, text, id=field.widget_id)
-    return Entry(text, id=field.widget_id, placeholder=field.default or AUTO, suggestions=suggestions)
+        return Choice(field.choices, text, id=field.widget_id, on_edit=on_edit)
+    return Entry(text, id=field.widget_id, placeholder=field.default or AUTO, suggestions=suggestions, on_edit=on_edit)
 
 
 def _error_lines(error: str) -> list[Line]:

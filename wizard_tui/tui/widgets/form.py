@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
@@ -20,12 +21,22 @@ if TYPE_CHECKING:
 class Form(QuietScroll, can_focus=False):
     """A column of field rows that shows the session's texts."""
 
-    def __init__(self, groups: Mapping[str, Sequence[str]], *, id: str, foot: Widget | None = None) -> None:  # noqa: A002
-        """`groups`: the paths of the fields under their headings; `foot` stands beneath the last row."""
+    def __init__(
+        self,
+        groups: Mapping[str, Sequence[str]],
+        *,
+        id: str,  # noqa: A002
+        on_edit: Callable[[str, str], None],
+        foot: Widget | None = None,
+    ) -> None:
+        """`groups`: the paths of the fields under their headings; `foot` stands beneath the last row; `on_edit` gets
+        the path of a field and its text, after every key."""
         super().__init__(id=id, classes="form")
         self._foot = foot
         self._groups = groups
+        self._on_edit = on_edit
         self._rows: dict[str, FieldRow] = {}
+        self._building = asyncio.Lock()
 
     def compose(self) -> ComposeResult:
         """The foot alone; the rows come with the first visit."""
@@ -33,19 +44,20 @@ class Form(QuietScroll, can_focus=False):
             yield self._foot
 
     async def build(self, session: Session) -> None:
-        """Mount the rows, once."""
-        if self._rows:
-            return
-        children: list[Widget] = []
-        for title, paths in self._groups.items():
-            children.append(heading := LineView(classes="heading"))
-            heading.show([((title, "accent"),)])
-            for path in paths:
-                field = all_fields()[path]
-                children.append(row := FieldRow(field, session.texts[path], _suggestions(field)))
-                self._rows[path] = row
-        await self.mount_all(children, before=self._foot)
-        self.show(session)
+        """Mount the rows, once. Whoever comes while that goes on waits until it is done."""
+        async with self._building:
+            if self._rows:
+                return
+            children: list[Widget] = []
+            for title, paths in self._groups.items():
+                children.append(heading := LineView(classes="heading"))
+                heading.show([((title, "accent"),)])
+                for path in paths:
+                    field = all_fields()[path]
+                    row = FieldRow(field, session.texts[path], self._on_edit, _suggestions(field))
+                    children.append(row)
+                    self._rows[path] = row
+            await self.mount_all(children, before=self._foot)
 
     def show(self, session: Session) -> None:
         """Bring all rows up to date; nothing before the first visit."""
@@ -64,7 +76,7 @@ class Form(QuietScroll, can_focus=False):
         """Put the focus on a field, the first when none is named."""
         row = self._rows.get(path) if path else next(iter(self._rows.values()), None)
         if row is not None:
-            row.editor.focus()
+            self.screen.set_focus(row.editor)
 
 
 def _suggestions(field: Field) -> tuple[str, ...]:

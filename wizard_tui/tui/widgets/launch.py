@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from textual import on, work
+from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.widgets import Input, Log, Sparkline
+from textual.widgets import Log, Sparkline
 
 from wizard_tui.launch.launcher import Launcher
 from wizard_tui.launch.preflight import would_stop
@@ -68,7 +68,7 @@ class LaunchView(QuietVertical, can_focus=True):
                 yield LineView(id="launch-lines")
             yield Sparkline([], id="launch-rate")
         with QuietVertical(id="launch-output"):
-            yield Entry("", id="launch-search", placeholder="search the log, Enter")
+            yield Entry("", id="launch-search", placeholder="search the log, Enter", on_submit=self._search)
             yield QuietLog(id="launch-log", max_lines=LOG_LINES, highlight=False)
 
     def on_mount(self) -> None:
@@ -160,7 +160,7 @@ class LaunchView(QuietVertical, can_focus=True):
         """Ask what to search for."""
         entry = self.query_one("#launch-search", Entry)
         entry.display = True
-        entry.focus()
+        self.screen.set_focus(entry)
 
     def action_next_hit(self) -> None:
         """The next line that holds what was searched for."""
@@ -172,18 +172,11 @@ class LaunchView(QuietVertical, can_focus=True):
         self._log.scroll_to(y=self._hits[self._hit], animate=False)
         self._say(f"hit {self._hit + 1} of {len(self._hits)}")
 
-    @on(Input.Changed)
-    def _typing(self, event: Input.Changed) -> None:
-        # this field is no field of the request
-        event.stop()
-
-    @on(Input.Submitted)
-    def _search(self, event: Input.Submitted) -> None:
-        event.stop()
+    def _search(self) -> None:
         entry = self.query_one("#launch-search", Entry)
         words = entry.value.strip().lower()
         entry.display = False
-        self.focus()
+        self.screen.set_focus(self)
         self._hits = [at for at, line in enumerate(self._log.lines) if words and words in line.lower()]
         self._hit = -1
         self.action_next_hit()

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.message import Message
 from textual.widget import Widget
 
 from wizard_tui.schemas.numbers import gib
@@ -35,20 +33,16 @@ class Review(QuietScroll, can_focus=True):
         *(Binding(str(number), f"take({number - 1})", system=True) for number in range(2, OTHERS + 1)),
     ]
 
-    @dataclass
-    class Taken(Message):
-        """Another way was chosen."""
-
-        patch: Patch
-
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, *, id: str, on_take: Callable[[Patch], None]) -> None:  # noqa: A002
+        """`on_take` gets the change of the request by which another way is taken."""
         super().__init__(id=id)
+        self._on_take = on_take
         self._others: Sequence[Alternative] = ()
 
     def action_take(self, index: int) -> None:
         """Take one of the other ways on screen."""
         if index < len(self._others):
-            self.post_message(self.Taken(self._others[index].patch))
+            self._on_take(self._others[index].patch)
 
     def compose(self) -> ComposeResult:
         """One block of lines."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, ClassVar
@@ -56,14 +57,10 @@ class Welcome(QuietScroll, can_focus=True):
 
         fitting: dict[str, int]
 
-    @dataclass
-    class Taken(Message):
-        """One of the models that fit was chosen."""
-
-        model_id: str
-
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, *, id: str, on_take: Callable[[str], None]) -> None:  # noqa: A002
+        """`on_take` gets the model that is chosen of those that fit."""
         super().__init__(id=id)
+        self._on_take = on_take
         self._asked_for: object = None
         self._shown: tuple[str, ...] = ()
 
@@ -96,7 +93,7 @@ class Welcome(QuietScroll, can_focus=True):
     def action_take(self, index: int) -> None:
         """Take one of the models on screen."""
         if index < len(self._shown):
-            self.post_message(self.Taken(self._shown[index]))
+            self._on_take(self._shown[index])
 
     def show(self, session: Session) -> None:
         """Draw what the driver said, what the wizard starts with, and what else would fit."""

@@ -1,0 +1,49 @@
+"""What the wizard asks of the outside while it runs: the model's facts some time after the last key, and the GPUs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from wizard_tui.tui.facts import Sources
+from wizard_tui.tui.fields import MODEL
+
+if TYPE_CHECKING:
+    from textual.screen import Screen
+    from textual.timer import Timer
+
+    from wizard_tui.tui.session import Session
+
+MODEL_PAUSE_S = 0.3
+# a change of one of these is a change of the model
+OF_THE_MODEL = frozenset({MODEL, "model.revision", "model.params_b"})
+
+
+class Reading:
+    """Asks in workers of a screen, to which the answers are posted."""
+
+    def __init__(self, screen: Screen[None], sources: Sources, session: Callable[[], Session]) -> None:
+        self._screen, self._sources, self._session = screen, sources, session
+        self._pause: Timer | None = None
+
+    def model_changed(self) -> None:
+        """Another model is being typed: what is known of the last one says nothing of it."""
+        session = self._session()
+        session.model_problem = None
+        session.model_state = f"reading {session.texts[MODEL].strip() or 'nothing'}"
+        if self._pause is not None:
+            self._pause.stop()
+        self._pause = self._screen.set_timer(MODEL_PAUSE_S, self.ask_model)
+
+    def ask_model(self) -> None:
+        """Ask for the facts of the model that is typed; what was asked before is wanted no more."""
+        session = self._session()
+        if model := session.texts[MODEL].strip():
+            revision = session.texts["model.revision"].strip() or None
+            work = self._sources.read_model(self._screen, model, revision, session.params_b)
+            self._screen.run_worker(work, group="model", exclusive=True, exit_on_error=False)
+
+    def ask_gpus(self) -> None:
+        """Ask the driver."""
+        work = self._sources.find_gpus(self._screen)
+        self._screen.run_worker(work, group="gpus", exclusive=True, exit_on_error=False)
