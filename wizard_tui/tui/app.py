@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual.binding import BindingType
 from textual.screen import Screen
 
+from wizard_tui.tui import textual_mended  # noqa: F401
 from wizard_tui.tui.clipboard import copy_through_tmux
 from wizard_tui.tui.facts import Sources
 from wizard_tui.tui.in_order import InOrderApp
@@ -41,6 +42,8 @@ class WizardApp(InOrderApp[str]):
     CSS_PATH: ClassVar[list[str]] = [str(style_path(name)) for name in SHEETS]  # type: ignore[assignment]
     # ours is opened by its own key
     ENABLE_COMMAND_PALETTE = False
+    # Textual's own text selection sends the whole screen with every click; the terminal has one of its own
+    ALLOW_SELECT = False
     HORIZONTAL_BREAKPOINTS = COLUMNS
     VERTICAL_BREAKPOINTS = ROWS
 

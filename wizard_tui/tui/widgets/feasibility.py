@@ -10,7 +10,9 @@ from wizard_tui.tui.widgets.line_view import Click, Line, LineView, cut, wrapped
 if TYPE_CHECKING:
     from wizard_tui.schemas.outputs import PlanResponse, Range
 
+VERDICT_ROWS = 2
 SUGGESTIONS = 3
+EMPTY: Line = (("", ""),)
 # F4 takes the first suggestion
 FIRST_KEY = 3
 # changes below a hundredth of a GiB or a per cent are not said
@@ -47,12 +49,15 @@ class FeasibilityPanel(LineView):
         word, style = badge_of(response)
         lines: list[Line] = []
         if stale is not None:
-            lines.extend(_wrapped("!", "warn", f"not applied: {stale}", columns, rows=2))
+            lines.extend(_wrapped("!", "warn", f"not applied: {stale}", columns, rows=1))
             style = "dim"
         tone = style if style in ("bad", "dim") else "strong"
         # a blank between the badge and its sentence
-        said = wrapped(report.verdict, columns, style=tone, mark=(" ", ""), indent=" " * (len(word) + 3), rows=3)
+        room = VERDICT_ROWS - len(lines)
+        said = wrapped(report.verdict, columns, style=tone, mark=(" ", ""), indent=" " * (len(word) + 3), rows=room)
         lines += [((f" {word} ", f"{style}-badge"), *said[0]), *said[1:]]
+        # what stands beneath keeps its place when the verdict turns
+        lines += [EMPTY] * (VERDICT_ROWS - len(lines))
         lines.extend(_figures(response, previous or response, "dim" if stale else "", roomy=columns >= ROOMY))
         clicks: dict[int, list[Click]] = {}
         for number, suggestion in enumerate(report.suggestions[:SUGGESTIONS]):
@@ -72,7 +77,7 @@ class FeasibilityPanel(LineView):
         rows = min(self.HEIGHT, self.size.height or self.HEIGHT)
         if len(lines) > rows:
             lines = [*lines[: rows - 1], (("… more on Review", "dim"),)]
-        self.show([*lines, *[((("", ""),))] * (rows - len(lines))], clicks)
+        self.show([*lines, *[EMPTY] * (rows - len(lines))], clicks)
 
 
 def _figures(response: PlanResponse, previous: PlanResponse, style: str, *, roomy: bool) -> list[Line]:

@@ -4,6 +4,7 @@ large their content is, which is half of what a step or a page sends; the layout
 from __future__ import annotations
 
 from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.events import Blur, DescendantBlur, DescendantFocus, Focus
 from textual.geometry import Size
 from textual.reactive import Reactive
 from textual.widgets import ContentSwitcher, Log
@@ -22,9 +23,25 @@ class QuietVertical(Vertical):
 
 
 class QuietScroll(VerticalScroll):
-    """One above the other, scrolled where there is no room for all."""
+    """One above the other, scrolled where there is no room for all.
+
+    Textual's own is painted anew, with all that it holds, when the focus comes and goes: 6 to 8 kB for a Tab. What
+    looks different then is what a style sheet says, and that is painted anyway.
+    """
 
     virtual_size: Reactive[Size] = Reactive(Size(0, 0), layout=True, repaint=False)
+
+    def _on_focus(self, event: Focus) -> None:
+        event.prevent_default()
+        self.has_focus = True
+        if self.parent is not None:
+            self.parent.post_message(DescendantFocus(self))
+
+    def _on_blur(self, event: Blur) -> None:
+        event.prevent_default()
+        self.has_focus = False
+        if self.parent is not None:
+            self.parent.post_message(DescendantBlur(self))
 
 
 class QuietSwitcher(ContentSwitcher):
