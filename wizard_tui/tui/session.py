@@ -272,6 +272,10 @@ class Session:
             return self.model_state or "waiting for the model's facts"
         return None
 
+    def problem_of(self, path: str) -> str | None:
+        """What is wrong with a field. A model without facts is no wrong request, but its field is where one can act."""
+        return self.errors.get(path) or (self.model_problem if path == MODEL else None)
+
     def model_ready(self, model: str, metadata: ModelMetadata) -> bool:
         """Take the facts of what was typed as `model`; False when the field has meanwhile another one."""
         if model != self.texts[MODEL].strip():

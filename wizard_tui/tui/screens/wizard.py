@@ -14,7 +14,7 @@ from textual.events import Resize
 from textual.timer import Timer
 
 from wizard_tui.tui.facts import Sources
-from wizard_tui.tui.fields import FORMS, MODEL, ORDER, TITLES, all_fields, said, step_of
+from wizard_tui.tui.fields import FORMS, MODEL, ORDER, TITLES, all_fields, path_of, said, step_of
 from wizard_tui.tui.in_order import InOrderApp
 from wizard_tui.tui.keys import WIZARD_KEYS
 from wizard_tui.tui.messages import GpusFound, ModelRead, Replan
@@ -27,8 +27,8 @@ from wizard_tui.tui.widgets.box_facts import BoxFacts
 from wizard_tui.tui.widgets.feasibility import FeasibilityPanel
 from wizard_tui.tui.widgets.field_row import FieldRow
 from wizard_tui.tui.widgets.form import Form
+from wizard_tui.tui.widgets.help_line import HelpLine
 from wizard_tui.tui.widgets.key_bar import KeyBar
-from wizard_tui.tui.widgets.line_view import LineView, wrapped
 from wizard_tui.tui.widgets.model_facts import ModelFacts
 from wizard_tui.tui.widgets.quiet import QuietHorizontal, QuietSwitcher, QuietVertical
 from wizard_tui.tui.widgets.review import Review
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 
 PLAN_PAUSE_S = 0.01
 SAVE_PAUSE_S = 0.5
-HELP_ROWS = 2  # on a narrow screen, as narrow.tcss says
 
 
 class WizardScreen(QuietScreen):
@@ -85,7 +84,7 @@ class WizardScreen(QuietScreen):
                 yield FeasibilityPanel(id="feasibility")
                 yield ArtifactPreview(id="preview")
         yield TooSmall(id="too-small")
-        yield LineView(id="help")
+        yield HelpLine(id="help")
         yield StatusStrip(id="strip")
         yield KeyBar(id="keys")
 
@@ -139,7 +138,7 @@ class WizardScreen(QuietScreen):
             self.set_class(step == "launch", "-launch")
             self.query_one("#steps", QuietSwitcher).current = step
             self._show_steps()
-            self._show_help("")
+            self.query_one(HelpLine).say("")
             if step in FORMS:
                 self.query_one(f"#{step}", Form).show(self.session)
                 self._focus_first(step)
@@ -214,7 +213,7 @@ class WizardScreen(QuietScreen):
     def _entered(self, event: FieldRow.Entered) -> None:
         # word of a field may come when its step was left already
         if step_of(event.path) == self.session.step:
-            self._show_help(all_fields()[event.path].help)
+            self.query_one(HelpLine).show_field(event.path, self.session.problem_of(event.path))
 
     def bring_up_to_date(self) -> None:
         """Plan what was typed and not planned yet: an action is about the plan of all keys before it."""
@@ -228,7 +227,7 @@ class WizardScreen(QuietScreen):
         if response is None or index >= len(response.feasibility.suggestions):
             return
         if (reason := self.session.stale) is not None:
-            self._show_help(f"not taken, as the plan on screen is not that of the fields: {reason}")
+            self.query_one(HelpLine).say(f"not taken, as the plan on screen is not that of the fields: {reason}")
             return
         self.patch(response.feasibility.suggestions[index].patch)
 
@@ -275,7 +274,7 @@ class WizardScreen(QuietScreen):
     def _moved(self, how: str, changes: Mapping[str, str]) -> None:
         self._replaced(set(changes))
         # the fields may be on another step
-        self._show_help(f"{how}: {said(changes)}" if changes else f"nothing is left to be {how}")
+        self.query_one(HelpLine).say(f"{how}: {said(changes)}" if changes else f"nothing is left to be {how}")
 
     def _replaced(self, paths: Collection[str]) -> None:
         """Fields got another text, and not by typing."""
@@ -303,6 +302,8 @@ class WizardScreen(QuietScreen):
         session = self.session
         if session.step in FORMS:
             self.query_one(f"#{session.step}", Form).show(session)
+            if self.focused is not None and (path := path_of(self.focused.id or "")) in session.texts:
+                self.query_one(HelpLine).follow(path, session.problem_of(path))
         self._show_steps()
         self.query_one(ModelFacts).show_model(session.metadata)
         self.query_one(BoxFacts).show_gpus(session.gpus)
@@ -379,9 +380,6 @@ class WizardScreen(QuietScreen):
     def _show_steps(self) -> None:
         broken = {step_of(path) for path in self.session.errors if path in all_fields()}
         self.query_one(Stepper).show_steps(self.session.step, broken)
-
-    def _show_help(self, text: str) -> None:
-        self.query_one("#help", LineView).show(wrapped(text, self.size.width - 2, style="dim", rows=HELP_ROWS))
 
     def _broken_in(self, step: str) -> list[str]:
         return [path for path in self.session.errors if path in all_fields() and step_of(path) == step]

@@ -12,6 +12,8 @@ from textual.binding import Binding, BindingType
 from wizard_tui.tui.widgets.line_view import Line, LineView
 from wizard_tui.tui.widgets.quiet import QuietScroll
 
+MARK = "▌"
+
 
 class ArtifactPreview(QuietScroll, can_focus=True):
     """Tabs over the artifacts of a plan; left and right change the tab."""
@@ -75,9 +77,10 @@ class ArtifactPreview(QuietScroll, can_focus=True):
         clicks = [(end, f"focused.open('{text[1:-1]}')") for end, (text, _) in zip(ends, tabs, strict=True)]
         self.query_one("#preview-tabs", LineView).show([tabs], {0: clicks})
         old = set((self._text if self._before is None else self._before).splitlines())
-        self.query_one("#preview-text", LineView).show(
-            [_styled(line, changed=line not in old) for line in self._text.splitlines()]
-        )
+        lines = [_styled(line, changed=line not in old) for line in self._text.splitlines()]
+        # as high as the place for it: a text that got shorter would be laid out, and sent, as a whole
+        room = self.scrollable_content_region.height - 1
+        self.query_one("#preview-text", LineView).show([*lines, *[((("", ""),))] * (room - len(lines))])
 
     def _tabs(self, columns: int) -> Line:
         """As many tabs as there is room for, the current one among them."""
@@ -90,18 +93,25 @@ class ArtifactPreview(QuietScroll, can_focus=True):
 
 
 def _styled(line: str, *, changed: bool) -> Line:
-    mark = ("▌" if changed else " ", "changed")
+    if changed:
+        return (MARK, "changed"), *_words(line)
+    # a mark of its own would be sent with each line
+    (first, style), *others = _words(line)
+    return (f" {first}", style), *others
+
+
+def _words(line: str) -> Line:
     body = line.strip()
     if body.startswith("#"):
-        return mark, (line, "comment")
+        return ((line, "comment"),)
     if body.startswith("--"):
         indent, flag, value = line.partition(body.split(" ", 1)[0])
-        return mark, (indent + flag, "flag"), (value, "value")
+        return (indent + flag, "flag"), (value, "value")
     key, colon, value = line.partition(":")
     if (
         colon
         and key.strip().replace("-", "").replace("_", "").replace(" ", "").isalnum()
         and not body.startswith("vllm")
     ):
-        return mark, (key + colon, "flag"), (value, "value")
-    return mark, (line, "")
+        return (key + colon, "flag"), (value, "value")
+    return ((line, ""),)

@@ -58,7 +58,7 @@ class FeasibilityPanel(LineView):
         lines += [((f" {word} ", f"{style}-badge"), *said[0]), *said[1:]]
         # what stands beneath keeps its place when the verdict turns
         lines += [EMPTY] * (VERDICT_ROWS - len(lines))
-        lines.extend(_figures(response, previous or response, "dim" if stale else "", roomy=columns >= ROOMY))
+        lines.extend(_figures(response, previous or response, roomy=columns >= ROOMY))
         clicks: dict[int, list[Click]] = {}
         for number, suggestion in enumerate(report.suggestions[:SUGGESTIONS]):
             clicks[len(lines)] = [(columns, f"screen.take({number})")]
@@ -80,7 +80,7 @@ class FeasibilityPanel(LineView):
         self.show([*lines, *[EMPTY] * (rows - len(lines))], clicks)
 
 
-def _figures(response: PlanResponse, previous: PlanResponse, style: str, *, roomy: bool) -> list[Line]:
+def _figures(response: PlanResponse, previous: PlanResponse, *, roomy: bool) -> list[Line]:
     cache, memory, speed = response.kv_cache, response.memory, response.performance
     moved = gib(memory.kv_available - previous.memory.kv_available)
     before = previous.kv_cache.max_concurrency
@@ -111,7 +111,7 @@ def _figures(response: PlanResponse, previous: PlanResponse, style: str, *, room
     return [
         (
             (f"{name:<26}" if roomy else f"{short:<12}", "dim"),
-            (value, style),
+            (value, ""),
             *([(f"  {change}", "changed")] if change else []),
         )
         for name, short, value, change in rows

@@ -1,4 +1,4 @@
-"""One field of a form: label, editor, where its value comes from, and its error beneath."""
+"""One field of a form: label, editor, and where its value comes from."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ from textual.strip import Strip
 from wizard_tui.tui.fields import AUTO, Field
 from wizard_tui.tui.widgets.choice import Choice
 from wizard_tui.tui.widgets.entry import Entry
-from wizard_tui.tui.widgets.line_view import Line, LineView, Span, wrapped
+from wizard_tui.tui.widgets.line_view import LineView, Span
 
 if TYPE_CHECKING:
     from wizard_tui.tui.session import Origin
 
-ERROR_COLUMNS = 44
 # the editor's margins in forms.tcss leave as much
 MARK_COLUMNS = 10
 
@@ -31,13 +30,14 @@ _MARKS: dict[Origin, Span] = {
     "suggested": (" suggested", "flag"),
     "yours": (" yours", "accent"),
 }
+_WRONG: Span = (" !", "bad")
 
 
 class FieldRow(LineView):
     """Shows the text of a field as it was typed, whatever it is.
 
-    Draws label, mark and error itself, around its one child: every widget of a form is visited for every key typed in
-    it, and five for each row were too many.
+    Draws label and mark itself, around its one child: every widget of a form is visited for every key typed in it, and
+    five for each row were too many. What is wrong stands beneath the form: a row that grew would move those below it.
     """
 
     @dataclass
@@ -54,7 +54,7 @@ class FieldRow(LineView):
         self.field = field
         self.editor = _editor(field, text, partial(on_edit, field.path), suggestions)
         self._mark: Span = ("", "")
-        self._error: str | None = None
+        self._is_wrong = False
         self._has_focus = False
         self._draw()
 
@@ -67,14 +67,15 @@ class FieldRow(LineView):
         if self.editor.value != text:
             self.editor.put(text)
 
-    def show_state(self, origin: Origin, error: str | None, settled: str) -> None:
-        """Bring mark and error up to date, and what the plan made of a field that leaves it open."""
+    def show_state(self, origin: Origin, settled: str, *, is_wrong: bool) -> None:
+        """Bring the mark up to date, and what the plan made of a field that leaves it open."""
         self.editor.show_settled(settled)
-        if self._mark != _MARKS[origin]:
-            self._mark = _MARKS[origin]
+        mark = _WRONG if is_wrong else _MARKS[origin]
+        if self._mark != mark:
+            self._mark = mark
             self.refresh(Region(self.size.width - MARK_COLUMNS, 0, MARK_COLUMNS, 1))
-        if self._error != error:
-            self._error = error
+        if self._is_wrong != is_wrong:
+            self._is_wrong = is_wrong
             self._draw()
 
     def on_descendant_focus(self, event: DescendantFocus) -> None:
@@ -93,23 +94,18 @@ class FieldRow(LineView):
         self.screen.set_focus(self.editor)
 
     def render_line(self, y: int) -> Strip:
-        """The mark stands at the end of the first row."""
+        """The mark stands at the end."""
         strip = super().render_line(y)
-        if y > 0 or not self._mark[0]:
+        if not self._mark[0]:
             return strip
         return Strip.join([strip.crop(0, strip.cell_length - MARK_COLUMNS), self.strip_of([self._mark], MARK_COLUMNS)])
 
     def _draw(self) -> None:
-        style = "bad" if self._error else "changed" if self._has_focus else "dim"
-        label = f"{'›' if self._has_focus else ' '} {self.field.label}"
-        self.show([((label, style),), *(_error_lines(self._error) if self._error else ())])
+        style = "bad" if self._is_wrong else "changed" if self._has_focus else "dim"
+        self.show([((f"{'›' if self._has_focus else ' '} {self.field.label}", style),)])
 
 
 def _editor(field: Field, text: str, on_edit: Callable[[str], None], suggestions: tuple[str, ...]) -> Entry | Choice:
     if field.kind == "choice":
         return Choice(field.choices, text, id=field.widget_id, on_edit=on_edit)
     return Entry(text, id=field.widget_id, placeholder=field.default or AUTO, suggestions=suggestions, on_edit=on_edit)
-
-
-def _error_lines(error: str) -> list[Line]:
-    return wrapped(error, ERROR_COLUMNS, style="bad", mark=("    ! ", "bad"), indent="      ", rows=6)

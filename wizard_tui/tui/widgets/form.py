@@ -61,11 +61,10 @@ class Form(QuietScroll, can_focus=False):
 
     def show(self, session: Session) -> None:
         """Bring all rows up to date; nothing before the first visit."""
-        # a model without facts is no wrong request, but its field is where the user can act
-        problems = {MODEL: session.model_problem, **session.errors}
         settled = session.settled()
         for path, row in self._rows.items():
-            row.show_state(session.origins[path], problems.get(path), settled.get(path, ""))
+            is_wrong = session.problem_of(path) is not None
+            row.show_state(session.origins[path], settled.get(path, ""), is_wrong=is_wrong)
 
     def set_texts(self, session: Session, paths: Collection[str]) -> None:
         """Take over texts that were not typed here."""

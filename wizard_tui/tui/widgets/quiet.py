@@ -7,6 +7,7 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.events import Blur, DescendantBlur, DescendantFocus, Focus
 from textual.geometry import Size
 from textual.reactive import Reactive
+from textual.widget import Widget
 from textual.widgets import ContentSwitcher, Log
 
 
@@ -25,23 +26,27 @@ class QuietVertical(Vertical):
 class QuietScroll(VerticalScroll):
     """One above the other, scrolled where there is no room for all.
 
-    Textual's own is painted anew, with all that it holds, when the focus comes and goes: 6 to 8 kB for a Tab. What
-    looks different then is what a style sheet says, and that is painted anyway.
+    Textual's own is painted anew, with all that it holds and its scrollbar, when the focus comes and goes: 6 to 8 kB
+    for a Tab. Here those within are that a style sheet gives another look then.
     """
 
     virtual_size: Reactive[Size] = Reactive(Size(0, 0), layout=True, repaint=False)
 
     def _on_focus(self, event: Focus) -> None:
         event.prevent_default()
-        self.has_focus = True
+        self._take_focus(has_focus=True)
         if self.parent is not None:
             self.parent.post_message(DescendantFocus(self))
 
     def _on_blur(self, event: Blur) -> None:
         event.prevent_default()
-        self.has_focus = False
+        self._take_focus(has_focus=False)
         if self.parent is not None:
             self.parent.post_message(DescendantBlur(self))
+
+    def _take_focus(self, *, has_focus: bool) -> None:
+        self.set_reactive(Widget.has_focus, has_focus)
+        self.app.stylesheet.update_nodes(self.walk_children())
 
 
 class QuietSwitcher(ContentSwitcher):

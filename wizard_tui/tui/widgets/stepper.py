@@ -42,9 +42,11 @@ class Stepper(LineView):
         at = 0
         for number, (step, title) in enumerate(self._steps, 1):
             name = str(number) if short and step != self._current else f"{number} {title}"
-            mark = "!" if step in self._broken else " "
-            text = f"[{name}{mark.strip()}]" if step == self._current else f" {name}{mark}"
-            style = "bad" if mark == "!" else "strong" if step == self._current else self._style_of(step)
+            broken = step in self._broken
+            # of the same width right or wrong, so that those behind it stay where they are
+            begin, end = ("[", "]") if step == self._current else (" ", " ")
+            text = f"{'!' if broken else begin}{name}{end}"
+            style = "bad" if broken else "strong" if step == self._current else self._style_of(step)
             spans.append((text, style))
             at += len(text)
             clicks.append((at, f"screen.go('{step}')"))
