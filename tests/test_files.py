@@ -60,6 +60,7 @@ def test_a_directory_that_is_a_link_counts_as_what_it_leads_to(tmp_path: Path) -
 
 def test_a_file_is_read_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"\x00content")
+    (tmp_path / "file").chmod(0o644)
     assert read_private(tmp_path / "file", 8) == b"\x00content"
     with pytest.raises(FileNotFoundError):
         read_private(tmp_path / "none", 8)
@@ -77,7 +78,7 @@ def link(path: Path) -> None:
         (link, "is a symbolic link"),
         (os.mkfifo, "is no file of at most 8 bytes"),
         (Path.mkdir, "is no file of at most 8 bytes"),
-        (lambda path: path.write_bytes(b"123456789"), "is no file of at most 8 bytes"),
+        (lambda path: (path.write_bytes(b"123456789"), path.chmod(0o644)), "is no file of at most 8 bytes"),
         (lambda path: (path.touch(), path.chmod(0o620)), "may be written by others"),
         (lambda path: (path.touch(), path.chmod(0o602)), "may be written by others"),
     ],

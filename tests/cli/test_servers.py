@@ -217,6 +217,7 @@ def test_no_record_makes_servers_fail_or_signal_what_is_not_ours(
             text = json.dumps(record).replace("FOLDER", str(folder)).replace("OTHER", stale)
             (folder / "vllm-a-0.id").write_text("0" * 64)
             (folder / "vllm-a-0.json").write_text(text)
+            (folder / "vllm-a-0.json").chmod(0o600)
             counted.update(kept.way for kept in Records().all())
             assert run("servers", "--json").code == 0
             assert run("servers", "stop", "vllm-a").code in (0, 2)

@@ -152,7 +152,7 @@ def given_away(path: Path) -> None:
         (lambda path: path.write_text("[1]"), "is no record of a server"),
         (lambda path: path.write_bytes(b"\xff\xfe{"), "is no record of a server"),
         (lambda path: path.write_text(" " * (2 << 20)), "is no file of at most"),
-        (lambda path: (path.unlink(), path.mkdir()), "is no file of at most"),
+        (lambda path: (path.unlink(), path.mkdir(mode=0o700)), "is no file of at most"),
     ],
     ids=["group", "others", "owner", "link", "half", "deep", "number", "list", "bytes", "large", "directory"],
 )
