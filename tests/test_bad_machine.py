@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import PROGRAMS
 from tests.planning.conftest import LLAMA_8B
+from tests.tui.conftest import opened, text_of, until
 
 ROOT = Path(__file__).parents[1]
 # runs several command lines in one process, as a start of Python for each would take most of the time
@@ -225,6 +227,38 @@ def test_what_is_written_is_private_whatever_the_umask(model: Path, tmp_path: Pa
     assert others == {}, "others may write"
     readable = [path.name for path in sessions(home) if stat.S_IMODE(path.stat().st_mode) & 0o077]
     assert readable == []
+
+
+@pytest.mark.parametrize("place", ["", "servers"])
+def test_a_state_folder_that_others_may_write_is_said_and_left_alone(
+    model: Path, home: dict[str, str], place: str
+) -> None:
+    folder = Path(home["XDG_STATE_HOME"]) / "vllm-wizard-tui" / place
+    folder.mkdir(parents=True, mode=0o700)
+    folder.chmod(0o777)
+    launch = ("launch", "-m", model, "--gpu", "H100", "--force", "--detach")
+    stand_in = {**home, "PATH": f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}"}
+    codes, said = commands(("servers",), ("servers", "stop", "x"), ("calibration", "show"), **home)
+    assert codes == [0, 2, 0]
+    assert said.count(f"{folder} may be written by others") == (2 if place else 0)
+    if place:
+        codes, said = commands(launch, **stand_in)
+        assert codes == [2]
+        assert f"the server cannot be started: {folder} may be written by others" in said
+    assert list(folder.iterdir()) == []
+    assert wizard(model, **home) is None, "and the wizard opens"
+
+
+async def test_launch_opens_beside_records_of_any_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    folder = tmp_path / "vllm-wizard-tui" / "servers"
+    folder.mkdir(parents=True, mode=0o700)
+    for number, text in enumerate(("", "{", '{"version": 2}', '{"way": "nonsense"}', '{"handle": "none"}', "[[]]")):
+        (folder / f"vllm-a-{number}.json").write_text(text)
+    async with opened((120, 36)) as pilot:
+        await pilot.press(*["ctrl+n"] * 6)
+        await until(pilot, lambda: "some records are not used" in text_of(pilot, "#launch-head"))
+    assert len(list(folder.iterdir())) == 6
 
 
 @pytest.mark.parametrize("seconds", [10**9, -(10**9)], ids=lambda seconds: f"{seconds:+}s")

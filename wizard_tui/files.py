@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -43,10 +45,54 @@ def expanded(path: str) -> Path:
         raise ValueError(f"{path} is nowhere, as there is no such home directory; give a path without ~") from None
 
 
+class NotPrivateError(OSError):
+    """A file or folder of ours that others own or may write, so that it may hold anything; its text is one plain
+    sentence with the cure."""
+
+
 def make_private(folder: Path) -> None:
-    """Make a directory, and those above it that are missing, for its owner alone whatever the umask. Raises OSError."""
+    """Make a directory, and those above it that are missing, for its owner alone whatever the umask.
+
+    Raises NotPrivateError for one that is there and is not the user's alone to write, and OSError.
+    """
     for missing in reversed([one for one in (folder, *folder.parents) if not one.exists()]):
         missing.mkdir(mode=0o700, exist_ok=True)
+    check_private(folder)
+
+
+def check_private(folder: Path) -> None:
+    """Raise NotPrivateError when somebody but the user may write in a directory, and OSError when there is none."""
+    _check(folder, folder.stat())
+
+
+def read_private(path: Path, limit_bytes: int) -> bytes:
+    """What is in a file that the user alone may write; no link is followed, and nothing is waited for.
+
+    Raises NotPrivateError where it may be somebody else's word, and OSError where it is no file or a larger one.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise NotPrivateError(f"{path} is a symbolic link; put the file itself there, or remove it") from None
+    try:
+        # of what was opened: at its path may be another one by now
+        status = os.fstat(handle)
+        _check(path, status)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > limit_bytes:
+            raise OSError(f"{path} is no file of at most {limit_bytes:,} bytes; remove it")
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return file.read(limit_bytes)
+    finally:
+        os.close(handle)
+
+
+def _check(path: Path, status: os.stat_result) -> None:
+    if status.st_uid != os.geteuid():
+        raise NotPrivateError(f"{path} belongs to another user; remove it, or set XDG_STATE_HOME to a folder of yours")
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise NotPrivateError(f"{path} may be written by others; look at what it holds, then run chmod go-w on it")
 
 
 def replace_file(path: Path, text: str) -> None:

@@ -64,3 +64,16 @@ def test_the_file_does_not_grow_for_ever(tmp_path: Path) -> None:
         kept.add(seen(more=number))
     assert len(kept.all()) == 200
     assert kept.all()[-1].more_bytes == 204
+
+
+@pytest.mark.parametrize("place", ["file", "folder"])
+def test_what_others_may_write_corrects_nothing(tmp_path: Path, place: str) -> None:
+    kept = Observations(tmp_path / "s" / "observed.json")
+    kept.add(seen())
+    if place == "file":
+        kept.path.chmod(0o666)
+        assert kept.all() == ()
+    else:
+        kept.path.parent.chmod(0o777)
+        with pytest.raises(OSError, match="may be written by others"):
+            kept.add(seen())

@@ -1,12 +1,17 @@
-"""Plans that can be started, and records in a directory of their own."""
+"""Plans that can be started, records in a directory of their own, and processes that are nobody's server."""
 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from threading import Thread
+from typing import IO, Any
 
 import pytest
 
@@ -44,3 +49,72 @@ def started(lines: Iterable[str]) -> StartReader:
     for line in lines:
         reader.feed(line)
     return reader
+
+
+# answers line by line until its input is closed; a signal ends it
+ECHO = "import sys\nfor line in sys.stdin: print(line, end='', flush=True)"
+
+
+@dataclass
+class Stranger:
+    """A process that is nobody's server."""
+
+    child: subprocess.Popen[str]
+
+    @property
+    def answers(self) -> bool:
+        """Whether it lives: what has got a signal before it was asked does not answer."""
+        assert self.child.stdin is not None
+        assert self.child.stdout is not None
+        try:
+            self.child.stdin.write("still here\n")
+            self.child.stdin.flush()
+        except BrokenPipeError:
+            return False
+        return self.child.stdout.readline() == "still here\n"
+
+    @property
+    def started(self) -> int:
+        text = Path(f"/proc/{self.child.pid}/stat").read_text()
+        return int(text.rpartition(")")[2].split()[19])
+
+
+@contextmanager
+def stranger(*arguments: str, session: bool = True, errors: IO[str] | None = None) -> Iterator[Stranger]:
+    """A process that answers, by default in a session of its own; `errors` is where its stderr goes."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", *arguments], text=True, start_new_session=session,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
+    )  # fmt: skip
+    with child:
+        one = Stranger(child)
+        assert one.answers
+        yield one
+        assert child.stdin is not None
+        child.stdin.close()
+
+
+@contextmanager
+def answering(port: int) -> Iterator[dict[str, str | None]]:
+    """A server that agrees to everything; the paths that it was asked for, each with its authorization."""
+    heard: dict[str, str | None] = {}
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def do_GET(self) -> None:
+            heard[self.path] = self.headers.get("Authorization")
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        do_POST = do_GET  # noqa: N815
+
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield heard
+    finally:
+        server.shutdown()
+        server.server_close()

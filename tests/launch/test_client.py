@@ -6,13 +6,16 @@ import asyncio
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
 import pytest
 
-from wizard_tui.launch.client import AnswerError, Asker, Client, LoadPoint, cache_figures, load_run
+from wizard_tui.launch import ways
+from wizard_tui.launch.client import AnswerError, Asker, Client, LoadPoint, api_key, cache_figures, load_run
+from wizard_tui.launch.records import Record
 from wizard_tui.launch.verify import compare_speed
 
 Reply = Callable[[BaseHTTPRequestHandler, dict[str, Any]], None]
@@ -75,18 +78,41 @@ def test_an_answer_is_timed_and_counted() -> None:
     assert answer.tpot_ms == pytest.approx((answer.total_ms - answer.ttft_ms) / 2)
 
 
-def test_the_key_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_key_goes_with_each_request() -> None:
     seen: list[str | None] = []
 
     def note(handler: BaseHTTPRequestHandler, asked: dict[str, Any]) -> None:
         seen.append(asked["authorization"])
         words(handler, asked)
 
-    monkeypatch.setenv("MY_KEY", "sk-1")
     with serving(note) as url:
-        ask(url, "MY_KEY")
+        ask(url, "sk-1")
         ask(url)
     assert seen == ["Bearer sk-1", None]
+
+
+@pytest.mark.parametrize(
+    ("owns", "said"),
+    [
+        (True, None),
+        (False, "no API key sent: port 8000 is not this server's; end what listens there"),
+        (None, "no API key sent: it is not known here whose port 8000 is; ask the server yourself"),
+    ],
+)
+def test_the_key_is_read_for_a_port_that_is_the_servers(
+    monkeypatch: pytest.MonkeyPatch, owns: bool | None, said: str | None
+) -> None:
+    record = Record("vllm-a", "process", "4194304:1", "/log", "http://127.0.0.1:8000", 1.0, {})
+    monkeypatch.setattr(ways, "owns_port", lambda record: owns)
+    assert api_key(record) is None, "this server has none"
+    with_key = replace(record, api_key_env="MY_KEY")
+    assert api_key(with_key) is None, "this environment has none"
+    monkeypatch.setenv("MY_KEY", "sk-1")
+    if said is None:
+        assert api_key(with_key) == "sk-1"
+    else:
+        with pytest.raises(AnswerError, match=said):
+            api_key(with_key)
 
 
 @pytest.mark.parametrize(

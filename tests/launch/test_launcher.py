@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import wait_for
+from tests.launch.conftest import answering
 from tests.planning.conftest import facts, request
 from wizard_tui.hardware.catalog import get_gpu_by_name
 from wizard_tui.hardware.gpu import Detection
@@ -37,8 +38,8 @@ def launcher(tmp_path: Path) -> Iterator[Launcher]:
     made.close()
 
 
-def planned(port: int) -> tuple[Decision, PlanResponse]:
-    asked = request(policy={"port": port}, workload={"concurrency": 2, "prompt_tokens": 40, "gen_tokens": 8})
+def planned(port: int, **policy: str) -> tuple[Decision, PlanResponse]:
+    asked = request(policy={"port": port, **policy}, workload={"concurrency": 2, "prompt_tokens": 40, "gen_tokens": 8})
     known = replace(facts(), gpus=(H100,))
     return decide(asked, known), plan(asked, known)
 
@@ -140,3 +141,55 @@ async def test_without_a_server_there_is_nothing_to_ask_or_stop(launcher: Launch
     assert launcher.poll() == []
     assert launcher.stop()
     assert launcher.measured() == {}
+
+
+async def test_the_key_goes_to_our_server(
+    launcher: Launcher, stand_in: Callable[..., None], port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_KEY", "sk-1")
+    stand_in()
+    launcher.start(*planned(port, api_key_env="MY_KEY"), force=False)
+    polled(launcher, lambda: launcher.is_ready)
+    await launcher.ask()
+    assert launcher.answer is not None, f"which refuses requests without it: {launcher.problem}"
+    await launcher.load(lambda point: None)
+    assert launcher.result is not None, launcher.problem
+
+
+async def test_the_key_does_not_go_to_another_on_its_port(
+    launcher: Launcher, stand_in: Callable[..., None], port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server says that it serves, while another program has its port."""
+    monkeypatch.setenv("MY_KEY", "sk-1")
+    stand_in(deaf=True)
+    with answering(port) as heard:
+        # what looks at this machine was told that the port is free
+        launcher.start(*planned(port, api_key_env="MY_KEY"), force=False)
+        polled(launcher, lambda: bool(launcher.problem))
+        assert launcher.problem == f"not ready: another program answers on port {port}; end it, or stop this server"
+        assert not launcher.is_ready
+        await launcher.ask()
+        assert launcher.problem.startswith(f"the smoke test failed: no API key sent: port {port} is not this")
+        await launcher.load(lambda point: None)
+        assert launcher.problem.startswith(f"the load run failed: no API key sent: port {port} is not this")
+    assert set(heard) == {"/health"}, "no other request has come"
+    assert set(heard.values()) == {None}
+    assert (launcher.answer, launcher.result) == (None, None)
+
+
+def test_records_that_are_set_aside_are_said_and_the_server_beside_them_is_found(
+    launcher: Launcher, stand_in: Callable[..., None], port: int
+) -> None:
+    stand_in()
+    launcher.start(*planned(port), force=False)
+    (record,) = launcher.records.all()
+    assert launcher.find_running() == record
+    assert launcher.problem == ""
+    (launcher.records.folder / "a.json").write_text("{")
+    assert launcher.find_running() == record
+    assert launcher.problem == "some records are not used; `vllm-wizard-tui servers` says which and why"
+    launcher.problem = ""
+    launcher.records.folder.chmod(0o777)
+    assert launcher.find_running() is None
+    assert "some records are not used" in launcher.problem
+    launcher.records.folder.chmod(0o700)

@@ -16,7 +16,7 @@ from tests.planning.conftest import facts
 from wizard_tui.launch import ways
 from wizard_tui.launch.downloads import downloaded_bytes, hub_cache
 from wizard_tui.launch.records import Record, Records
-from wizard_tui.launch.watch import ENDED, READY, STARTING, Watch
+from wizard_tui.launch.watch import ENDED, READY, SERVING, STARTING, Watch
 from wizard_tui.planning.decide import decide
 
 
@@ -112,10 +112,36 @@ def test_another_server_on_the_port_is_not_taken_for_this_one(
     second.close()
 
 
+@pytest.mark.parametrize("tells", [True, False], ids=["the system tells whose it is", "it does not"])
+def test_a_server_that_says_that_it_serves_is_not_ready_by_the_answers_of_another(
+    stand_in: Callable[..., None], records: Records, port: int, monkeypatch: pytest.MonkeyPatch, tells: bool
+) -> None:
+    if not tells:
+        monkeypatch.setattr(ways, "owns_port", lambda record: None)
+    stand_in(deaf=True)
+    response, launch = planned(port)
+    watch = Watch(ways.start(launch, "process", records), response)
+    stand_in()
+    other = ways.start(launch, "process", records)
+
+    def both() -> bool:
+        watch.poll()
+        return watch.log.stage in SERVING and "startup complete" in other.log_path.read_text()
+
+    wait_for(both)
+    watch.poll()
+    assert watch.state == (STARTING if tells else READY), "where nobody tells, the log is believed"
+    assert watch.port_is_anothers is tells
+    ways.stop(other)
+    watch.poll()
+    assert not watch.port_is_anothers
+    watch.close()
+
+
 def written(tmp_path: Path, text: str) -> Watch:
     log = tmp_path / "vllm.log"
     log.write_bytes(text.encode())
-    record = Record("vllm-x", "process", "1:1", str(log), "http://127.0.0.1:9", time.time(), {})
+    record = Record("vllm-x", "process", "4194304:1", str(log), "http://127.0.0.1:9", time.time(), {})
     return Watch(record)
 
 

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import signal
+import socket
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -26,20 +27,24 @@ RECORDER = """#!/bin/sh
 { printf '%s\\n' "$0" "$@" '--end--'; } >> "$CALLS"
 [ -n "$RECORDER_SAYS" ] && { echo "$RECORDER_SAYS" >&2; exit 125; }
 case "$*" in
+  "context inspect "*) echo "${RECORDER_ENDPOINT:-unix:///run/docker.sock}" ;;
+  *inspect*Ports*) echo "$RECORDER_PORTS" ;;
   *inspect*" vllm-llama-8b") echo true ;;  # somebody else's, which runs
   *inspect*) [ -e "$CALLS.up" ] && echo true ;;
   *"ps --quiet"*) [ -e "$CALLS.up" ] && echo 0123 ;;
   "stop "* | "rm --force"* | *" down "*) rm -f "$CALLS.up" ;;
   "run "* | *" up "*)
     touch "$CALLS.up"
-    [ "$2" = --cidfile ] && echo 0123abcd > "$3"
+    [ "$2" = --cidfile ] && printf '%064d\\n' 123 > "$3"
     echo "Pulling image: 43 %"
     trap 'echo INT; rm -f "$CALLS.up"; exit 130' INT
     while [ -e "$CALLS.up" ]; do sleep 0.05; done ;;
   *is-active*) echo active ;;
+  *ControlGroup*) echo "$RECORDER_GROUP" ;;
 esac
 exit 0
 """
+CONTAINER = f"{123:064}"
 
 
 @pytest.fixture
@@ -133,7 +138,7 @@ def test_a_container_is_started_by_arguments(
     wait_for(lambda: "Pulling image" in record.log_path.read_text())
     run = next(call for call in recorder() if call[1] == "run")
     assert run[run.index("--name") + 1] == "vllm-llama-8b"
-    assert Path(record.handle).read_text() == "0123abcd\n"
+    assert Path(record.handle).read_text() == f"{CONTAINER}\n"
     # one argument, whatever is in it
     assert "/data/my cache; rm -rf /:/root/.cache/huggingface" in run
     assert run[run.index("--publish") + 1] == f"127.0.0.1:{port}:{port}" or f"127.0.0.1:{port}" in " ".join(run)
@@ -154,8 +159,8 @@ def test_compose_gets_a_file(recorder: Callable[[], list[list[str]]], records: R
     wait_for(lambda: "Pulling image" in record.log_path.read_text())
     (call,) = recorder()
     # not the project of the file that is deployed
-    assert call[:4] == ["docker", "compose", "--project-name", "vllm-llama-8b-launch"]
-    assert call[4:7] == ["--file", record.handle, "up"]
+    assert call[:3] == ["docker", "compose", "--project-name=vllm-llama-8b-launch"]
+    assert call[3:5] == [f"--file={record.handle}", "up"]
     assert 'restart: "no"' in Path(record.handle).read_text()
     assert ways.stop(record)
     assert "INT" in record.log_path.read_text()
@@ -174,8 +179,34 @@ def test_a_container_whose_client_is_gone_is_found_and_ended(
     wait_for(lambda: not process.is_running(record.client))
     assert ways.is_running(record)
     assert ways.stop(record)
-    assert any(end == [word for word in call if word in end] for call in recorder())
+    (call,) = [call for call in recorder() if set(end) <= set(call)]
+    assert call[-2:] == ["--", CONTAINER] or way == "compose"
     assert not ways.is_running(record)
+
+
+@pytest.mark.parametrize("way", ["docker", "compose"])
+def test_a_client_whose_pid_was_given_to_another_does_not_take_that_one_along(
+    recorder: Callable[[], list[list[str]]], records: Records, port: int, way: str
+) -> None:
+    _, launch = planned(port)
+    record = ways.start(replace(launch, environ=os.environ), way, records)
+    wait_for(lambda: "Pulling image" in record.log_path.read_text())
+    pid, _, begun = record.client.partition(":")
+    assert ways.stop(replace(record, client=f"{pid}:{int(begun) - 1}")), "docker itself has ended the container"
+    assert "INT" not in record.log_path.read_text()
+    assert any({"stop", "down"} & set(call) for call in recorder())
+
+
+@pytest.mark.parametrize("text", ["", "--all", "0123abcd", "vllm-llama-8b", f"{CONTAINER} --all", "é" * 64, "0" * 200])
+def test_what_is_no_id_of_a_container_is_nothing_to_docker(
+    recorder: Callable[[], list[list[str]]], records: Records, port: int, text: str
+) -> None:
+    _, launch = planned(port)
+    record = ways.start(replace(launch, environ=os.environ), "docker", records)
+    wait_for(lambda: "Pulling image" in record.log_path.read_text())
+    record.id_file.write_text(text)
+    assert ways.stop(record)
+    assert not any({"stop", "rm", "inspect"} & set(call) for call in recorder())
 
 
 def test_a_user_unit_logs_to_our_file(
@@ -193,7 +224,10 @@ def test_a_user_unit_logs_to_our_file(
     assert call[call.index("--") + 2 : call.index("--") + 4] == ["serve", launch.config.model]
     assert ways.is_running(record)
     ways.stop(record)
-    assert ["systemctl", "--user", "stop", "vllm-llama-8b.service"] in recorder()
+    unit = f"{record.log_path.stem}.service"
+    assert f"--unit={unit}" in call, "a name that no other unit has"
+    assert ["systemctl", "--user", "is-active", "--", unit] in recorder()
+    assert ["systemctl", "--user", "stop", "--", unit] in recorder()
 
 
 def test_a_refusal_is_said_in_its_own_words(
@@ -277,3 +311,89 @@ def test_the_request_is_kept_as_it_was_set(stand_in: Callable[..., None], record
     stored: dict[str, Any] = json.loads(record.log_path.with_suffix(".json").read_text())
     assert stored["request"]["workload"] == {"concurrency": 3}
     ways.stop(record)
+
+
+@pytest.mark.parametrize("host", ["a b", "[zz]", "999.1.1.1", "--help;", "é"])
+def test_a_host_that_is_no_address_is_not_started(
+    stand_in: Callable[..., None], records: Records, port: int, host: str
+) -> None:
+    stand_in()
+    _, launch = planned(port, policy={"host": host})
+    with pytest.raises(ways.LaunchError, match=r"is no address to listen on; set host to one like 127\.0\.0\.1"):
+        ways.start(launch, "process", records)
+    assert not records.folder.exists()
+
+
+def test_a_folder_that_others_may_write_is_said(stand_in: Callable[..., None], records: Records, port: int) -> None:
+    stand_in()
+    records.folder.mkdir()
+    records.folder.chmod(0o777)
+    _, launch = planned(port)
+    with pytest.raises(ways.LaunchError, match=r"cannot be started: .* may be written by others"):
+        ways.start(launch, "process", records)
+
+
+def test_a_process_owns_the_port_it_listens_on(stand_in: Callable[..., None], records: Records, port: int) -> None:
+    stand_in()
+    _, launch = planned(port)
+    record = ways.start(launch, "process", records)
+    client = Client(record.base_url)
+    wait_for(client.is_healthy)
+    client.close()
+    assert ways.owns_port(record) is True
+    ways.stop(record)
+    assert ways.owns_port(record) is False
+
+
+PUBLISHED = '{"8000/tcp": [{"HostIp": "127.0.0.1", "HostPort": "PORT"}], "9000/tcp": null}'
+
+
+@pytest.mark.parametrize("way", ["docker", "compose"])
+@pytest.mark.parametrize(
+    ("ports", "endpoint", "owns"),
+    [
+        (PUBLISHED, "unix:///run/user/1000/docker.sock", True),
+        (PUBLISHED.replace("127.0.0.1", "0.0.0.0"), "unix:///run/docker.sock", True),
+        (PUBLISHED.replace("127.0.0.1", "192.168.1.5"), "unix:///run/docker.sock", False),
+        (PUBLISHED.replace("PORT", "1"), "unix:///run/docker.sock", False),
+        (PUBLISHED, "ssh://gpu-box", None),
+        (PUBLISHED, "tcp://10.0.0.5:2376", None),
+        *((text, "unix:///run/docker.sock", False) for text in ("", "{}", "null", "[1]", '{"a": [{}]}', '{"a": 7}')),
+    ],
+)
+def test_a_container_owns_what_the_docker_of_this_machine_publishes(
+    recorder: Callable[[], list[list[str]]], records: Records, port: int, monkeypatch: pytest.MonkeyPatch,
+    way: str, ports: str, endpoint: str, owns: bool | None,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("RECORDER_PORTS", ports.replace("PORT", str(port)))
+    monkeypatch.setenv("RECORDER_ENDPOINT", endpoint)
+    _, launch = planned(port)
+    record = ways.start(replace(launch, environ=os.environ), way, records)
+    wait_for(lambda: "Pulling image" in record.log_path.read_text())
+    assert ways.owns_port(record) is owns
+    ways.stop(record)
+    assert ways.owns_port(record) is (None if owns is None else False), "a container that is gone owns nothing"
+
+
+def test_a_unit_owns_what_its_processes_listen_on(
+    recorder: Callable[[], list[list[str]]], records: Records, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, launch = planned(port)
+    record = ways.start(replace(launch, environ=os.environ), "systemd", records)
+    asked: list[str] = []
+    pids = [os.getpid()]
+
+    def members(path: str) -> list[int]:
+        asked.append(path)
+        return pids
+
+    monkeypatch.setattr(process, "in_control_group", members)
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", port))
+        server.listen()
+        assert ways.owns_port(record) is None, "systemd tells of no control group"
+        monkeypatch.setenv("RECORDER_GROUP", f"/user.slice/{record.unit}")
+        assert ways.owns_port(record) is True
+        pids.clear()
+        assert ways.owns_port(record) is False
+    assert asked == [f"/user.slice/{record.unit}"] * 2

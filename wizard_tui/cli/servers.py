@@ -147,9 +147,12 @@ def _way(way: str) -> str:
 
 
 def _follow_to_ready(launcher: Launcher, watch: Watch, *, show_log: bool) -> None:
-    said = ""
+    said, warned = "", False
     while watch.state not in (READY, ENDED):
         _show(launcher.poll(), show_log=show_log)
+        if watch.port_is_anothers and not warned:
+            warned = True
+            _say(launcher.problem)
         now = next((stage for stage in watch.stages() if stage.state == "now"), None)
         # progress in steps of a tenth, so that a log of this stays short
         share = "" if now is None or now.share is None else f" {int(10 * now.share) * 10} %"
@@ -210,14 +213,18 @@ def _stopped(record: Record) -> bool:
 
 
 def _running() -> list[Record]:
+    """The servers that run; says which records are set aside, and forgets those of servers that ended."""
     records = Records()
-    found = []
-    for record in records.all():
+    found = records.found()
+    for sentence in found.set_aside:
+        _say(sentence)
+    running = []
+    for record in found.records:
         if ways.is_running(record):
-            found.append(record)
+            running.append(record)
         else:
             records.forget(record)
-    return found
+    return running
 
 
 def _named(name: str) -> Record:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from wizard_tui.files import make_private, replace_file, state_folder
+from wizard_tui.files import make_private, read_private, replace_file, state_folder
 
 AT_MOST = 200
 LIMIT_BYTES = 1 << 20
@@ -68,10 +68,9 @@ class Observations:
         self.path = path or state_folder() / "observed.json"
 
     def all(self) -> tuple[Observation, ...]:
-        """Everything observed; nothing where the file is missing or is none of ours."""
+        """Everything observed; nothing where the file is missing, is none of ours or may be written by others."""
         with suppress(OSError, ValueError):
-            if self.path.is_file() and self.path.stat().st_size <= LIMIT_BYTES:
-                return _read(self.path.read_bytes())
+            return _read(read_private(self.path, LIMIT_BYTES))
         return ()
 
     def add(self, observation: Observation) -> None:

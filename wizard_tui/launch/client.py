@@ -15,6 +15,9 @@ from typing import Any
 
 import httpx2 as httpx
 
+from wizard_tui.launch import ways
+from wizard_tui.launch.records import Record
+
 HEALTH_S = 1.0
 ANSWER_S = 600.0
 GREETING = "Say hello in one sentence."
@@ -90,11 +93,25 @@ def cache_figures(metrics: str) -> dict[str, float]:
     return found
 
 
-class Asker:
-    """Real requests to one server. Each raises AnswerError where the server does not answer as it should."""
+def api_key(record: Record) -> str | None:
+    """The API key of a server, read where it may be sent: when what answers on the port is shown to be that server.
 
-    def __init__(self, base_url: str, api_key_env: str | None = None) -> None:
-        key = os.environ.get(api_key_env) if api_key_env else None
+    None where the server has no key, or this program none to send. Slow. Raises AnswerError.
+    """
+    key = os.environ.get(record.api_key_env) if record.api_key_env else None
+    if not key or (ours := ways.owns_port(record)):
+        return key
+    port = record.base_url.rpartition(":")[2]
+    if ours is None:
+        raise AnswerError(f"no API key sent: it is not known here whose port {port} is; ask the server yourself")
+    raise AnswerError(f"no API key sent: port {port} is not this server's; end what listens there")
+
+
+class Asker:
+    """Real requests to one server, with its `key`, which comes from `api_key`. Each raises AnswerError where the server
+    does not answer as it should."""
+
+    def __init__(self, base_url: str, key: str | None = None) -> None:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._http = httpx.AsyncClient(base_url=base_url, headers=headers, timeout=ANSWER_S, trust_env=False)
 

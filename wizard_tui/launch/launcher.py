@@ -5,6 +5,7 @@ The wizard's Launch step and the `launch` command show this. Slow methods say so
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,7 +14,16 @@ from typing import TYPE_CHECKING, Any
 from wizard_tui.hardware.observed import Observation, Observations
 from wizard_tui.launch import ways
 from wizard_tui.launch.calibrate import observation
-from wizard_tui.launch.client import Answer, AnswerError, Asker, LoadPoint, LoadResult, load_run, smoke_test
+from wizard_tui.launch.client import (
+    Answer,
+    AnswerError,
+    Asker,
+    LoadPoint,
+    LoadResult,
+    api_key,
+    load_run,
+    smoke_test,
+)
 from wizard_tui.launch.machine import Machine, look
 from wizard_tui.launch.preflight import Check, preflight, would_stop
 from wizard_tui.launch.records import Record, Records
@@ -86,8 +96,14 @@ class Launcher:
         self._follow(record, decision, response)
 
     def find_running(self) -> Record | None:
-        """The newest server that was started from here and still runs; None when there is none. Slow."""
-        for record in self.records.all():
+        """The newest server that was started from here and still runs; None when there is none. Slow.
+
+        `problem` says that there are records which are set aside.
+        """
+        found = self.records.found()
+        if found.set_aside:
+            self.problem = "some records are not used; `vllm-wizard-tui servers` says which and why"
+        for record in found.records:
             if ways.is_running(record):
                 return record
             self.records.forget(record)
@@ -115,6 +131,9 @@ class Launcher:
             return []
         before = self.watch.state
         lines = self.watch.poll()
+        if self.watch.state == STARTING and self.watch.port_is_anothers:
+            port = self.watch.record.base_url.rpartition(":")[2]
+            self.problem = f"not ready: another program answers on port {port}; end it, or stop this server"
         if self.watch.state == before:
             return lines
         if self.watch.state == READY:
@@ -142,7 +161,7 @@ class Launcher:
             return
         record = self.watch.record
         try:
-            async with Asker(record.base_url, record.api_key_env) as asker:
+            async with Asker(record.base_url, await asyncio.to_thread(api_key, record)) as asker:
                 self.answer = await smoke_test(asker)
         except AnswerError as error:
             self.problem = f"the smoke test failed: {error}"
@@ -162,7 +181,7 @@ class Launcher:
             on_point(point)
 
         try:
-            async with Asker(record.base_url, record.api_key_env) as asker:
+            async with Asker(record.base_url, await asyncio.to_thread(api_key, record)) as asker:
                 self.result = await load_run(
                     asker,
                     concurrency=workload.concurrency,

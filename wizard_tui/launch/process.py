@@ -1,14 +1,20 @@
-"""Processes of a server: started in a session of their own, found again by pid and start time, ended as a group."""
+"""Processes of a server: started in a session of their own, found again by pid and start time, and ended.
+
+A pid is given to another process when its own has ended. So a process gets a signal only after it was shown to be ours,
+and through a pidfd where the kernel has them, which cannot reach another one.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 PROC = Path("/proc")
 # what each signal is given before the next: vLLM ends its workers on SIGINT, which takes a while with many GPUs
@@ -19,7 +25,24 @@ GRACE_S: tuple[tuple[signal.Signals, float], ...] = (
 )
 _POLL_S = 0.1
 LAST_BREATH_S = 2.0
-_children: dict[int, subprocess.Popen[bytes]] = {}
+# pid 1 is the system's own, and 0 means a whole group
+_HANDLE = re.compile(r"([2-9]|[1-9][0-9]{1,6}):([0-9]{1,20})")
+_children: dict[str, subprocess.Popen[bytes]] = {}
+
+
+class Process(NamedTuple):
+    """A line of the process table. `started` is in clock ticks since boot; with the pid it means one process alone."""
+
+    pid: int
+    state: str
+    group: int
+    session: int
+    started: int
+
+    @property
+    def lives(self) -> bool:
+        """Whether it still does anything: a zombie does not."""
+        return self.state not in ("Z", "X")
 
 
 def start(arguments: Sequence[str], log: Path, environ: Mapping[str, str], folder: Path | None = None) -> str:
@@ -37,20 +60,28 @@ def start(arguments: Sequence[str], log: Path, environ: Mapping[str, str], folde
             cwd=folder,
             start_new_session=True,
         )
-    _children[child.pid] = child
-    return f"{child.pid}:{_started(child.pid) or 0}"
+    # one that has ended already is a zombie until it is asked after, and has a start time as well
+    begun = _process(child.pid)
+    handle = f"{child.pid}:{begun.started if begun else 0}"
+    _children[handle] = child
+    return handle
+
+
+def is_handle(text: str) -> bool:
+    """Whether a text has the form of a handle: `pid:start`, where the pid is one that a program can have."""
+    return _HANDLE.fullmatch(text) is not None
 
 
 def is_running(handle: str) -> bool:
-    """Whether the process of a handle still runs, and is the same: a pid alone may have been given to another."""
-    pid, started = _parts(handle)
-    _reap(pid)
-    return started != 0 and _started(pid) == started
+    """Whether the process of a handle still runs."""
+    _reap(handle)
+    leader = _leader(handle)
+    return leader is not None and leader.lives
 
 
 def exit_text(handle: str) -> str:
     """How a process that this program started has ended, in words; empty while it runs and for one of others."""
-    child = _children.get(_parts(handle)[0])
+    child = _children.get(handle)
     if child is None or is_running(handle):
         return ""
     try:
@@ -63,59 +94,129 @@ def exit_text(handle: str) -> str:
     return f"the process was ended by signal {-code} ({signal.Signals(-code).name})"
 
 
-def stop(handle: str, grace: Sequence[tuple[signal.Signals, float]] = GRACE_S) -> bool:
-    """End a process group: SIGINT, then SIGTERM, then SIGKILL, each after its time. True when nothing of it is left."""
-    pid, _ = _parts(handle)
-    if not is_running(handle) and not _members(pid):
-        return True
-    for number, seconds in grace:
-        for member in _members(pid) if number == signal.SIGKILL else [-pid]:
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(member, number)
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            _reap(pid)
-            if not _members(pid):
-                return True
-            time.sleep(_POLL_S)
-    return not _members(pid)
+def members(handle: str, log: Path) -> list[Process]:
+    """Living processes of the session that a handle began, oldest first; none where they are not shown to be ours.
 
-
-def _members(group: int) -> list[int]:
-    """Living processes of a session: workers may have made groups of their own."""
-    found = []
-    for entry in PROC.iterdir():
-        if entry.name.isdigit():
-            fields = _stat(int(entry.name))
-            # state, ppid, pgrp, session
-            if fields and fields[0] not in ("Z", "X") and group in (int(fields[2]), int(fields[3])):
-                found.append(int(entry.name))
-    return found
-
-
-def _started(pid: int) -> int | None:
-    """The start time of a process in clock ticks since boot; None for one that is gone or a zombie."""
-    fields = _stat(pid)
-    return int(fields[19]) if fields and fields[0] not in ("Z", "X") else None
-
-
-def _stat(pid: int) -> list[str]:
-    """The fields of /proc/PID/stat behind the name, which may hold anything."""
-    try:
-        return (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-    except OSError:
+    As long as a session or group bears a pid, no other process gets it. So where the pid has another start time,
+    nothing is left of ours; where nobody has it, a later session of that number may have lost its first process too,
+    and its processes count only when they write to our log.
+    """
+    _reap(handle)
+    pid, started = _parts(handle)
+    leader = _leader(handle)
+    if leader is None and _process(pid) is not None:
         return []
+    found = [one for entry in PROC.glob("[0-9]*") if (one := _process(int(entry.name))) is not None]
+    ours = [one for one in found if one.lives and pid in (one.group, one.session) and one.started >= started]
+    if leader is None:
+        ours = [one for one in ours if _writes_to(one.pid, log)]
+    return sorted(ours, key=lambda one: (one.started, one.pid))
 
 
-def _reap(pid: int) -> None:
+def in_control_group(path: str) -> list[int]:
+    """The pids of the processes in a control group, as systemd names it, and in those beneath it."""
+    return [int(entry.parent.name) for entry in PROC.glob("[0-9]*/cgroup") if _is_beneath(entry, path)]
+
+
+def stop(handle: str, log: Path, grace: Sequence[tuple[signal.Signals, float]] = GRACE_S) -> bool:
+    """End a server and its workers: SIGINT, then SIGTERM, then SIGKILL, each after its time.
+
+    True when nothing of it is left. What is not shown to be ours (see `members`) gets no signal.
+    """
+    left = members(handle, log)
+    for number, seconds in grace:
+        told: set[tuple[int, int]] = set()
+        end = time.monotonic() + seconds
+        while left and time.monotonic() < end:
+            # again and again: one that was just being made when the others were told has not been told
+            for one in _addressed(left, number, _parts(handle)[0]):
+                if (one.pid, one.started) not in told:
+                    told.add((one.pid, one.started))
+                    _send(one, number)
+            time.sleep(_POLL_S)
+            left = members(handle, log)
+    return not left
+
+
+def _addressed(left: Sequence[Process], number: signal.Signals, group: int) -> Sequence[Process]:
+    """Who gets a signal. As ctrl+c does, those that ask to end reach the group, whose first process ends the others."""
+    if number == signal.SIGKILL:
+        return left
+    return [one for one in left if one.group == group] or left
+
+
+def _send(one: Process, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        pidfd = _pidfd(one.pid)
+        try:
+            # asked behind the pidfd: who has the pid now had it then, if it is as old as ours
+            now = _process(one.pid)
+            if now is None or now.started != one.started:
+                return
+            if pidfd is None:
+                os.kill(one.pid, number)
+            else:
+                signal.pidfd_send_signal(pidfd, number)
+        finally:
+            if pidfd is not None:
+                os.close(pidfd)
+
+
+def _pidfd(pid: int) -> int | None:
+    """What stands for a process whatever becomes of its pid; None where kernel or system has no such thing."""
+    try:
+        return os.pidfd_open(pid)
+    except ProcessLookupError:
+        raise
+    except (AttributeError, OSError):
+        return None
+
+
+def _leader(handle: str) -> Process | None:
+    """The process that a handle was made for, dead or alive; None when it is gone, or leads no session as ours do."""
+    pid, started = _parts(handle)
+    one = _process(pid)
+    # the kernel tells no session (-1) of one that is just being taken from the table
+    return one if one is not None and one.started == started and one.session in (pid, -1) else None
+
+
+def _writes_to(pid: int, log: Path) -> bool:
+    """Whether the output of a process goes to a file."""
+    for number in (1, 2):
+        with suppress(OSError):
+            if (PROC / str(pid) / "fd" / str(number)).samefile(log):
+                return True
+    return False
+
+
+def _is_beneath(entry: Path, path: str) -> bool:
+    """Whether a /proc/PID/cgroup names a control group or one beneath it."""
+    with suppress(OSError):
+        # number, controllers and path: one line with version 2, one for each controller with version 1
+        named = [line.split(":", 2)[2] for line in entry.read_text(encoding="utf-8", errors="replace").splitlines()]
+        return any(f"{one}/".startswith(f"{path}/") for one in named)
+    return False
+
+
+def _process(pid: int) -> Process | None:
+    """The process that has a pid now."""
+    try:
+        text = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    # behind the name, which may hold anything: state, parent, group, session, ...
+    fields = text.rpartition(")")[2].split()
+    return Process(pid, fields[0], int(fields[2]), int(fields[3]), int(fields[19])) if len(fields) > 19 else None
+
+
+def _reap(handle: str) -> None:
     """Take note of the end of a child of ours, so that it is no zombie."""
-    if (child := _children.get(pid)) is not None:
+    if (child := _children.get(handle)) is not None:
         child.poll()
 
 
 def _parts(handle: str) -> tuple[int, int]:
-    pid, _, started = handle.partition(":")
-    try:
-        return int(pid), int(started)
-    except ValueError:
-        raise ValueError(f"{handle!r} is no handle of a process") from None
+    found = _HANDLE.fullmatch(handle)
+    if found is None:
+        raise ValueError(f"{handle!r} is no handle of a process")
+    return int(found[1]), int(found[2])

@@ -1,26 +1,37 @@
 """Which servers were started from here: a record and a log for each, so that a later wizard finds them again.
 
-A record holds no secrets: neither the environment nor keys, only what the server was asked to be.
+A record holds no secrets: neither the environment nor keys, only what the server was asked to be. It tells what to
+stop, and so it counts only when nobody but the user can have written it, and each part has the form that is written
+here. What does not count is set aside: it is named, left where it is, and keeps nothing else from working.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
 
-from wizard_tui.files import make_private, replace_file, state_folder
+from wizard_tui.files import check_private, make_private, read_private, replace_file, state_folder
+from wizard_tui.launch.process import is_handle
 
 LIMIT_BYTES = 1 << 20
+VERSION = 1
+"""Of the form of a record; one without a version is of the first."""
+
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
+_BASE_URL = re.compile(r"http://(?:([A-Za-z0-9_.-]+)|\[([0-9A-Fa-f:.]+)\]):([1-9][0-9]{0,4})")
+_NUMBERS = re.compile(r"[0-9.]+")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True)
@@ -44,8 +55,52 @@ class Record:
         """Where its output goes."""
         return Path(self.log)
 
+    @property
+    def id_file(self) -> Path:
+        """Where docker writes the id of its container."""
+        return self.log_path.with_suffix(".id")
+
+    @property
+    def compose_file(self) -> Path:
+        """Its Compose file."""
+        return self.log_path.with_suffix(".compose.yaml")
+
+    @property
+    def unit(self) -> str:
+        """The name of its systemd unit, which no other unit has."""
+        return f"{self.log_path.stem}.service"
+
+
+HANDLES: Mapping[str, Callable[[Record], bool]] = {
+    "process": lambda record: is_handle(record.handle) and not record.client,
+    "docker": lambda record: record.handle == str(record.id_file) and is_handle(record.client),
+    "compose": lambda record: record.handle == str(record.compose_file) and is_handle(record.client),
+    "systemd": lambda record: record.handle == record.unit and not record.client,
+}
+"""The ways to start a server, each with whether a record of it names only what is made on that way."""
 
 _RECORD = TypeAdapter(Record)
+
+
+class Found(NamedTuple):
+    """Records that count, newest first, and a sentence with the cure for each that does not."""
+
+    records: list[Record]
+    set_aside: list[str]
+
+
+def is_base_url(text: str) -> bool:
+    """Whether a text is the address of a server as it is kept: http, a host and a port."""
+    found = _BASE_URL.fullmatch(text)
+    if found is None or int(found[3]) > 65535:
+        return False
+    name, number = found[1], found[2]
+    try:
+        if number or _NUMBERS.fullmatch(name):
+            ip_address(number or name)
+    except ValueError:
+        return False
+    return True
 
 
 class Records:
@@ -58,12 +113,13 @@ class Records:
         """A fresh private log file for a server. Raises OSError where none can be made."""
         make_private(self.folder)
         path = self.folder / f"{name}-{secrets.token_hex(3)}.log"
-        path.touch(mode=0o600)
+        path.touch(mode=0o600, exist_ok=False)
         return path
 
     def keep(self, record: Record) -> None:
         """Write a record beside its log. Raises OSError."""
-        replace_file(record.log_path.with_suffix(".json"), json.dumps(asdict(record), ensure_ascii=False))
+        data = {"version": VERSION, **asdict(record)}
+        replace_file(record.log_path.with_suffix(".json"), json.dumps(data, ensure_ascii=False))
 
     def keep_result(self, record: Record, result: Mapping[str, Any]) -> Path | None:
         """Add what was measured to the file beside the log; its path, None when the disk does not take it."""
@@ -80,15 +136,68 @@ class Records:
             record.log_path.with_suffix(".json").unlink()
 
     def all(self) -> list[Record]:
-        """Every record that can be read, newest first."""
-        return sorted(self._read(), key=lambda record: -record.started_at)
+        """Every record that counts, newest first."""
+        return self.found().records
 
-    def _read(self) -> Iterator[Record]:
-        for path in self.folder.glob("*.json") if self.folder.is_dir() else ():
-            with suppress(OSError, ValueError):
-                if not path.is_file() or path.stat().st_size > LIMIT_BYTES:
-                    continue
-                record = _RECORD.validate_json(path.read_bytes())
-                # a record is data: what it names must be its own log, and its name a plain word
-                if record.log_path == path.with_suffix(".log") and _NAME.fullmatch(record.name):
-                    yield record
+    def found(self) -> Found:
+        """Every record, those that count apart from those that do not."""
+        found = Found([], [])
+        for path in self._paths(found.set_aside):
+            try:
+                found.records.append(_read(path))
+            except FileNotFoundError:
+                continue
+            except (OSError, ValueError) as error:
+                found.set_aside.append(_sentence("a record of a server is set aside", path, error))
+        found.records.sort(key=lambda record: -record.started_at)
+        return found
+
+    def _paths(self, set_aside: list[str]) -> Iterator[Path]:
+        try:
+            check_private(self.folder)
+            yield from sorted(self.folder.glob("*.json"))
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError as error:
+            set_aside.append(_sentence("the records of servers are set aside", self.folder, error))
+
+
+def _read(path: Path) -> Record:
+    """A record, looked at as a whole. Raises ValueError with what is wrong and the cure, and OSError."""
+    none = f"{path} is no record of a server; remove it when the server that it names has ended"
+    try:
+        data = json.loads(read_private(path, LIMIT_BYTES))
+        version = data.pop("version", 1)
+    except (ValueError, RecursionError, AttributeError, TypeError):
+        raise ValueError(none) from None
+    if isinstance(version, int) and version > VERSION:
+        raise ValueError(f"{path} was written by a later version of this program; use that one")
+    try:
+        record = _RECORD.validate_python(data)
+    except ValueError:
+        raise ValueError(none) from None
+    if version != VERSION or not _is_ours(record, path):
+        raise ValueError(none)
+    return record
+
+
+def _is_ours(record: Record, path: Path) -> bool:
+    """Whether all that is used of a record has the form in which it is written: it is data, and no order."""
+    return (
+        record.log == str(path.with_suffix(".log"))
+        and _NAME.fullmatch(record.name) is not None
+        and path.stem.startswith(f"{record.name}-")
+        and record.way in HANDLES
+        and HANDLES[record.way](record)
+        and is_base_url(record.base_url)
+        and (record.api_key_env is None or _VARIABLE.fullmatch(record.api_key_env) is not None)
+        and math.isfinite(record.started_at)
+    )
+
+
+def _sentence(what: str, path: Path, error: OSError | ValueError) -> str:
+    """What is not used and why, as it can be shown: the name of a file may hold anything."""
+    # the system's words do not tell which file they are about; ours do
+    said = error.strerror if isinstance(error, OSError) else None
+    why = f"{path} cannot be read: {said}; put that right, or remove it" if said else str(error)
+    return "".join(char if char.isprintable() else "?" for char in f"{what}: {why}")

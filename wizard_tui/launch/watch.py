@@ -44,6 +44,7 @@ class Watch:
     """The view of one server. `poll` asks disk, port and system, and belongs in a thread; the rest is what it found.
 
     `response` is the plan that was started, and `decision` what it was made of. `clock` counts seconds.
+    `port_is_anothers` says that the server would be ready, if its port were its own.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Watch:
         self._reader = StartReader()
         self.state = STARTING
         self.stopped_by_user = False
+        self.port_is_anothers = False
         self._clock = clock
         self._failure: Failure | None = None
         self._file: BinaryIO | None = None
@@ -89,8 +91,7 @@ class Watch:
         """Look again; the new lines of the log, clean."""
         lines = self._read(self._new_lines())
         self._look_at_disk()
-        # another server may answer on the port that this one does not get
-        if self.state == STARTING and self.log.stage in SERVING and self._client.is_healthy():
+        if self.state == STARTING and self._serves():
             self._ready_after_s = self.seconds
             self.state = READY
         if self.state != ENDED and not ways.is_running(self.record):
@@ -100,6 +101,15 @@ class Watch:
             self._failure = self._reader.failure(self.decision)
             self.state = ENDED
         return lines
+
+    def _serves(self) -> bool:
+        """Whether the server says so, and answers: another may do that on its port."""
+        if self.log.stage not in SERVING or not self._client.is_healthy():
+            self.port_is_anothers = False
+            return False
+        # where the system does not tell whose port it is, the log is believed
+        self.port_is_anothers = ways.owns_port(self.record) is False
+        return not self.port_is_anothers
 
     def _read(self, lines: list[str]) -> list[str]:
         for line in lines:

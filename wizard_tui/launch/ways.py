@@ -7,17 +7,19 @@ they end: a server that fails is to be looked at, not to be started again and ag
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from urllib.parse import urlsplit
 
-from wizard_tui.launch import process
-from wizard_tui.launch.records import Record, Records
+from wizard_tui.launch import listeners, process
+from wizard_tui.launch.records import HANDLES, Record, Records, is_base_url
 from wizard_tui.render.arguments import serve_arguments
 from wizard_tui.render.compose import render_docker_compose
 from wizard_tui.render.container import instance_name, port_of
@@ -26,11 +28,11 @@ from wizard_tui.render.serve import visible_devices
 from wizard_tui.schemas.inputs import PlanRequest
 from wizard_tui.schemas.outputs import VLLMConfig
 
-WAYS = ("process", "docker", "compose", "systemd")
+WAYS = tuple(HANDLES)
 ASK_S = 20.0
 STOP_S = 60.0
-COMPOSE_FILE = ".compose.yaml"
 _LOCAL = {"0.0.0.0": "127.0.0.1", "::": "::1", "localhost": "127.0.0.1"}  # noqa: S104
+_CONTAINER_ID = re.compile(r"[0-9a-f]{64}")
 
 
 class LaunchError(ValueError):
@@ -75,6 +77,8 @@ def start(launch: Launch, way: str, records: Records) -> Record:
     if launch.config.deployment.nodes > 1:
         raise LaunchError("a server over several machines is not started from here; write its files with generate")
     environ = launch.environment()
+    if not is_base_url(launch.base_url):
+        raise LaunchError(f"{launch.config.host} is no address to listen on; set host to one like 127.0.0.1")
     try:
         log = records.new_log(launch.name)
         record = Record(
@@ -105,13 +109,9 @@ def is_running(record: Record) -> bool:
         return process.is_running(record.handle)
     if record.client and process.is_running(record.client):
         return True
-    asked, running = {
-        "docker": (["docker", "inspect", "--format", "{{.State.Running}}", _container(record.handle)], "true"),
-        "compose": ([*_compose(record.handle), "ps", "--quiet", "--status", "running"], None),
-        "systemd": (["systemctl", "--user", "is-active", record.handle], "active"),
-    }[record.way]
-    answer = _asked(asked)
-    return bool(answer) if running is None else answer == running
+    if record.way == "systemd":
+        return _asked(["systemctl", "--user", "is-active", "--", record.unit]) == "active"
+    return bool(_containers(record))
 
 
 def exit_text(record: Record) -> str:
@@ -123,39 +123,75 @@ def exit_text(record: Record) -> str:
 def stop(record: Record) -> bool:
     """Stop a server: it is asked by SIGINT, then by SIGTERM, then killed, each after a time. True when it is gone."""
     if record.way == "process":
-        return process.stop(record.handle)
+        return process.stop(record.handle, record.log_path)
     if record.client:
         # docker hands the signals on to the container; asked before it is there, it gives up
-        process.stop(record.client)
-    for arguments in _ENDS[record.way](record.handle):
+        process.stop(record.client, record.log_path)
+    for arguments in _ENDS[record.way](record):
         if not is_running(record):
             break
         _asked(arguments, STOP_S)
     return not is_running(record)
 
 
-def _container(id_file: str) -> str:
+def owns_port(record: Record) -> bool | None:
+    """Whether what answers where a server is asked is that server; None where this system does not tell."""
+    address = urlsplit(record.base_url)
+    host, port = str(address.hostname), int(address.port or 0)
+    if record.way == "process":
+        pids = [one.pid for one in process.members(record.handle, record.log_path)]
+        return listeners.belongs_to(host, port, pids)
+    if record.way == "systemd":
+        group = _asked(["systemctl", "--user", "show", "--property=ControlGroup", "--value", "--", record.unit])
+        return listeners.belongs_to(host, port, process.in_control_group(group)) if group else None
+    # what docker publishes is held by docker; that of another machine holds nothing here
+    if not _asked(["docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]).startswith("unix://"):
+        return None
+    return any(_publishes(container, host, port) for container in _containers(record))
+
+
+def _containers(record: Record) -> list[str]:
+    """The ids of the containers of a server that run."""
+    if record.way == "compose":
+        return _asked([*_compose(record), "ps", "--quiet", "--status", "running"]).split()
+    container = _container(record)
+    state = ["docker", "inspect", "--format", "{{.State.Running}}", "--", container]
+    return [container] if container and _asked(state) == "true" else []
+
+
+def _container(record: Record) -> str:
     """The id of the container that docker made for us, as its name may be another one's; empty where it made none."""
-    with suppress(OSError):
-        return Path(id_file).read_text(encoding="ascii", errors="replace").strip()
+    with suppress(OSError, ValueError), record.id_file.open(encoding="ascii") as file:
+        container = file.read(100).strip()
+        return container if _CONTAINER_ID.fullmatch(container) else ""
     return ""
 
 
-def _compose(file: str) -> list[str]:
+def _publishes(container: str, host: str, port: int) -> bool:
+    """Whether docker hands what comes to an address of this machine to a container."""
+    told = _asked(["docker", "inspect", "--format", "{{json .NetworkSettings.Ports}}", "--", container])
+    try:
+        bound = [row for rows in json.loads(told).values() for row in rows or ()]
+        return any(int(row["HostPort"]) == port and listeners.listens_at(row["HostIp"], host) for row in bound)
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return False
+
+
+def _compose(record: Record) -> list[str]:
     """Compose for a file of ours, in a project of its own: that of the deployed file may run as well."""
-    name = Path(file).name.removesuffix(COMPOSE_FILE).rpartition("-")[0].replace(".", "-")
-    return ["docker", "compose", "--project-name", f"{name}-launch", "--file", file]
+    name = record.name.replace(".", "-")
+    return ["docker", "compose", f"--project-name={name}-launch", f"--file={record.compose_file}"]
 
 
 # what ends a server whose client is gone, one after the other as far as it is needed
-_ENDS: Mapping[str, Callable[[str], list[list[str]]]] = {
-    "docker": lambda id_file: [
-        ["docker", "stop", "--time", "30", _container(id_file)],
-        ["docker", "rm", "--force", _container(id_file)],
+_ENDS: Mapping[str, Callable[[Record], list[list[str]]]] = {
+    "docker": lambda record: [
+        ["docker", "stop", "--time", "30", "--", _container(record)],
+        ["docker", "rm", "--force", "--", _container(record)],
     ],
-    "compose": lambda file: [[*_compose(file), "down", "--timeout", "30"]],
+    "compose": lambda record: [[*_compose(record), "down", "--timeout", "30"]],
     # the unit is ended by SIGINT, as its properties say
-    "systemd": lambda unit: [["systemctl", "--user", "stop", unit]],
+    "systemd": lambda record: [["systemctl", "--user", "stop", "--", record.unit]],
 }
 
 
@@ -175,17 +211,15 @@ def _start_process(launch: Launch, record: Record, environ: Mapping[str, str]) -
 def _start_docker(launch: Launch, record: Record, environ: Mapping[str, str]) -> Record:
     # Path.home raises for a user who has none
     cache = environ.get("HF_HOME") or os.path.expanduser("~/.cache/huggingface")  # noqa: PTH111
-    id_file = str(record.log_path.with_suffix(".id"))
     program, run, *arguments = docker_arguments(launch.config, cache)
-    client = _client([program, run, "--cidfile", id_file, *arguments], record, environ)
-    return replace(record, handle=id_file, client=client)
+    client = _client([program, run, "--cidfile", str(record.id_file), *arguments], record, environ)
+    return replace(record, handle=str(record.id_file), client=client)
 
 
 def _start_compose(launch: Launch, record: Record, environ: Mapping[str, str]) -> Record:
-    file = record.log_path.with_suffix(COMPOSE_FILE)
-    file.write_text(render_docker_compose(launch.config, restart="no"), encoding="utf-8")
-    client = _client([*_compose(str(file)), "up", "--no-log-prefix", "--exit-code-from", "vllm"], record, environ)
-    return replace(record, handle=str(file), client=client)
+    record.compose_file.write_text(render_docker_compose(launch.config, restart="no"), encoding="utf-8")
+    client = _client([*_compose(record), "up", "--no-log-prefix", "--exit-code-from", "vllm"], record, environ)
+    return replace(record, handle=str(record.compose_file), client=client)
 
 
 def _client(arguments: Sequence[str], record: Record, environ: Mapping[str, str]) -> str:
@@ -199,7 +233,7 @@ def _start_unit(launch: Launch, record: Record, environ: Mapping[str, str]) -> R
     passed = [name for name in _SERVICE_VARIABLES if name in environ]
     _run(
         [
-            *("systemd-run", "--user", "--collect", "--unit", launch.name),
+            *("systemd-run", "--user", "--collect", f"--unit={record.unit}"),
             *(f"--setenv={name}" for name in passed),
             *("--property", f"StandardOutput=append:{record.log}"),
             *("--property", f"StandardError=append:{record.log}"),
@@ -208,7 +242,7 @@ def _start_unit(launch: Launch, record: Record, environ: Mapping[str, str]) -> R
         ],
         environ,
     )
-    return replace(record, handle=f"{launch.name}.service")
+    return replace(record, handle=record.unit)
 
 
 _SERVICE_VARIABLES = (
