@@ -79,7 +79,7 @@ KEYS: Mapping[str, tuple[Binding, ...]] = {
         _key("ctrl+p", "screen.why", "Why these numbers", "where every number comes from", id="why"),
         _key("ctrl+g", "screen.plots", "Plots", "users against waiting, context against users", id="plots"),
         _key("f7,ctrl+t", "screen.toggle_panels", "Plan", "form or plan, on a narrow screen", id="panels", bar="F7"),
-        _key("f1", "app.help", "Keys", "this page", id="help", bar="F1"),
+        _key("f1,question_mark", "app.help", "Keys", "this page; ? outside the fields", id="help", bar="F1"),
         _key("f12", "app.words", "Words", "what the words on screen mean", id="words", bar="F12"),
     ),
     "Keep": (
@@ -92,6 +92,8 @@ KEYS: Mapping[str, tuple[Binding, ...]] = {
 WIZARD_KEYS = (
     *(binding for bindings in KEYS.values() for binding in bindings),
     Binding("enter", "step(1)", "Next", show=False, system=True),
+    # wherever the focus is, but for a field, in which they are typed
+    *(Binding(str(number), f"number({number})", show=False, system=True) for number in range(1, 10)),
     Binding("tab", "app.focus_next", show=False, system=True, priority=True),
     Binding("shift+tab", "app.focus_previous", show=False, system=True, priority=True),
 )

@@ -188,6 +188,13 @@ class WizardScreen(QuietScreen):
     def action_leave_field(self) -> None:
         """Escape leaves the field and loses nothing."""
         self.set_focus(None)
+        self.query_one(HelpLine).say("Outside the fields: Tab goes back to them, ? lists the keys.")
+
+    def action_number(self, number: int) -> None:
+        """Take what has this number on a step that numbers what it offers."""
+        view = self.query_one(f"#{self.session.step}")
+        if isinstance(view, (Welcome, Review)):
+            view.action_take(number - 1)
 
     def action_toggle_panels(self) -> None:
         """On a narrow screen the plan takes the place of the form, and back."""

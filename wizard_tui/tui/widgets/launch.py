@@ -19,7 +19,7 @@ from wizard_tui.tui.session import Session
 from wizard_tui.tui.widgets.entry import Entry
 from wizard_tui.tui.widgets.launch_lines import TABLE_COLUMNS, facts, keys_line, stage_lines, state_line
 from wizard_tui.tui.widgets.line_view import Line, LineView, shown
-from wizard_tui.tui.widgets.quiet import QuietHorizontal, QuietLog, QuietScroll, QuietVertical
+from wizard_tui.tui.widgets.quiet import Pane, QuietHorizontal, QuietLog, QuietScroll, QuietVertical
 
 if TYPE_CHECKING:
     from wizard_tui.hardware.observed import Observation
@@ -31,7 +31,7 @@ STAGE_COLUMNS = 40
 """As styles/launch.tcss has it: where both fit, the stages stand beside the figures."""
 
 
-class LaunchView(QuietVertical, can_focus=True):
+class LaunchView(Pane, QuietVertical, can_focus=True):
     """Keys start, stop and measure; the log follows until it is scrolled."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

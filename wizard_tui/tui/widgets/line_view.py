@@ -46,6 +46,9 @@ STYLES: Mapping[str, tuple[str, str]] = {
 }
 
 
+_MARKED = Style(reverse=True)
+
+
 @lru_cache(maxsize=64)
 def _style(colour: str, setting: str) -> Style:
     return Style.parse(setting) + Style(color=Color.parse(colour).rich_color if colour else None)
@@ -87,6 +90,12 @@ class LineView(Widget):
         super().__init__(id=id, classes=classes)
         self._lines: list[Line] = []
         self._clicks: Mapping[int, Sequence[Click]] = {}
+        self._is_marked = False
+
+    def mark(self, *, on: bool) -> None:
+        """Set the first line in reverse, as that of the pane that has the focus, or as the others."""
+        self._is_marked = on
+        self.refresh(Region(0, 0, self.size.width, 1))
 
     @property
     def lines(self) -> list[str]:
@@ -126,7 +135,8 @@ class LineView(Widget):
 
     def render_line(self, y: int) -> Strip:
         """One row of cells."""
-        return self.strip_of(self._lines[y] if y < len(self._lines) else (), self.size.width)
+        strip = self.strip_of(self._lines[y] if y < len(self._lines) else (), self.size.width)
+        return strip.apply_style(_MARKED) if y == 0 and self._is_marked else strip
 
     def strip_of(self, line: Sequence[Span], columns: int) -> Strip:
         """Styled cells, cut or filled up to `columns`."""

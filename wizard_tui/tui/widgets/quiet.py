@@ -10,6 +10,8 @@ from textual.reactive import Reactive
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher, Log
 
+from wizard_tui.tui.widgets.line_view import LineView
+
 
 class QuietHorizontal(Horizontal):
     """Side by side."""
@@ -23,14 +25,12 @@ class QuietVertical(Vertical):
     virtual_size: Reactive[Size] = Reactive(Size(0, 0), layout=True, repaint=False)
 
 
-class QuietScroll(VerticalScroll):
-    """One above the other, scrolled where there is no room for all.
+class Pane(Widget):
+    """Takes the focus as a whole, which its first line shows.
 
     Textual's own is painted anew, with all that it holds and its scrollbar, when the focus comes and goes: 6 to 8 kB
-    for a Tab. Here those within are that a style sheet gives another look then.
+    for a Tab.
     """
-
-    virtual_size: Reactive[Size] = Reactive(Size(0, 0), layout=True, repaint=False)
 
     def _on_focus(self, event: Focus) -> None:
         event.prevent_default()
@@ -46,7 +46,14 @@ class QuietScroll(VerticalScroll):
 
     def _take_focus(self, *, has_focus: bool) -> None:
         self.set_reactive(Widget.has_focus, has_focus)
-        self.app.stylesheet.update_nodes(self.walk_children())
+        for first in self.query(LineView)[:1]:
+            first.mark(on=has_focus)
+
+
+class QuietScroll(Pane, VerticalScroll):
+    """One above the other, scrolled where there is no room for all."""
+
+    virtual_size: Reactive[Size] = Reactive(Size(0, 0), layout=True, repaint=False)
 
 
 class QuietSwitcher(ContentSwitcher):

@@ -49,6 +49,8 @@ class Welcome(QuietScroll, can_focus=True):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("1", "take(0)", "take the model of that number", key_display=f"1 to {PROPOSALS}"),
         *(Binding(str(number), f"take({number - 1})", system=True) for number in range(2, PROPOSALS + 1)),
+        Binding("up", "choose(-1)", "the model above", key_display="↑ ↓"),
+        Binding("down", "choose(1)", "the model below", system=True),
     ]
 
     @dataclass
@@ -63,6 +65,7 @@ class Welcome(QuietScroll, can_focus=True):
         self._on_take = on_take
         self._asked_for: object = None
         self._shown: tuple[str, ...] = ()
+        self._taken = ""
 
     def compose(self) -> ComposeResult:
         """One block of lines, drawn before anything is known."""
@@ -95,9 +98,20 @@ class Welcome(QuietScroll, can_focus=True):
         if index < len(self._shown):
             self._on_take(self._shown[index])
 
+    def action_choose(self, by: int) -> None:
+        """Take the model above or below the one that is taken; where none is offered, scroll."""
+        if not self._shown:
+            self.scroll_relative(y=by, animate=False)
+            return
+        at = self._shown.index(self._taken) + by if self._taken in self._shown else 0
+        self.action_take(max(0, min(len(self._shown) - 1, at)))
+        # the list stands at the end
+        self.scroll_end(animate=False)
+
     def show(self, session: Session) -> None:
         """Draw what the driver said, what the wizard starts with, and what else would fit."""
         self._shown = tuple(session.proposals)[:PROPOSALS]
+        self._taken = session.texts[MODEL]
         columns = max(COLUMNS, self.scrollable_content_region.width)
         lines: list[Line] = [
             _TITLE,
@@ -166,7 +180,7 @@ def _also_fitting(session: Session, models: tuple[str, ...], columns: int) -> li
     if not models:
         return []
     count = len(session.proposals)
-    heading = f"{count} model{'s' * (count > 1)} fit{'s' * (count == 1)}, a digit takes one"
+    heading = f"{count} model{'s' * (count > 1)} fit{'s' * (count == 1)}; ↑ ↓ or a digit takes one"
     weights = "weights a GPU"
     lines: list[Line] = [_EMPTY, ((f"{heading:<{columns - len(weights)}}", "accent"), (weights, "dim"))]
     for number, model_id in enumerate(models, 1):
