@@ -7,6 +7,7 @@ import json
 import math
 import socket
 import struct
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -85,6 +86,14 @@ class Hub:
             _refuse(handler, 404, "EntryNotFound")
 
 
+class _Server(ThreadingHTTPServer):
+    """A client that has had enough is none of its business."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 @contextmanager
 def running(hub: Hub) -> Iterator[str]:
     """Serve `hub`; its address."""
@@ -101,7 +110,7 @@ def running(hub: Hub) -> Iterator[str]:
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
             return
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()

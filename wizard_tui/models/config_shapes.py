@@ -19,6 +19,14 @@ def check(config: Mapping[str, Any], where: str) -> None:
     _check(config, where, 0)
 
 
+def whole(value: object, least: int = 0) -> int | None:
+    """`value` where it is a whole number from `least` on that something can be reckoned with, else None.
+
+    What a file or a server calls a number may have hundreds of digits, or be text or a truth value.
+    """
+    return value if isinstance(value, int) and not isinstance(value, bool) and least <= value < LARGEST else None
+
+
 def shown(value: object) -> str:
     """A value as it is quoted in a sentence: on one line, and no longer than it need be."""
     text = repr(value)
@@ -45,7 +53,7 @@ def _kinds() -> Mapping[str, str]:
 
 
 def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < LARGEST
+    return whole(value) is not None
 
 
 def _is_number(value: object) -> bool:
