@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -25,6 +24,13 @@ def whole(value: object, least: int = 0) -> int | None:
     What a file or a server calls a number may have hundreds of digits, or be text or a truth value.
     """
     return value if isinstance(value, int) and not isinstance(value, bool) and least <= value < LARGEST else None
+
+
+def number(value: object) -> float | None:
+    """`value` where it is a number from 0 on that something can be reckoned with, whole or not, else None."""
+    if isinstance(value, float):
+        return value if 0 <= value < LARGEST else None
+    return whole(value)
 
 
 def shown(value: object) -> str:
@@ -57,7 +63,7 @@ def _is_count(value: object) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return _is_count(value) or (isinstance(value, float) and math.isfinite(value) and 0 <= value < LARGEST)
+    return number(value) is not None
 
 
 def _is_word(value: object) -> bool:

@@ -120,7 +120,7 @@ class _Listed(NamedTuple):
 
 
 def _listed(model_id: str, revision: str | None) -> _Listed:
-    """The Hub's answer about a repository. Raises ValueError or TypeError where it is none."""
+    """The Hub's answer about a repository. To be called by `asked`, as an answer may be anything."""
     from urllib.parse import quote
 
     at = f"/revision/{quote(revision, safe='')}" if revision else ""
@@ -129,7 +129,7 @@ def _listed(model_id: str, revision: str | None) -> _Listed:
     return _Listed(
         _text(said["id"]),
         _text(said.get("sha")) or None,
-        {_text(file["rfilename"]): whole(file.get("size")) or 0 for file in siblings},
+        {file["rfilename"]: whole(file.get("size")) or 0 for file in siblings if file["rfilename"].isprintable()},
         bool(said.get("gated")),
         _text(said.get("pipeline_tag")) or None,
         _text(card.get("license_name") or card.get("license")) or None,
@@ -137,11 +137,11 @@ def _listed(model_id: str, revision: str | None) -> _Listed:
 
 
 def _text(value: object) -> str:
-    """A text of an answer, empty for null; a list of licences is their names. Raises TypeError for what is none."""
+    """A line of an answer, empty for null; a list of licences is their names. Raises ValueError for what is none."""
     if isinstance(value, list):
         return ", ".join(map(_text, value))
-    if value is not None and not isinstance(value, str):
-        raise TypeError
+    if value is not None and not (isinstance(value, str) and value.isprintable()):
+        raise ValueError
     return value or ""
 
 
