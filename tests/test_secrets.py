@@ -23,7 +23,6 @@ from tests.planning.conftest import LLAMA_8B
 from tests.tui.conftest import opened, settled, until
 from wizard_tui.launch import ways
 from wizard_tui.launch.records import Records
-from wizard_tui.schemas.secrets import without_password
 from wizard_tui.tui.app import WizardApp
 from wizard_tui.tui.fields import ORDER
 from wizard_tui.tui.screens.wizard import WizardScreen
@@ -329,20 +328,3 @@ asyncio.run(press())
     assert "action_words" in done.stdout, done.stderr
     assert "RuntimeError" in done.stdout
     assert not found_in(done.stdout + done.stderr)
-
-
-@pytest.mark.parametrize(
-    ("text", "kept"),
-    [
-        ("https://me:key@huggingface.co/a/b", "https://huggingface.co/a/b"),
-        ("https://key@hf.co/a/b@main", "https://hf.co/a/b@main"),
-        ("http://a:b@c:d@127.0.0.1:80/x", "http://127.0.0.1:80/x"),
-        ("me:key@huggingface.co/a/b", "huggingface.co/a/b"),
-        ("vllm/vllm-openai:v1@sha256:0123", "vllm/vllm-openai:v1@sha256:0123"),
-        ("vllm:v1@sha256:0123", "vllm:v1@sha256:0123"),
-        ("org/model@main", "org/model@main"),
-        ("sql=https://me:key@hf.co/a", "sql=https://hf.co/a"),
-    ],
-)
-def test_what_is_a_password_in_an_address(text: str, kept: str) -> None:
-    assert without_password(text) == kept

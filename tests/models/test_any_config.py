@@ -37,7 +37,8 @@ REQUESTS = [
 ]
 ODD: list[Any] = [
     None, True, False, 0, -1, 1, 3, 7, 128, 4096, (1 << 40) - 1, 1 << 40, 1 << 62, 10**30, 10**400, -(10**400), 1.5,
-    -0.0, 1e308, -1e308, float("nan"), float("inf"), float("-inf"), [10**400], {"factor": 10**400, "group_size": 10**400},
+    -0.0, 1e308, -1e308, float("nan"), float("inf"), float("-inf"), [10**400],
+    {"factor": 10**400, "group_size": 10**400},
     "", "x", "16", "1e9", "fp8", "auto", "full_attention", [], [0], [1], [1] * 5, ["a"], [[]], [None], [{}], {},
     {"a": 1}, {"type": ["x"]}, {"type": None, "factor": 4}, {"rope_type": "yarn", "factor": 0}, {"quant_method": 5},
     {"quant_method": "fp8", "weight_block_size": [0, 0]}, {"quant_method": "awq", "bits": 0, "group_size": -128},

@@ -14,7 +14,7 @@ import yaml
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
 from wizard_tui.schemas.errors import one_sentence
-from wizard_tui.schemas.inputs import HardwareInput, ModelInput, PlanRequest, PolicyInput, Section, WorkloadInput
+from wizard_tui.schemas.inputs import HardwareInput, ModelInput, PlanRequest, PolicyInput, Section, Text, WorkloadInput
 
 VERSION: Literal[1] = 1
 LIMIT_BYTES = 1 << 17
@@ -39,9 +39,7 @@ class OutputsInput(Section):
     emit: Annotated[tuple[str, ...], BeforeValidator(_names)] | None = Field(
         None, description="artifacts to write, such as serve,compose; all writes every one"
     )
-    output_dir: Annotated[str, Field(min_length=1, max_length=4096)] | None = Field(
-        None, description="directory for the files"
-    )
+    output_dir: Text | None = Field(None, description="directory for the files")
     explain: bool = Field(False, description="give a reason for every flag")
 
 
