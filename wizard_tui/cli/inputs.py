@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from wizard_tui.cli.parser import UsageError
+from wizard_tui.schemas.secrets import without_secrets
 
 
 @contextmanager
@@ -24,14 +25,15 @@ def opened_lines(path: Path, limit: int, *, most: float = math.inf) -> Iterator[
             raise UsageError("stdin is closed; give a file, or let something be read from a pipe")
         yield _bounded(sys.stdin, limit, most, "stdin")
         return
+    where = without_secrets(str(path))
     try:
         if path.exists() and not path.is_file():
-            raise UsageError(f"{path} is not a regular file")
+            raise UsageError(f"{where} is not a regular file")
         file = path.open(encoding="utf-8", errors="replace")
     except OSError as error:
-        raise _unreadable(str(path), error) from None
+        raise _unreadable(where, error) from None
     with file:
-        yield _bounded(file, limit, most, str(path))
+        yield _bounded(file, limit, most, where)
 
 
 def _bounded(file: IO[str], limit: int, most: float, where: str = "") -> Iterator[str]:

@@ -18,6 +18,15 @@ NAMES_COLUMNS = 32
 OPTIONS = "Options"
 
 
+# argparse's words, and those for them; what was typed is left out, as it may be a key
+_MESSAGES = (
+    (re.compile(": expected one argument"), " needs a value"),
+    (re.compile(": ignored explicit argument .*", re.DOTALL), " takes no value"),
+    (re.compile("^: invalid choice: .*", re.DOTALL), "a command must come first; see --help"),
+    (re.compile(r": invalid choice: .* \(choose from (.*)\)", re.DOTALL), r" takes one of \1"),
+)
+
+
 class UsageError(Exception):
     """Something the user can put right; its text is one plain sentence, in which no secret is quoted."""
 
@@ -87,10 +96,10 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """One sentence in place of a page."""
-        said = message.removeprefix("argument ").replace(": expected one argument", " needs a value")
-        # `--json=KEY`, `--api-key KEY plan`: what stands where nothing or a command belongs may be anything
-        said = re.sub(": ignored explicit argument .*", " takes no value", said, flags=re.DOTALL)
-        raise UsageError(re.sub("^: invalid choice.*", "a command must come first; see --help", said, flags=re.DOTALL))
+        said = message.removeprefix("argument ")
+        for theirs, ours in _MESSAGES:
+            said = theirs.sub(ours, said)
+        raise UsageError(said)
 
 
 def parsed(root: Command, prog: str, words: Sequence[str]) -> argparse.Namespace:

@@ -34,7 +34,8 @@ def _blank_is_none(value: object) -> object:
 
 
 def _listed(value: object) -> object:
-    return value.replace(",", " ").split() or None if isinstance(value, str) else value
+    # as a whole, since a password may hold a blank
+    return bare_address(value).replace(",", " ").split() or None if isinstance(value, str) else value
 
 
 def _each_once(value: tuple[int, ...]) -> tuple[int, ...]:
