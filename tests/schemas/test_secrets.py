@@ -45,6 +45,8 @@ TOKENS = [
         ("hf.co/a/b?token=x#y", "hf.co/a/b"),
         ("https://mirror.local/a/b?token=x", "https://mirror.local/a/b"),
         ("me:key@box/a?token=x", "box/a"),
+        ("hf.co/a/b#x:/y", "hf.co/a/b"),
+        ("me:/k/e:/y@box/a", "box/a"),
     ],
 )
 def test_an_address_is_kept_as_host_and_path(text: str, kept: str) -> None:
@@ -88,7 +90,7 @@ PASSWORDS = st.text(string.ascii_letters + string.digits + "/#? :@%&=+,;!.-_", m
 )
 FORMS = ("https://me:{}@huggingface.co/org/model",
          "https://me:{}@hf.co/org/model@main", "me:{}@huggingface.co/org/model",
-         "http://me:{}@127.0.0.1:8000/org/model", "me:{}@localhost", "https:/me:{}@hf.co/a/b",
+         "me:/{}@box/org/model", "http://me:{}@127.0.0.1:8000/org/model", "me:{}@localhost", "https:/me:{}@hf.co/a/b",
          "https://hf.co/org/model?token={}", "hf.co/org/model#{}", "http://mirror:80/a/b?x={}#{}")  # fmt: skip
 
 

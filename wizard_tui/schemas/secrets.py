@@ -21,7 +21,8 @@ _PATH = re.compile(r"\s*['\"]?(?:[.~]|/(?!/))")
 # LoRA adapters: name=address, and more of them behind blanks or commas
 _NAME = re.compile(r"\s*[^\s,=:/?#@]+=")
 _NEXT = re.compile(r"(?<=[\s,])(?=[^\s,=:/?#@]+=)")
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/+")
+# with what may stand before it; paths make one slash of two
+_SCHEME = re.compile(r"[^/?#@:]*:(?://+|(?<=https:)/|(?<=http:)/)", re.IGNORECASE)
 _BEFORE = re.compile(r"[\s'\"<(]*")
 _HUB = re.compile(rf"(?:{'|'.join(map(re.escape, HUB_HOSTS))})(?=[:/?#]|$)", re.IGNORECASE)
 _HOST = re.compile(
@@ -73,7 +74,7 @@ without_password = without_secrets
 def _address(piece: str) -> str:
     if _PATH.match(piece):
         return piece
-    scheme = _SCHEME.search(piece)
+    scheme = _SCHEME.match(piece)
     before = scheme or _NAME.match(piece) or _BEFORE.match(piece)
     begins = before.end() if before else 0
     host = begins + _end_of_login(piece[begins:], after_scheme=scheme is not None)
