@@ -25,8 +25,8 @@ from wizard_tui.schemas.secrets import bare_address, refuse_token
 
 MAX_TOKENS = 1 << 30
 MAX_GPUS = 4096
-# what a terminal obeys or shows as another text; files that hold it cannot be read by people as they are by programs
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+# what a terminal obeys, shows as another text, or cannot write; a directory may have a line break in its name
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def _blank_is_none(value: object) -> object:
@@ -46,9 +46,9 @@ def _each_once(value: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _clean(value: str) -> str:
-    """A line of text without what must not be kept: a password that somebody pastes with an address ends here."""
+    """Text without what must not be kept: a password that somebody pastes with an address ends here."""
     if _CONTROL.search(value):
-        raise ValueError("must not have control characters, such as a line break or ESC")
+        raise ValueError("must not have control characters, such as ESC")
     return refuse_token(bare_address(value))
 
 
