@@ -231,7 +231,7 @@ def test_an_address_of_any_form_is_in_no_sentence(box: Box) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["plan -p", "plan --batch", "verify", "models search", "completion", "plan -m x --way", "servers", "plan", ""],
+    ["plan -p", "plan --batch", "verify", "models search", "completion", "servers", "plan", ""],
 )
 def test_a_word_in_the_wrong_place_is_shown_without_secrets(box: Box, run: Run, line: str) -> None:
     searched = [one for one in addresses(box) if SECRETS["bare token"] in one]

@@ -92,6 +92,8 @@ def test_exit_codes_are_documented(run: Run) -> None:
         ("--token=Zq9", "there is no option --token; see --help"),
         ("plan -kZq9 -m x", "there is no option -k; see --help"),
         ("plan -m x --json=Zq9", "--json takes no value"),
+        ("servers stop https://me:Zq9@box/a?t=Zq9", "no server 'https://box/a' that was started from here runs"),
+        ("doctor --way hf_Zq9abcdefghijklmnopqrstuvwxyz", "not ***"),
         ("models search x --gpus none", "must be a number from 1 on, not 'none'"),
         ("servers stop", "required: name"),
         ("completion tcsh", "'bash'"),
