@@ -85,6 +85,15 @@ def test_exit_codes_are_documented(run: Run) -> None:
         ("plan -m x y", "'y' is one word too many"),
         ("plan --gpu", "--gpu needs a value"),
         ("plan --max-model 8", "there is no option --max-model; did you mean --max-model-len?"),
+        ("plan -m x --api-key=Zq9", "there is no option --api-key; did you mean --api-key-env?"),
+        ("plan -m x --api-key Zq9", "there is no option --api-key; did you mean --api-key-env?"),
+        ("verify --api-key Zq9 x.log", "there is no option --api-key; did you mean --api-key-env?"),
+        ("--api-key Zq9 plan -m x", "a command must come first"),
+        ("--token=Zq9", "there is no option --token; see --help"),
+        ("plan -kZq9 -m x", "there is no option -k; see --help"),
+        ("plan -m x --json=Zq9", "--json takes no value"),
+        ("servers stop https://me:Zq9@box/a?t=Zq9", "no server 'https://box/a' that was started from here runs"),
+        ("doctor --way hf_Zq9abcdefghijklmnopqrstuvwxyz", "not ***"),
         ("models search x --gpus none", "must be a number from 1 on, not 'none'"),
         ("servers stop", "required: name"),
         ("completion tcsh", "'bash'"),
@@ -96,6 +105,7 @@ def test_a_slip_is_one_sentence_with_what_was_meant(run: Run, typed: str, said: 
     assert ran.code == 2
     assert ran.out == ""
     assert said in ran.err
+    assert "Zq9" not in ran.err, "a key is not shown"
     assert ran.err.count("\n") == 1
 
 

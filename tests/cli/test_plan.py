@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conftest import Run
+from tests.planning.conftest import LLAMA_8B
 from wizard_tui.cli.options import SECTIONS, option_of
 from wizard_tui.schemas.inputs import PlanRequest
 from wizard_tui.schemas.outputs import PlanResponse
@@ -157,6 +161,95 @@ def test_a_batch_answers_line_by_line_and_keeps_going(run: Run, models: Path, tm
     assert "line 4" in ran.err
 
 
+def config_of(folder: Path, **changed: object) -> dict[str, Any]:
+    """A request for a model whose config is LLAMA_8B's but for what is changed."""
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(LLAMA_8B | changed))
+    return {"model": {"model": str(folder)}, "hardware": {"gpu": "H100"}}
+
+
+def test_no_line_of_a_batch_costs_the_others_their_answers(run: Run, tmp_path: Path) -> None:
+    good = config_of(tmp_path / "good")
+    bits = {"quant_method": "gptq", "bits": 10**400, "group_size": -(10**400)}
+    lines: list[Any] = [
+        config_of(tmp_path / "long", vocab_size=10**400),
+        config_of(tmp_path / "length", max_position_embeddings=10**400),
+        config_of(tmp_path / "nan", rope_scaling={"rope_type": "linear", "factor": float("inf")}),
+        config_of(tmp_path / "bits", quantization_config=bits),
+        good | {"workload": {"prompt_tokens": 10**400}}, good | {"workload": {"prompt_tokens": "9" * 400}},
+        good | {"workload": {"prompt_tokens": True}}, good | {"policy": {"headroom_gb": 1e308}},
+        {"model": {"model": "a\x1b[31m"}}, {"model": {"model": f"hf_{'a' * 34}"}}, [], 7, None, "x",
+    ]  # fmt: skip
+    file = tmp_path / "requests.jsonl"
+    between = json.dumps(good)
+    file.write_text("".join(f"{json.dumps(line)}\n{between}\n" for line in lines) + '{"model": ' + "[" * 9999 + "\n")
+    ran = run("plan", "--batch", file)
+    answers = [json.loads(line) for line in ran.out.splitlines()]
+    assert len(answers) == 2 * len(lines) + 1
+    assert all("feasibility" in answer for answer in answers[1::2])
+    assert ran.code == 2
+    assert "a fault of this program" not in ran.out + ran.err
+    assert f"hf_{'a' * 9}" not in ran.out + ran.err
+    for answer in answers[::2]:
+        assert "error" not in answer or len(answer["error"]) < 300
+
+
+def test_a_fault_of_ours_costs_one_line_and_is_said_to_be_ours(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from wizard_tui.planning.planner import plan
+
+    def breaks(request: PlanRequest, facts: Any) -> PlanResponse:
+        if request.workload.concurrency == 2:
+            raise ZeroDivisionError("Zq9")
+        return plan(request, facts)
+
+    monkeypatch.setattr("wizard_tui.cli.batch.plan", breaks)
+    good = config_of(tmp_path / "good")
+    file = tmp_path / "requests.jsonl"
+    requests = [good, good | {"workload": {"concurrency": 2}}, good | {"workload": {"concurrency": 0}}, good]
+    file.write_text("".join(json.dumps(one) + "\n" for one in requests))
+    ran = run("plan", "--batch", file)
+    answers = [json.loads(line) for line in ran.out.splitlines()]
+    assert ["error" in answer for answer in answers] == [False, True, True, False]
+    assert answers[1]["error"].startswith("there is no plan by a fault of this program (ZeroDivisionError)")
+    assert "line 2: there is no plan by a fault of this program" in ran.err
+    assert "Zq9" not in ran.out + ran.err
+    assert ran.code == 70
+
+
+def test_a_reader_that_has_had_enough_is_no_fault_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "requests.jsonl"
+    file.write_text((json.dumps(config_of(tmp_path / "good")) + "\n") * 200)
+    with subprocess.Popen(
+        [sys.executable, "-m", "wizard_tui", "plan", "--batch", str(file)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2],
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert "feasibility" in json.loads(process.stdout.readline())
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait() == 0
+
+
+@pytest.mark.parametrize(
+    ("closed", "arguments", "said"),
+    [
+        (">&-", ["plan", "-m", "Qwen/Qwen3-8B", "--gpu", "H100"], "stdout is closed"),
+        (">&-", ["detect"], "stdout is closed"),
+        ("<&-", ["plan", "--batch", "-"], "stdin is closed"),
+        ("<&-", ["verify", "-"], "stdin is closed"),
+    ],
+)
+def test_a_stream_that_is_closed_is_one_sentence(closed: str, arguments: list[str], said: str) -> None:
+    line = f"{shlex.join([sys.executable, '-m', 'wizard_tui', *arguments])} {closed}"
+    ran = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
+    assert ran.returncode == 2, ran.stderr
+    assert said in ran.stderr
+    assert ran.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -171,6 +264,12 @@ def test_a_batch_answers_line_by_line_and_keeps_going(run: Run, models: Path, tm
         (["-m", "x", "--gpu-memory-utilization", "nan"], "--gpu-memory-utilization must be"),
         (["-m", "x", "--dtype", "fp15"], "did you mean fp16?"),
         (["-m", "x", "--max-model-len", "99999999999999"], "--max-model-len must be"),
+        (["-m", "x", "--prompt-tokens", "9" * 400], "--prompt-tokens must be 1,073,741,824 or less, not 999"),
+        (["-m", "x", "--prompt-tokens", "9" * 5000], "--prompt-tokens must be"),
+        (["-m", "x", "--vram-gb", "9" * 400], "--vram-gb must be"),
+        (["-m", "x", "--port", "9" * 400], "--port must be"),
+        (["-m", "x", "--params-b", "1e400"], "--params-b must be"),
+        (["-m", "x", "--indices", "9" * 400], "--indices must be"),
         (["-m", "x", "--bogus", "1"], "--bogus"),
         (["-m", "./not/there", "--gpu", "H100"], "./not/there does not exist"),
         (["-p", "/not/there.yaml"], "/not/there.yaml cannot be read"),

@@ -76,6 +76,27 @@ def test_a_log_that_tells_nothing_is_said(run: Run, tmp_path: Path, text: str, s
     assert said in ran.err
 
 
+@pytest.mark.parametrize("figure", ["15.0", "56.21", "460,496", "3.51", "131,072"])
+@pytest.mark.parametrize("long", ["9" * 400, "9" * 400 + ".5", "9" * 5000])
+def test_a_figure_that_no_server_prints_is_none(run: Run, tmp_path: Path, figure: str, long: str) -> None:
+    path = tmp_path / "x.log"
+    path.write_text(LOG.replace(figure, long))
+    ran = run("verify", path, "--gpu", "A100-SXM4-80GB")
+    assert ran.code == 0, ran.err
+    assert "9999" not in ran.out
+    assert "every figure lies in its band" in ran.out
+
+
+@pytest.mark.parametrize("size", ["'x'", "9" * 400, "-1", "[]", "True", "1e400"])
+def test_an_argument_that_cannot_be_is_one_sentence(run: Run, tmp_path: Path, size: str) -> None:
+    path = tmp_path / "x.log"
+    blocks = "INFO 11-02 09:01:30 [x.py:1] # GPU blocks: 28781, # CPU blocks: 0"
+    path.write_text(LOG.replace("{'model'", f"{{'block_size': {size}, 'model'").replace("GPU KV cache size", blocks))
+    ran = run("verify", path, "--gpu", "A100-SXM4-80GB")
+    assert ran.code in (0, 1, 2)
+    assert len(ran.err.splitlines()) <= 1
+
+
 def test_a_file_that_is_not_there(run: Run) -> None:
     assert "cannot be read" in run("verify", "/not/there.log").err
 

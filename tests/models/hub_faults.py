@@ -43,6 +43,18 @@ def drip(handler: BaseHTTPRequestHandler) -> None:
         threading.Event().wait(0.02)
 
 
+def drip_before_the_body(begin: bytes) -> Fault:
+    """The same, in the status line or in a header that does not end."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(begin)
+        while True:
+            handler.wfile.write(b"x")
+            threading.Event().wait(0.02)
+
+    return answer
+
+
 def flood(handler: BaseHTTPRequestHandler) -> None:
     """Bytes without end, as fast as they are taken."""
     _begin(handler, 200, 1 << 40)
@@ -62,11 +74,13 @@ def reset(handler: BaseHTTPRequestHandler) -> None:
     handler.connection.close()
 
 
-def redirect(where: str) -> Fault:
-    """Go there."""
+def redirect(where: str, *, flooding: bool = False) -> Fault:
+    """Go there; with a body without end, where it is flooding."""
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
-        _begin(handler, 302, 0, Location=where)
+        _begin(handler, 302, 1 << 40 if flooding else 0, Location=where)
+        while flooding:
+            handler.wfile.write(b" " * (1 << 16))
 
     return answer
 
@@ -92,6 +106,8 @@ FAULTS: Mapping[str, tuple[Fault, str]] = {
     "a status that is none": (refusal(599), "the Hub answers 599"),
     "silent": (silence, "did not answer within"),
     "dripping": (drip, "did not answer within"),
+    "dripping in the status line": (drip_before_the_body(b"HTTP/1.1 200 "), "did not answer within"),
+    "dripping in a header": (drip_before_the_body(b"HTTP/1.1 200 OK\r\nX-Long: "), "did not answer within"),
     "flooding": (flood, "is not the Hub: see whether HF_ENDPOINT and the proxy are right"),
     "half a body": (body(b'{"id": "org', claimed=4000), "cannot be reached"),
     "fewer bytes than there are": (body(b'{"id": "org/m", "siblings": []}', claimed=9), "is not the Hub"),
@@ -105,6 +121,7 @@ FAULTS: Mapping[str, tuple[Fault, str]] = {
     "not compressed": (body(b"{}", encoding="gzip"), "cannot be reached|is not the Hub"),
     "reset": (reset, "cannot be reached"),
     "round in circles": (redirect("/again"), "cannot be reached"),
+    "round in circles with a flood": (redirect("/again", flooding=True), "cannot be reached"),
     "elsewhere": (redirect("file:///etc/passwd"), "cannot be reached"),
     "nowhere": (redirect("http://[bad"), "cannot be reached|is not the Hub"),
 }

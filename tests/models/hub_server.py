@@ -7,6 +7,7 @@ import json
 import math
 import socket
 import struct
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -29,7 +30,16 @@ class Repo:
     refuses: tuple[int, str] | None = None
     pipeline_tag: str = "text-generation"
     license: str = "apache-2.0"
-    redirects: bool = False
+    redirects: bool | str = False
+    """To a path of this server, or to another one's."""
+    absent: str = "\0"
+    """How the names of those files end that are listed and not there."""
+    size: Any = ...
+    """What the list says of each file's size, where it is not the true one."""
+
+    def there(self) -> list[str]:
+        """The files that can be had."""
+        return [name for name in self.files if not name.endswith(self.absent)]
 
 
 @dataclass
@@ -42,6 +52,8 @@ class Hub:
     cuts_connections: bool = False
     fault: Callable[[BaseHTTPRequestHandler], None] | None = None
     """Answers in the place of the Hub."""
+    token: dict[str, Any] | None = None
+    """The answer to one who asks for a newer token."""
     answers: threading.Event | None = None
     """Set when it may answer; None: at once."""
 
@@ -59,6 +71,9 @@ class Hub:
             return
         if self.cuts_connections:
             handler.connection.shutdown(socket.SHUT_RDWR)
+            return
+        if path == "/oauth/token" and self.token is not None:
+            _send(handler, json.dumps(self.token).encode(), {"Content-Type": "application/json"}, body=body)
             return
         if path == "/api/models":
             wanted = parse_qs(urlsplit(handler.path).query).get("search", [""])[0].lower()
@@ -78,11 +93,22 @@ class Hub:
             else:
                 _send(handler, json.dumps(_info(found, repo)).encode(), {"Content-Type": "application/json"}, body=body)
         elif repo.redirects and "/resolve/" in path and not urlsplit(handler.path).query:
-            _send(handler, b"", {"Location": f"{path}?from=the-store"}, body=False, status=302)
-        elif (name := path.partition("/resolve/")[2].partition("/")[2]) in repo.files:
+            store = repo.redirects if isinstance(repo.redirects, str) else ""
+            _send(handler, b"", {"Location": f"{store}{path}?from=the-store"}, body=False, status=302)
+        elif (name := path.partition("/resolve/")[2].partition("/")[2]) in repo.files and not name.endswith(
+            repo.absent
+        ):
             _send_file(handler, repo.files[name], body=body)
         else:
             _refuse(handler, 404, "EntryNotFound")
+
+
+class _Server(ThreadingHTTPServer):
+    """A client that has had enough is none of its business."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 @contextmanager
@@ -95,13 +121,17 @@ def running(hub: Hub) -> Iterator[str]:
         def do_GET(self) -> None:
             hub.answer(self, body=True)
 
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            hub.answer(self, body=True)
+
         def do_HEAD(self) -> None:
             hub.answer(self, body=False)
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
             return
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
@@ -124,7 +154,9 @@ def safetensors(tensors: dict[str, tuple[str, list[int]]]) -> bytes:
 
 
 def _info(name: str, repo: Repo) -> dict[str, Any]:
-    siblings = [{"rfilename": file, "size": len(data)} for file, data in repo.files.items()]
+    siblings = [
+        {"rfilename": file, "size": len(data) if repo.size is ... else repo.size} for file, data in repo.files.items()
+    ]
     return {
         "id": name,
         "modelId": name,

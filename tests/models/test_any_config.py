@@ -36,7 +36,9 @@ REQUESTS = [
     )
 ]
 ODD: list[Any] = [
-    None, True, False, 0, -1, 1, 3, 7, 128, 4096, 1 << 40, 1 << 62, 10**30, 1.5, -0.0, float("nan"), float("inf"),
+    None, True, False, 0, -1, 1, 3, 7, 128, 4096, (1 << 40) - 1, 1 << 40, 1 << 62, 10**30, 10**400, -(10**400), 1.5,
+    -0.0, 1e308, -1e308, float("nan"), float("inf"), float("-inf"), [10**400],
+    {"factor": 10**400, "group_size": 10**400},
     "", "x", "16", "1e9", "fp8", "auto", "full_attention", [], [0], [1], [1] * 5, ["a"], [[]], [None], [{}], {},
     {"a": 1}, {"type": ["x"]}, {"type": None, "factor": 4}, {"rope_type": "yarn", "factor": 0}, {"quant_method": 5},
     {"quant_method": "fp8", "weight_block_size": [0, 0]}, {"quant_method": "awq", "bits": 0, "group_size": -128},
@@ -129,12 +131,23 @@ def test_every_real_config_has_the_shapes_that_are_asked_of_it() -> None:
         ({"mamba_dt_rank": float("nan")}, "has `mamba_dt_rank` nan, which must be a whole number from 0 on, or auto"),
         ({"layer_types": ["full_attention", 3]}, "which must be a list of words"),
         ({"num_hidden_layers": 1 << 39}, "has 549,755,813,888 layers, which no model has"),
+        ({"num_key_value_heads": 0}, "has `num_key_value_heads` 0, which must be a whole number above 0"),
+        ({"num_key_value_heads": -8}, "has `num_key_value_heads` -8, which must be a whole number above 0"),
+        ({"vocab_size": 10**400}, "has `vocab_size` 1000000000000000000000000000000000000..., which must be a whole"),
+        ({"sliding_window": 10**400}, "which must be a whole number from 0 on"),
+        ({"rope_scaling": {"rope_type": "linear", "factor": 10**400}}, "which must be a number from 0 on"),
         ({"vision_config": [1]}, "has `vision_config` [1], which must be an object with keys"),
     ],
 )
 def test_what_is_wrong_is_named(changed: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=re.escape(said)):
         metadata_from_config(LLAMA_8B | changed, model_id="org/name", source="config")
+
+
+@pytest.mark.parametrize("stated", [10**30, 10**400, -1, True, "8192", float("inf")])
+def test_a_length_that_cannot_be_is_none(stated: object) -> None:
+    made = metadata_from_config(LLAMA_8B | {"model_max_length": stated}, model_id="org/name", source="config")
+    assert made.max_position_embeddings == LLAMA_8B["max_position_embeddings"]
 
 
 def test_an_empty_pattern_of_layers_says_nothing() -> None:

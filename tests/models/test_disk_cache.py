@@ -106,3 +106,11 @@ def test_the_oldest_are_forgotten(hub: Hub, folder: Path, monkeypatch: pytest.Mo
     assert len(list(folder.glob("*.json"))) == 3
     assert disk_cache.load("org/other-4", None) is not None
     assert disk_cache.load("org/model", None) is None
+
+
+@pytest.mark.parametrize("when", [10**400, -(10**400), float("inf"), float("nan"), "x", None, []])
+def test_a_time_that_cannot_be_is_as_good_as_none(hub: Hub, folder: Path, when: object) -> None:
+    load_model_metadata("org/model")
+    (kept,) = folder.glob("*.json")
+    kept.write_text(json.dumps(json.loads(kept.read_text()) | {"saved_at": when}))
+    assert disk_cache.load("org/model", None) is None

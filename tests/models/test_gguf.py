@@ -83,6 +83,7 @@ def test_experts_make_a_llama_a_mixtral(tmp_path: Path) -> None:
         (struct.pack("<4sIQQQ", b"GGUF", 3, 0, 1, 1 << 40), "letters in a name"),
         (struct.pack("<4sIQQ", b"GGUF", 3, 0, 0), "does not say which architecture"),
         (VALID[: len(VALID) // 2], "is cut off within its header"),
+        (gguf({}, {"a": ("F16", (1 << 62,) * 4)}), "more weights than any has"),
         (gguf({"general.architecture": "llama"}, {}), "lacks `num_hidden_layers`"),
     ],
 )

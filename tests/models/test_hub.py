@@ -150,6 +150,24 @@ def test_a_header_longer_than_the_first_range_is_read_on(hub: Hub, monkeypatch: 
     assert len(hub.asked) == 4
 
 
+def test_a_tensor_file_that_is_listed_but_absent_leaves_the_config(hub: Hub) -> None:
+    hub.repos["org/model"] = Repo({"config.json": CONFIG, "model.safetensors": tensor_file("a")}, absent="safetensors")
+    found = load_model_metadata("org/model")
+    assert (found.source, found.headers) == ("config", {})
+
+
+def test_a_config_that_is_listed_but_absent_is_said(hub: Hub) -> None:
+    hub.repos["org/model"] = Repo({"config.json": CONFIG}, absent="config.json")
+    with pytest.raises(ValueError, match="lists a file that is not there"):
+        load_model_metadata("org/model")
+
+
+@pytest.mark.parametrize("size", ["x", "12", None, True, -5, 1.5, 10**400, [1], {}])
+def test_a_size_that_is_none_counts_for_nothing(hub: Hub, size: object) -> None:
+    hub.repos["org/model"] = Repo({"config.json": CONFIG, "model.safetensors": tensor_file("a")}, size=size)
+    assert load_model_metadata("org/model").repository.checkpoint_bytes is None
+
+
 @pytest.mark.parametrize("data", [b"", b"\xff" * 64, b"\x10\0\0\0\0\0\0\0{broken", tensor_file("a.weight")[:-5]])
 def test_a_broken_tensor_file_leaves_the_config(hub: Hub, data: bytes) -> None:
     hub.repos["org/model"] = Repo({"config.json": CONFIG, "model.safetensors": data})

@@ -44,6 +44,10 @@ def test_formats(stated: dict[str, Any], form: Format) -> None:
     assert found.doubts == ()
 
 
+def compressed(**weights: Any) -> dict[str, Any]:
+    return {"quant_method": "compressed-tensors", "config_groups": {"group_0": {"weights": {"num_bits": 8, **weights}}}}
+
+
 # bytes of a matrix of 4096 x 4096: https://docs.vllm.ai (quantisation) and the files of such checkpoints
 @pytest.mark.parametrize(
     ("form", "size"),
@@ -64,13 +68,30 @@ def test_sizes(form: Format, size: int) -> None:
     [
         ({"quant_method": "awq", "bits": 4, "weight_block_size": [128, 128]}, "awq and weight_block_size at once"),
         ({"quant_method": "fp8", "weight_block_size": [128]}, "weight_block_size"),
-        ({"quant_method": "gptq", "bits": "four"}, "a bits that is no whole number"),
+        ({"quant_method": "fp8", "weight_block_size": [0, 0]}, "weight_block_size"),
+        ({"quant_method": "gptq", "bits": "four"}, "bits 'four', which cannot be; the usual is taken"),
+        ({"quant_method": "gptq", "bits": -4}, "bits -4, which cannot be"),
+        ({"quant_method": "awq", "bits": True}, "bits True, which cannot be"),
+        ({"quant_method": "awq", "bits": 10**400}, "bits 1000"),
+        ({"quant_method": "gptq", "group_size": 0}, "group_size 0, which cannot be"),
+        ({"quant_method": "gptq", "group_size": -128}, "group_size -128, which cannot be"),
+        (compressed(num_bits=-8), "num_bits -8, which cannot be"),
+        (compressed(strategy="group", group_size="x"), "group_size 'x', which cannot be"),
         ({"quant_method": "compressed-tensors"}, "how compressed-tensors stores weights"),
         ({"quant_method": "never_seen"}, "how never_seen stores weights"),
     ],
 )
 def test_words_that_cannot_be_are_told(stated: dict[str, Any], doubt: str) -> None:
-    assert any(doubt in line for line in quantization(**stated).doubts)
+    found = quantization(**stated)
+    assert any(doubt in line for line in found.doubts)
+    form = found.format_of("layers.0.mlp.up_proj", "mlp")
+    assert form is None or form.stored_bytes(4096, 4096) > 0
+
+
+def test_a_group_of_minus_one_is_a_whole_row() -> None:
+    found = quantization(quant_method="gptq", bits=8, group_size=-1)
+    assert found.doubts == ()
+    assert found.format_of("layers.0.mlp.up_proj", "mlp") == Format(8, 2)
 
 
 def test_no_checkpoint_of_the_catalogue_is_doubted() -> None:

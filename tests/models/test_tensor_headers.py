@@ -56,6 +56,7 @@ def test_what_the_format_allows() -> None:
         GOOD | {"shape": ["4"]},
         GOOD | {"shape": [1] * 99},
         GOOD | {"shape": [1 << 70], "data_offsets": [0, 1 << 71]},
+        GOOD | {"dtype": "NEW", "shape": [1 << 62] * 16},
         GOOD | {"shape": 4},
         GOOD | {"dtype": 16},
         GOOD | {"dtype": None},

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, get_args
 
 import pytest
 from pydantic import ValidationError
 
+from wizard_tui.schemas.errors import one_sentence
 from wizard_tui.schemas.inputs import PlanRequest
 
 
@@ -75,6 +77,70 @@ def test_nonsense_is_refused_at_its_field(section: str, field: str, value: objec
     with pytest.raises(ValidationError) as caught:
         request(**{section: {field: value}})
     assert any(error["loc"][:2] == (section, field) for error in caught.value.errors())
+
+
+def fields(kinds: set[type]) -> list[tuple[str, str]]:
+    """Every field of a request in which a value of one of these types may be."""
+
+    def types(annotation: Any) -> Iterator[Any]:
+        yield annotation
+        for part in get_args(annotation):
+            yield from types(part)
+
+    return [
+        (section, name)
+        for section, part in PlanRequest.model_fields.items()
+        for name, info in getattr(part.annotation, "model_fields", {}).items()
+        if kinds & {one for one in types(info.annotation) if isinstance(one, type)}
+    ]
+
+
+@pytest.mark.parametrize("value", [True, False])
+@pytest.mark.parametrize(("section", "field"), fields({int, float}))
+def test_a_truth_value_is_no_number(section: str, field: str, value: bool) -> None:
+    """As YAML has `yes` for one."""
+    for given in (value, [value]) if field == "indices" else (value,):
+        with pytest.raises(ValidationError) as caught:
+            request(**{section: {field: given}})
+        if given is not False or field != "indices":
+            assert one_sentence(caught.value).startswith(f"{section}.{field} ")
+
+
+LONG = [10**400, -(10**400), 10**5000, "9" * 400, "9" * 5000, 1e308, "1e400", "inf", "nan"]
+
+
+@pytest.mark.parametrize("value", LONG, ids=range(len(LONG)))
+@pytest.mark.parametrize(("section", "field"), fields({int, float}))
+def test_a_number_of_any_length_is_one_sentence(section: str, field: str, value: Any) -> None:
+    for given in (value, [value]) if field == "indices" else (value,):
+        with pytest.raises(ValidationError) as caught:
+            request(**{section: {field: given}})
+        sentence = one_sentence(caught.value)
+        assert sentence.startswith(f"{section}.{field} must be"), sentence
+        assert len(sentence) < 200
+
+
+CONTROLS = ["\x1b[31m", "\r", "\x07", "\0", "\x7f", "\x9b31m", "\u2028", "\u202e", "\ud800"]
+
+
+@pytest.mark.parametrize("control", CONTROLS)
+@pytest.mark.parametrize(("section", "field"), fields({str}))
+def test_no_text_has_control_characters(section: str, field: str, control: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        request(**{section: {field: f"a=b{control}c"}})
+    assert one_sentence(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(("section", "field"), fields({str}))
+def test_a_token_is_refused_and_not_shown(section: str, field: str) -> None:
+    token = f"hf_{'a1B2c3D4e5' * 3}"
+    for given in (token, f"sql={token}"):
+        with pytest.raises(ValidationError) as caught:
+            request(**{section: {field: given}})
+        assert "a1B2" not in one_sentence(caught.value)
+    with pytest.raises(ValidationError) as caught:
+        request(**{section: {token: token}})
+    assert "a1B2" not in one_sentence(caught.value)
 
 
 def test_a_request_is_frozen_and_survives_json() -> None:

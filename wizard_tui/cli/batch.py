@@ -15,16 +15,20 @@ from wizard_tui.planning.planner import plan
 from wizard_tui.resolve import resolve
 from wizard_tui.schemas.errors import one_sentence
 from wizard_tui.schemas.inputs import PlanRequest
+from wizard_tui.schemas.secrets import without_secrets_in
 
+# sysexits.h: EX_SOFTWARE
+WRONG, FAULT = 2, 70
 LINE_LIMIT = 1 << 20
 MODELS_AT_HAND = 64
 
 
 def plan_lines(source: Path) -> int:
-    """Answer each line of `source` (`-`: stdin) with one line on stdout; the exit code, 2 when a request was wrong.
+    """Answer each line of `source` (`-`: stdin) with one line on stdout; the exit code, 2 when a request was wrong and
+    `FAULT` when this program was.
 
-    A wrong request is answered by `{"error": sentence}`, so that answers stay beside their questions. A model that many
-    lines name is read once.
+    A request without a plan is answered by `{"error": sentence}`, so that answers stay beside their questions. A model
+    that many lines name is read once.
     """
     code = 0
     load = lru_cache(maxsize=MODELS_AT_HAND)(load_model_metadata)
@@ -35,13 +39,23 @@ def plan_lines(source: Path) -> int:
             try:
                 request = _request(line)
                 answer = plan(request, resolve(request, load)).model_dump_json()
-            except (ValueError, OSError) as error:
-                sentence = one_sentence(error) if isinstance(error, ValidationError) else str(error)
+            except Exception as error:
+                sentence, worse = _said(error)
                 answer = json.dumps({"error": sentence})
                 sys.stderr.write(f"vllm-wizard-tui: line {number}: {sentence}\n")
-                code = 2
+                code = max(code, worse)
             sys.stdout.write(answer + "\n")
     return code
+
+
+def _said(error: Exception) -> tuple[str, int]:
+    """What a line is answered where it has no plan, and the exit code for it."""
+    if isinstance(error, ValidationError):
+        return one_sentence(error), WRONG
+    if isinstance(error, (ValueError, OSError)):
+        return without_secrets_in(str(error)), WRONG
+    # by its kind alone: what it says may hold anything of the request
+    return f"there is no plan by a fault of this program ({type(error).__name__}); please report the request", FAULT
 
 
 def _request(line: str) -> PlanRequest:

@@ -23,6 +23,7 @@ from wizard_tui.planning.planner import plan
 from wizard_tui.resolve import resolve
 from wizard_tui.schemas.errors import one_sentence
 
+LARGEST_FIGURE = 1 << 53
 LONGEST_START = 1 << 26
 """Characters; a log in which no server is ready by then tells of no start."""
 
@@ -38,10 +39,13 @@ def verify_log(path: Path, asked: Asked, *, as_json: bool, keep: bool) -> int:
             if log.ready:
                 # what comes after may be many GiB, or not come yet
                 break
+    # a log may hold anything: a number that no server prints is none
+    log.values = {name: value for name, value in log.values.items() if isinstance(value, str) or value < LARGEST_FIGURE}
     try:
         request = request_from_log(log, asked.file_sections(), asked.option_sections())
         facts = resolve(request)
         decision, response = decide(request, facts), plan(request, facts)
+        rows = compare(response, log)
     except ValidationError as error:
         raise UsageError(one_sentence(error)) from None
     except (ValueError, OSError) as error:
@@ -50,7 +54,6 @@ def verify_log(path: Path, asked: Asked, *, as_json: bool, keep: bool) -> int:
             sys.stderr.write(failure_lines(failure))
             return 1
         raise UsageError(str(error)) from None
-    rows = compare(response, log)
     failure = None if log.ready else reader.failure(decision)
     if not rows and failure is None:
         raise UsageError(f"{path} has no line in which vLLM tells of its memory; give the whole log of its start")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from wizard_tui.cli.parser import UsageError
+from wizard_tui.schemas.secrets import without_secrets
 
 
 @contextmanager
@@ -20,22 +21,37 @@ def opened_lines(path: Path, limit: int, *, most: float = math.inf) -> Iterator[
     `most` characters no further line is read.
     """
     if str(path) == "-":
-        yield _bounded(sys.stdin, limit, most)
+        if sys.stdin is None:
+            raise UsageError("stdin is closed; give a file, or let something be read from a pipe")
+        yield _bounded(sys.stdin, limit, most, "stdin")
         return
+    where = without_secrets(str(path))
     try:
         if path.exists() and not path.is_file():
-            raise UsageError(f"{path} is not a regular file")
-        with path.open(encoding="utf-8", errors="replace") as file:
-            yield _bounded(file, limit, most)
+            raise UsageError(f"{where} is not a regular file")
+        file = path.open(encoding="utf-8", errors="replace")
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror or error}") from None
+        raise _unreadable(where, error) from None
+    with file:
+        yield _bounded(file, limit, most, where)
 
 
-def _bounded(file: IO[str], limit: int, most: float) -> Iterator[str]:
+def _bounded(file: IO[str], limit: int, most: float, where: str = "") -> Iterator[str]:
+    # errors of reading alone: what is done with a line, such as to print its answer, has errors of its own
+    def read_line() -> str:
+        try:
+            return file.readline(limit + 1)
+        except OSError as error:
+            raise _unreadable(where, error) from None
+
     read = 0
-    while read <= most and (line := file.readline(limit + 1)):
+    while read <= most and (line := read_line()):
         read += len(line)
         yield line
         while read <= most and len(line) > limit and not line.endswith("\n"):
-            line = file.readline(limit + 1)
+            line = read_line()
             read += len(line)
+
+
+def _unreadable(where: str, error: OSError) -> UsageError:
+    return UsageError(f"{where} cannot be read: {error.strerror or error}")

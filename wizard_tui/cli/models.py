@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from wizard_tui.cli import completion
 from wizard_tui.cli.parser import Command, Parser, UsageError
+from wizard_tui.models.config_shapes import shown
+from wizard_tui.schemas.secrets import refuse_token, without_secrets_in
 
 if TYPE_CHECKING:
     from wizard_tui.hardware.gpu import GPU
@@ -26,12 +28,16 @@ def search(found: Namespace) -> int:
     """List models of this machine, the catalogue and the Hub by a part of their name, and mark those that fit."""
     from wizard_tui.models.search import search_here, search_hub
 
+    try:
+        refuse_token(found.text, "what is searched for")
+    except ValueError as error:
+        raise UsageError(str(error)) from None
     seen = search_here(found.text)
     try:
         here = {one.model_id for one in seen}
         seen += [one for one in search_hub(found.text) if one.model_id not in here]
     except ValueError as problem:
-        sys.stderr.write(f"note: {problem}\n")
+        sys.stderr.write(f"note: {_safe(without_secrets_in(str(problem)))}\n")
     box = _box(found.gpu, found.gpus)
     rows = [{**asdict(one), "fits": _fits(one, box)} for one in seen]
     if found.json:
@@ -101,9 +107,13 @@ COMMAND = Command(
 
 
 def _count(word: str) -> int:
-    if not word.isdecimal() or not int(word):
-        raise ArgumentTypeError(f"must be a number from 1 on, not {word!r}")
-    return int(word)
+    from wizard_tui.schemas.inputs import MAX_GPUS
+    from wizard_tui.schemas.numbers import parse_count
+
+    count = parse_count(word)
+    if not isinstance(count, int) or not 1 <= count <= MAX_GPUS:
+        raise ArgumentTypeError(f"must be a number from 1 on, not {shown(word)}")
+    return count
 
 
 def _box(gpu: str, gpus: int | None) -> tuple[GPU, ...]:

@@ -4,19 +4,34 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import re
 import shutil
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, NamedTuple, NoReturn
 
+from wizard_tui.schemas.secrets import without_secrets, without_secrets_in
+
 PAGE_COLUMNS, NARROWEST = 80, 40
 NAMES_COLUMNS = 32
 OPTIONS = "Options"
 
 
+# argparse's words, and those for them; what was typed is left out, as it may be a key
+_MESSAGES = (
+    (re.compile(": expected one argument"), " needs a value"),
+    (re.compile(": ignored explicit argument .*", re.DOTALL), " takes no value"),
+    (re.compile("^: invalid choice: .*", re.DOTALL), "a command must come first; see --help"),
+    (re.compile(r": invalid choice: .* \(choose from (.*)\)", re.DOTALL), r" takes one of \1"),
+)
+
+
 class UsageError(Exception):
-    """Something the user can put right; its text is one plain sentence."""
+    """Something the user can put right; its text is one plain sentence, in which no secret is quoted."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(without_secrets_in(sentence))
 
 
 class Command(NamedTuple):
@@ -81,7 +96,10 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """One sentence in place of a page."""
-        raise UsageError(message.removeprefix("argument ").replace(": expected one argument", " needs a value"))
+        said = message.removeprefix("argument ")
+        for theirs, ours in _MESSAGES:
+            said = theirs.sub(ours, said)
+        raise UsageError(said)
 
 
 def parsed(root: Command, prog: str, words: Sequence[str]) -> argparse.Namespace:
@@ -91,15 +109,25 @@ def parsed(root: Command, prog: str, words: Sequence[str]) -> argparse.Namespace
     found, unknown = Parser(root, prog=prog).parse_known_args(words)
     for word in unknown:
         if word.startswith("-"):
-            raise UsageError(f"there is no option {word}{_near(word, found.parser.names)}")
-        raise UsageError(f"{word!r} is one word too many; see --help")
+            raise UsageError(_no_option(word, found.parser.names))
+        raise UsageError(f"{without_secrets(word)!r} is one word too many; see --help")
     return found
+
+
+def _no_option(word: str, known: Sequence[str]) -> str:
+    """That there is no such option: by its name, as what stands behind it may be a key."""
+    name = word.partition("=")[0]
+    near = _near(name, known)
+    if not name.startswith("--") and not near.startswith("; did"):
+        name = name[:2]
+    return f"there is no option {name}{near}"
 
 
 def _known_commands(command: Command, words: Sequence[str]) -> None:
     if command.commands and words and not words[0].startswith("-"):
         if words[0] not in command.commands:
-            raise UsageError(f"there is no command {words[0]}{_near(words[0], list(command.commands))}")
+            name = without_secrets(words[0])
+            raise UsageError(f"there is no command {name}{_near(name, list(command.commands))}")
         _known_commands(command.commands[words[0]], words[1:])
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from wizard_tui.cli.parser import UsageError
 from wizard_tui.engine.flags import flag_arguments
 from wizard_tui.hardware.gpu import Detection
 from wizard_tui.schemas.inputs import PlanRequest
@@ -81,6 +82,8 @@ def print_detection(found: Detection) -> None:
 
 
 def _console() -> Console:
+    if sys.stdout is None:
+        raise UsageError("stdout is closed, and what was asked for goes there; leave >&- out")
     terminal = sys.stdout.isatty()
     return Console(
         file=sys.stdout, markup=False, highlight=False, emoji=False, width=None if terminal else PIPE_COLUMNS

@@ -7,9 +7,8 @@ import re
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from wizard_tui.schemas.secrets import without_password
+from wizard_tui.schemas.secrets import HUB_HOSTS, bare_address
 
-_HOSTS = frozenset({"huggingface.co", "www.huggingface.co", "hf.co"})
 _FILE_VIEWS = frozenset({"tree", "blob", "resolve", "raw", "commit"})
 _SCHEME = re.compile(r"^(https?)://", re.IGNORECASE)
 
@@ -28,11 +27,11 @@ def parse(name: str) -> Address:
     Addresses of the Hub and of the mirror that HF_ENDPOINT names are understood. Raises ValueError for other sites,
     and for pages that are no model's.
     """
-    if not _SCHEME.match(name) and not name.lower().startswith(tuple(f"{host}/" for host in _HOSTS)):
+    if not _SCHEME.match(name) and not name.lower().startswith(tuple(f"{host}/" for host in HUB_HOSTS)):
         return _of_id(name)
-    address = without_password(name if _SCHEME.match(name) else f"https://{name}")
-    host, mirror = _host(address), _host(without_password(os.environ.get("HF_ENDPOINT", "")))
-    if not host or host not in (*_HOSTS, mirror):
+    address = bare_address(name if _SCHEME.match(name) else f"https://{name}")
+    host, mirror = _host(address), _host(bare_address(os.environ.get("HF_ENDPOINT", "")))
+    if not host or host not in (*HUB_HOSTS, mirror):
         raise ValueError(f"{host or address} is not the Hub; give an id such as Qwen/Qwen3-8B, or set HF_ENDPOINT")
     pieces = [unquote(piece) for piece in urlsplit(address).path.split("/") if piece]
     if pieces[:1] == ["models"]:

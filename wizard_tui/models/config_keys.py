@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from wizard_tui.models.config_shapes import LARGEST, shown
+from wizard_tui.models.config_shapes import number, shown, whole
 
 NAMES: Mapping[str, tuple[str, ...]] = {
     "num_hidden_layers": ("num_hidden_layers", "n_layer", "n_layers", "num_layers"),
@@ -55,6 +55,7 @@ _UNSCALED_ROPES = frozenset(
     {"su", "longrope", "llama3", "yarn", "deepseek_yarn", "deepseek_llama_scaling", "default", "mrope"}
 )
 MOST_LAYERS = 4096
+LARGEST_FACTOR = 1e6
 
 _MODELOPT_METHODS = {
     "FP8": "modelopt",
@@ -84,9 +85,9 @@ def optional(text: Mapping[str, Any], fact: str, where: str) -> int | None:
             value = value[0] if value else None
         if value is None:
             continue
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < LARGEST:
+        if (count := whole(value)) is None:
             raise ValueError(f"{where} has `{name}` {shown(value)}, which must be a whole number above 0")
-        return value
+        return count
     return None
 
 
@@ -116,7 +117,8 @@ def num_key_value_heads(text: Mapping[str, Any], heads: int, where: str) -> int:
     """Heads of keys and values: as stated, one of a multi-query model, else as many as there are queries."""
     if text.get("multi_query") is True and not text.get("new_decoder_architecture"):
         return 1
-    return optional(text, "num_key_value_heads", where) or heads
+    stated = optional(text, "num_key_value_heads", where)
+    return heads if stated is None else needed(text, "num_key_value_heads", where)
 
 
 def intermediate_size(text: Mapping[str, Any], where: str) -> int | None:
@@ -132,10 +134,10 @@ def intermediate_size(text: Mapping[str, Any], where: str) -> int | None:
 def max_length(config: Mapping[str, Any], text: Mapping[str, Any]) -> int:
     """The longest context that vLLM lets a server have without being forced (model_arch_config_convertor.py:
     derive_max_model_len_and_key, and config/model.py:_get_and_verify_max_len for the scaling by RoPE)."""
-    stated = config.get("model_max_length")
-    if isinstance(stated, int) and stated > 0:
+    stated = whole(config.get("model_max_length"), 1)
+    if stated is not None:
         return stated
-    lengths = [value for name in _LENGTHS if isinstance(value := text.get(name), int) and value > 0]
+    lengths = [value for name in _LENGTHS if (value := whole(text.get(name), 1)) is not None]
     limit = min(lengths, default=_LENGTH_WHEN_UNSTATED)
     if "gemma3" in str(text.get("model_type")):
         return limit
@@ -189,7 +191,7 @@ def _block_experts(block: object) -> int:
     part = block.get("ffn") if isinstance(block, Mapping) else None
     part = part.get("moe") if isinstance(part, Mapping) else None
     count = part.get("num_local_experts") if isinstance(part, Mapping) else None
-    return count if isinstance(count, int) and count > 0 else 0
+    return whole(count) or 0
 
 
 def _ropes(text: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -202,6 +204,6 @@ def _ropes(text: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _rope_factor(rope: Mapping[str, Any]) -> float:
-    kind, factor = str(rope.get("rope_type") or rope.get("type") or "default"), rope.get("factor")
+    kind, factor = str(rope.get("rope_type") or rope.get("type") or "default"), number(rope.get("factor"))
     scales = kind not in _UNSCALED_ROPES
-    return float(factor) if scales and isinstance(factor, int | float) and 0 < factor < 1e6 else 1.0
+    return float(factor) if scales and factor and factor < LARGEST_FACTOR else 1.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -17,6 +16,21 @@ def check(config: Mapping[str, Any], where: str) -> None:
     """Raise ValueError that names the first key whose value is of another kind than config_shapes.toml says, or an
     object nested more than `DEEPEST` deep."""
     _check(config, where, 0)
+
+
+def whole(value: object, least: int = 0) -> int | None:
+    """`value` where it is a whole number from `least` on that something can be reckoned with, else None.
+
+    What a file or a server calls a number may have hundreds of digits, or be text or a truth value.
+    """
+    return value if isinstance(value, int) and not isinstance(value, bool) and least <= value < LARGEST else None
+
+
+def number(value: object) -> float | None:
+    """`value` where it is a number from 0 on that something can be reckoned with, whole or not, else None."""
+    if isinstance(value, float):
+        return value if 0 <= value < LARGEST else None
+    return whole(value)
 
 
 def shown(value: object) -> str:
@@ -45,11 +59,11 @@ def _kinds() -> Mapping[str, str]:
 
 
 def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < LARGEST
+    return whole(value) is not None
 
 
 def _is_number(value: object) -> bool:
-    return _is_count(value) or (isinstance(value, float) and math.isfinite(value) and 0 <= value < LARGEST)
+    return number(value) is not None
 
 
 def _is_word(value: object) -> bool:

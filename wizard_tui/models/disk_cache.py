@@ -49,7 +49,7 @@ def load(model_id: str, revision: str | None, *, however_old: bool = False) -> M
             repository=Repository(**kept["repository"]),
             warnings=tuple(kept["warnings"]),
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
 
 

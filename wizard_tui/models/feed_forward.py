@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from wizard_tui.models.config_shapes import whole
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.models.shapes import Tensor
 
@@ -92,12 +93,12 @@ def _is_mixture(metadata: ModelMetadata, number: int) -> bool:
 
 def _is_periodic_mixture(text: Mapping[str, Any], number: int) -> bool:
     dense = text.get("first_k_dense_replace", text.get("num_dense_layers", text.get("moe_layer_start_index")))
-    if isinstance(dense, int) and number < dense:
+    if number < (whole(dense) or 0):
         return False
     only = text.get("mlp_only_layers")
     if isinstance(only, Sequence) and number in only:
         return False
-    if isinstance(period := text.get("expert_layer_period"), int) and period > 0:
+    if period := whole(text.get("expert_layer_period")):
         return number % period == int(text.get("expert_layer_offset", 0))
     step = text.get("interleave_moe_layer_step") or text.get("decoder_sparse_step") or 1
     return (number + 1) % int(step) == 0

@@ -36,7 +36,8 @@ def metadata_from_config(
     layers = keys.num_hidden_layers(text, where)
     hidden = keys.needed(text, "hidden_size", where)
     model_type = str(text.get("model_type") or config.get("model_type") or "")
-    heads = 1 if model_type in _ATTENTION_FREE else keys.needed(text, "num_attention_heads", where)
+    attention_free = model_type in _ATTENTION_FREE
+    heads = 1 if attention_free else keys.needed(text, "num_attention_heads", where)
     experts = keys.num_experts(text, where)
     intermediate = keys.intermediate_size(text, where)
     vocabulary = keys.needed(text, "vocab_size", where)
@@ -48,7 +49,7 @@ def metadata_from_config(
         num_hidden_layers=layers,
         hidden_size=hidden,
         num_attention_heads=heads,
-        num_key_value_heads=keys.num_key_value_heads(text, heads, where),
+        num_key_value_heads=1 if attention_free else keys.num_key_value_heads(text, heads, where),
         head_dim=keys.optional(text, "head_dim", where) or hidden // heads,
         vocab_size=vocabulary,
         max_position_embeddings=keys.max_length(config, text),

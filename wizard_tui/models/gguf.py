@@ -6,6 +6,7 @@ every token; a header from outside is read here with bounds on everything it may
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import IO, Any
 from wizard_tui.models.from_config import metadata_from_config
 from wizard_tui.models.local import open_regular
 from wizard_tui.models.metadata import Header, ModelMetadata, Repository
+from wizard_tui.models.tensor_headers import LARGEST
 from wizard_tui.tables import read_table
 
 MAGIC = b"GGUF"
@@ -180,6 +182,8 @@ class _Reader:
             raise ValueError(f"{self._where} has a tensor of {dimensions} dimensions; download it again")
         # the innermost dimension comes first
         shape = tuple(int(self.number("<Q")) for _ in range(dimensions))[::-1]
+        if math.prod(shape) >= LARGEST:
+            raise ValueError(f"{self._where} has a tensor of more weights than any has; download it again")
         kind = str(self.number("<I"))
         self.number("<Q")
         known = _facts()["types"].get(kind)

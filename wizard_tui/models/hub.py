@@ -11,17 +11,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from io import BufferedReader, RawIOBase
 from pathlib import Path
-from time import monotonic
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
+from wizard_tui.models import exchange
+from wizard_tui.models.config_shapes import whole
 from wizard_tui.models.from_config import metadata_from_config
+from wizard_tui.models.hub_headers import request_headers
 from wizard_tui.models.local import JSON_LIMIT_BYTES, parse_json_object, with_quantization
 from wizard_tui.models.metadata import Header, ModelMetadata, Repository
 from wizard_tui.models.tensor_headers import HeaderBudget, header_length, parse_header
-
-if TYPE_CHECKING:
-    from huggingface_hub.hf_api import ModelInfo
 
 TIMEOUT_S = 10.0
 PATIENCE = 6
@@ -35,6 +34,7 @@ HEAD_BYTES = 512 << 10
 RANGE_BYTES = 4 << 20
 RANGE_NOT_SATISFIABLE = 416
 HTTP_ERROR = 400
+NOT_FOUND = 404
 
 Answer = TypeVar("Answer")
 
@@ -44,8 +44,8 @@ def fetch(model_id: str, revision: str | None = None, *, with_headers: bool = Tr
 
     Asks for the list of files, for the config, and for the head of each tensor file; nothing twice, no weights.
     """
-    info = asked(model_id, lambda: _info(model_id, revision))
-    files = {file.rfilename: file.size or 0 for file in info.siblings or ()}
+    info = asked(model_id, lambda: _listed(model_id, revision))
+    files = info.files
     if CONFIG not in files:
         raise ValueError(_no_config(model_id, files))
     config = _read(model_id, CONFIG, info.sha)
@@ -62,8 +62,8 @@ def fetch(model_id: str, revision: str | None = None, *, with_headers: bool = Tr
         source="tensor headers" if headers else "config",
         revision=info.sha,
         headers=headers,
-        repository=_repository(info, files),
-        warnings=tuple(_doubts(info, files)),
+        repository=_repository(info),
+        warnings=tuple(_doubts(info)),
     )
 
 
@@ -105,19 +105,51 @@ def _bytes(model_id: str, name: str, revision: str | None, first: int, last: int
     from huggingface_hub import hf_hub_url
 
     url = hf_hub_url(model_id, name, revision=revision)
-    return _got(url, last - first + 1, headers={"Range": f"bytes={first}-{last}"})
+    return _got(url, last - first + 1, further={"Range": f"bytes={first}-{last}"})
 
 
-def _info(model_id: str, revision: str | None) -> ModelInfo:
-    """HfApi.model_info, which reads an answer of any length."""
+class _Listed(NamedTuple):
+    """What the Hub says of a repository, as far as it is used here: names and sizes of its files among it."""
+
+    id: str
+    sha: str | None
+    files: Mapping[str, int]
+    gated: bool
+    task: str | None
+    license: str | None
+
+
+def _listed(model_id: str, revision: str | None) -> _Listed:
+    """The Hub's answer about a repository. To be called by `asked`, as an answer may be anything."""
     from urllib.parse import quote
 
-    from huggingface_hub.hf_api import ModelInfo
+    at = f"/revision/{quote(revision, safe='')}" if revision else ""
+    said = got_json(f"/api/models/{_valid(model_id)}{at}", {"blobs": "true"})
+    card, siblings = said.get("cardData") or {}, said.get("siblings") or ()
+    return _Listed(
+        _text(said["id"]),
+        _text(said.get("sha")) or None,
+        {file["rfilename"]: whole(file.get("size")) or 0 for file in siblings if file["rfilename"].isprintable()},
+        bool(said.get("gated")),
+        _text(said.get("pipeline_tag")) or None,
+        _text(card.get("license_name") or card.get("license")) or None,
+    )
+
+
+def _text(value: object) -> str:
+    """A line of an answer, empty for null; a list of licences is their names. Raises ValueError for what is none."""
+    if isinstance(value, list):
+        return ", ".join(map(_text, value))
+    if value is not None and not (isinstance(value, str) and value.isprintable()):
+        raise ValueError
+    return value or ""
+
+
+def _valid(model_id: str) -> str:
     from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
     validate_repo_id(model_id)
-    at = f"/revision/{quote(revision, safe='')}" if revision else ""
-    return ModelInfo(**got_json(f"/api/models/{model_id}{at}", {"blobs": "true"}))  # type: ignore[no-untyped-call]
+    return model_id
 
 
 def got_json(path: str, params: Mapping[str, str]) -> Any:
@@ -125,31 +157,30 @@ def got_json(path: str, params: Mapping[str, str]) -> Any:
     return json.loads(_got(f"{settings().ENDPOINT}{path}", JSON_LIMIT_BYTES, params=params))
 
 
-def _got(url: str, limit: int, **question: Any) -> bytes:
-    """At most `limit` bytes of an answer, within `PATIENCE` times the pause that two pieces of it may have between."""
-    from huggingface_hub import get_session
+def _got(
+    url: str, limit_bytes: int, *, params: Mapping[str, str] | None = None, further: Mapping[str, str] | None = None
+) -> bytes:
+    """At most `limit_bytes` of an answer, within `PATIENCE` times the pause that the server may make."""
     from huggingface_hub.errors import OfflineModeIsEnabled
-    from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type: ignore[attr-defined]
+    from huggingface_hub.utils import hf_raise_for_status  # type: ignore[attr-defined]
 
     if settings().HF_HUB_OFFLINE:
         raise OfflineModeIsEnabled("HF_HUB_OFFLINE is set")
-    question["headers"] = {**build_hf_headers(), **question.get("headers", {})}
-    late = monotonic() + PATIENCE * TIMEOUT_S
-    data = bytearray()
-    with get_session().stream("GET", url, timeout=TIMEOUT_S, follow_redirects=True, **question) as answer:
-        if answer.status_code == RANGE_NOT_SATISFIABLE:
-            return b""
-        if answer.status_code >= HTTP_ERROR:
-            # judged by its headers alone: the text behind them may be of any length
-            headers = {name: text for name, text in answer.headers.items() if name.lower().startswith("x-")}
-            hf_raise_for_status(type(answer)(answer.status_code, headers=headers, request=answer.request))
-        for piece in answer.iter_bytes():
-            data += piece
-            if monotonic() > late:
-                raise TimeoutError
-            if len(data) >= limit:
-                break
-    return bytes(data[:limit])
+    answer, data = exchange.get(
+        url,
+        lambda: {**request_headers(), **(further or {})},
+        params=params,
+        limit_bytes=limit_bytes,
+        pause_s=TIMEOUT_S,
+        whole_s=PATIENCE * TIMEOUT_S,
+    )
+    if answer.status_code == RANGE_NOT_SATISFIABLE:
+        return b""
+    if answer.status_code >= HTTP_ERROR:
+        # judged by its headers alone: the text behind them may be of any length
+        headers = {name: text for name, text in answer.headers.items() if name.lower().startswith("x-")}
+        hf_raise_for_status(type(answer)(answer.status_code, headers=headers, request=answer.request))
+    return data
 
 
 def cached(model_id: str, revision: str | None = None) -> ModelMetadata | None:
@@ -199,14 +230,14 @@ def _read(model_id: str, name: str, revision: str | None) -> dict[str, Any]:
 
 
 def _headers(model_id: str, names: Sequence[str], revision: str | None) -> dict[str, Header]:
-    """Types and shapes of all tensors, one request a file; none when a file is broken or the headers are longer than
-    those of any model, for the config tells as much."""
+    """Types and shapes of all tensors, one request a file; none when a file is broken or not there, or the headers are
+    longer than those of any model, for the config tells as much."""
     budget = HeaderBudget()
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
         found = pool.map(lambda name: _header(model_id, name, revision, budget), names)
         try:
             return {tensor: header for file in found for tensor, header in file.items()}
-        except _BrokenHeaderError:
+        except (_BrokenHeaderError, _AbsentError):
             return {}
 
 
@@ -233,19 +264,22 @@ def _header(model_id: str, name: str, revision: str | None, budget: HeaderBudget
         raise _BrokenHeaderError from None
 
 
-def _repository(info: ModelInfo, files: Mapping[str, int]) -> Repository:
-    card: dict[str, Any] = dict(vars(info.card_data)) if info.card_data is not None else {}
+def _repository(info: _Listed) -> Repository:
+    files = info.files
     weights = sum(size for name, size in files.items() if name.endswith(".safetensors"))
-    license_name = card.get("license_name") or card.get("license")
     return Repository(
-        license=str(license_name) if license_name else None,
-        gated=bool(info.gated),
-        pipeline_tag=info.pipeline_tag,
+        license=info.license,
+        gated=info.gated,
+        pipeline_tag=info.task,
         checkpoint_bytes=weights or None,
         has_chat_template="chat_template.jinja" in files or "chat_template.json" in files or None,
         has_generation_config="generation_config.json" in files,
         source=f"https://huggingface.co/{info.id}",
     )
+
+
+class _AbsentError(ValueError):
+    """A file that a repository lists and does not have."""
 
 
 def asked(model_id: str, question: Callable[[], Answer]) -> Answer:
@@ -265,14 +299,20 @@ def asked(model_id: str, question: Callable[[], Answer]) -> Answer:
         sentence = f"{model_id} is not on the Hub, or is private: check the name, or `hf auth login`"
     except errors.HFValidationError:
         sentence = f"{model_id!r} is no Hub id; write it like Qwen/Qwen3-8B, or give a local directory"
-    except (errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError):
+    except errors.EntryNotFoundError:
+        raise _AbsentError(f"{model_id} lists a file that is not there: try again, or name another revision") from None
+    except errors.OfflineModeIsEnabled:
         sentence = f"the Hub cannot be reached for {model_id}: {CURE_OFFLINE}"
     except errors.HfHubHTTPError as error:
-        sentence = _http_sentence(model_id, getattr(error.response, "status_code", 0))
+        status = getattr(error.response, "status_code", 0)
+        sentence = _http_sentence(model_id, status)
+        if status == NOT_FOUND:
+            raise _AbsentError(sentence) from None
     # the HTTP library behind the client has another name from version to version, so its error is taken from there
     except (errors.HTTPError, OSError) as error:  # type: ignore[attr-defined]
+        seconds = PATIENCE * TIMEOUT_S if isinstance(error, TimeoutError) else TIMEOUT_S
         late = "Timeout" in type(error).__name__
-        problem = f"did not answer within {TIMEOUT_S:g} s" if late else "cannot be reached"
+        problem = f"did not answer within {seconds:g} s" if late else "cannot be reached"
         sentence = f"the Hub {problem} for {model_id}: {CURE_OFFLINE}"
     except ImportError:
         sentence = f"the Hub cannot be reached for {model_id}: a SOCKS proxy needs `pip install socksio`"
@@ -313,9 +353,10 @@ _OTHER_TASKS = {
 }
 
 
-def _doubts(info: ModelInfo, files: Mapping[str, int]) -> Iterator[str]:
+def _doubts(info: _Listed) -> Iterator[str]:
     """What to know before this model is planned as one that writes text."""
-    if other := _OTHER_TASKS.get(info.pipeline_tag or ""):
+    files = info.files
+    if other := _OTHER_TASKS.get(info.task or ""):
         yield f"{info.id} is {other}; the plan is for writing text"
     if not any(name.endswith(".safetensors") for name in files):
         pickled = next((name for name in sorted(files) if name.endswith((".bin", ".pt", ".pth"))), None)
@@ -341,6 +382,5 @@ def _no_config(model_id: str, files: Mapping[str, int]) -> str:
 def check_access(model_id: str) -> None:
     """Ask whether this machine, with its token, may download a repository. Raises ValueError with the cure if not."""
     settings()
-    from huggingface_hub import HfApi
-
-    asked(model_id, lambda: HfApi().auth_check(model_id))
+    path = f"/api/models/{model_id}/auth-check"
+    asked(model_id, lambda: _valid(model_id) and _got(f"{settings().ENDPOINT}{path}", JSON_LIMIT_BYTES))

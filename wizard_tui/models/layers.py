@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from wizard_tui.models.config_shapes import shown
+from wizard_tui.models.config_shapes import shown, whole
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.tables import read_table
 
@@ -143,8 +143,7 @@ def _stated_kinds(text: Mapping[str, Any], layers: int) -> list[str] | None:
     if full is not None:
         return ["full" if layer in full else "state" for layer in range(layers)]
     for rule in facts["periods"]:
-        period = text.get(rule["key"])
-        if isinstance(period, int) and period > 0:
+        if period := whole(text.get(rule["key"])):
             odd = int(text.get(rule.get("at"), period - 1))
             return [rule["odd"] if layer % period == odd else rule["others"] for layer in range(layers)]
     return None
@@ -274,7 +273,7 @@ _STATE_INNER = ("mamba_d_ssm", "mamba_intermediate_size")
 
 
 def _first(text: Mapping[str, Any], names: Sequence[str]) -> int | None:
-    return next((int(text[name]) for name in names if isinstance(text.get(name), int)), None)
+    return next((found for name in names if (found := whole(text.get(name))) is not None), None)
 
 
 def _state(metadata: ModelMetadata, text: Mapping[str, Any], layer: int) -> StateCache:

@@ -13,7 +13,7 @@ from wizard_tui.models.from_config import metadata_from_config
 from wizard_tui.models.local import read_model_config, read_tensor_headers
 from wizard_tui.models.metadata import Header, ModelMetadata, Repository
 from wizard_tui.models.stand_in import llama_config
-from wizard_tui.schemas.secrets import without_password
+from wizard_tui.schemas.secrets import bare_address, refuse_token
 
 
 def load_model_metadata(
@@ -30,7 +30,7 @@ def load_model_metadata(
     a model of which nothing can be read, and is ignored otherwise. Raises FileNotFoundError for a local directory
     without config.json or a path that does not exist, ValueError with the cure for a repository that cannot be read.
     """
-    name = without_password(model_id_or_path.strip())
+    name = refuse_token(bare_address(model_id_or_path.strip()), "the model")
     if not name:
         raise ValueError("the model is empty; give a Hub id such as Qwen/Qwen3-8B or a local directory")
     try:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple, TypeGuard
 
 from wizard_tui.models.config_keys import quantization_config
-from wizard_tui.models.config_shapes import shown
+from wizard_tui.models.config_shapes import LARGEST, shown, whole
 from wizard_tui.models.metadata import ModelMetadata
 
 
@@ -84,6 +84,8 @@ _MODELOPT = {
 _EXPERTS_ONLY = frozenset({"mxfp4", "gpt_oss_mxfp4", "experts_int8", "int8_per_channel_weight_only", "nvfp4_per_token"})
 # methods whose weights may have a scale for every tile
 _BLOCKWISE = frozenset({"fp8", "modelopt", "modelopt_mixed", "deepseek_fp8", "fp8_per_block"})
+# least and most of what a checkpoint may state; a group of -1 is a whole row, and nothing has a size of 0
+_SIZES = {"bits": (1, 64), "num_bits": (1, 64), "group_size": (-1, LARGEST)}
 _IGNORED = ("ignore", "ignored_layers", "modules_to_not_convert", "exclude_modules")
 # an expression comes from anybody: one that repeats a group, or repeats often, may take for ever to say no
 _COSTLY = re.compile(r"\)[*+{]|(?:[*+}][^*+}]*){5}")
@@ -132,9 +134,8 @@ class Quantization:
         if _is_block(block := stated.get("weight_block_size")) and method in _BLOCKWISE:
             return Format(8, 4, block=int(block[0]))
         if method in ("awq", "gptq", "auto-round", "inc", "awq_marlin", "gptq_marlin", "auto_awq", "auto_gptq"):
-            bits, group = _whole(stated.get("bits"), 4), _whole(stated.get("group_size"), 128)
             zeros = "awq" in method or stated.get("sym") is False
-            return Format(bits, 2, group=max(0, group), zeros=zeros)
+            return Format(_size(stated, "bits", 4), 2, group=max(0, _size(stated, "group_size", 128)), zeros=zeros)
         if method == "compressed-tensors":
             return _compressed(stated)
         if method == "bitsandbytes" and stated.get("load_in_8bit"):
@@ -153,10 +154,10 @@ class Quantization:
         block = stated.get("weight_block_size")
         if block is not None and not (_is_block(block) and method in _BLOCKWISE):
             yield f"the checkpoint's config says {method} and weight_block_size at once; the latter is ignored"
-        for key in ("bits", "group_size"):
-            value = stated.get(key)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
-                yield f"the checkpoint's config has a {key} that is no whole number; the usual one is taken"
+        for part in (stated, _compressed_weights(stated)):
+            for key in _SIZES:
+                if part.get(key) is not None and not _possible(key, part[key]):
+                    yield f"the checkpoint's config has {key} {shown(part[key])}, which cannot be; the usual is taken"
 
     def _mixed(self) -> dict[str, Format | None]:
         """ModelOpt's mixed precision: one algorithm for each module that is named."""
@@ -172,11 +173,18 @@ class Quantization:
 
 
 def _is_block(value: object) -> TypeGuard[Sequence[int]]:
-    return isinstance(value, (list, tuple)) and len(value) == 2 and all(isinstance(side, int) for side in value)
+    return isinstance(value, (list, tuple)) and len(value) == 2 and all(whole(side, 1) for side in value)
 
 
-def _whole(value: object, usual: int) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value else usual
+def _size(stated: Mapping[str, Any], key: str, usual: int) -> int:
+    return _possible(key, stated.get(key)) or usual
+
+
+def _possible(key: str, value: object) -> int:
+    """A size that a checkpoint states, where it can be; else 0."""
+    least, most = _SIZES[key]
+    size = whole(value, least) or 0
+    return size if size <= most else 0
 
 
 @lru_cache(maxsize=128)
@@ -191,12 +199,10 @@ def _nested(stated: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _compressed(stated: Mapping[str, Any]) -> Format | None:
-    groups = stated.get("config_groups")
-    first = next(iter(groups.values()), None) if isinstance(groups, Mapping) and groups else None
-    weights = first.get("weights") if isinstance(first, Mapping) else None
-    if not isinstance(weights, Mapping):
+    weights = _compressed_weights(stated)
+    if not weights:
         return None
-    bits, strategy, group = _whole(weights.get("num_bits"), 8), weights.get("strategy"), weights.get("group_size")
+    bits, strategy, group = _size(weights, "num_bits", 8), weights.get("strategy"), _size(weights, "group_size", 0)
     if weights.get("type") == "float" and bits == 4:
         return MXFP4 if group == 32 else NVFP4
     if strategy == "block" and (block := weights.get("block_structure")):
@@ -205,8 +211,16 @@ def _compressed(stated: Mapping[str, Any]) -> Format | None:
         return Format(bits, 8, per_tensor=True)
     scale = 4 if bits == 8 and not group else 2
     return Format(
-        bits, scale, group=int(group or 0) if strategy == "group" else 0, zeros=weights.get("symmetric") is False
+        bits, scale, group=max(0, group) if strategy == "group" else 0, zeros=weights.get("symmetric") is False
     )
+
+
+def _compressed_weights(stated: Mapping[str, Any]) -> Mapping[str, Any]:
+    """How compressed-tensors says that its first group of modules stores weights; empty where it does not."""
+    groups = stated.get("config_groups")
+    first = next(iter(groups.values()), None) if isinstance(groups, Mapping) else None
+    weights = first.get("weights") if isinstance(first, Mapping) else None
+    return weights if isinstance(weights, Mapping) else {}
 
 
 def _ignored(names: Sequence[str]) -> tuple[frozenset[str], tuple[re.Pattern[str], ...]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from wizard_tui.models.config_shapes import whole
 from wizard_tui.models.layers import layer_kinds
 from wizard_tui.models.metadata import ModelMetadata
 
@@ -79,8 +80,7 @@ def _positions(metadata: ModelMetadata, rope: Mapping[str, Any]) -> int:
 
 
 def _own_length(metadata: ModelMetadata) -> int:
-    stated = metadata.text_config.get("max_position_embeddings")
-    return int(stated) if isinstance(stated, int) and stated > 0 else metadata.max_position_embeddings
+    return whole(metadata.text_config.get("max_position_embeddings"), 1) or metadata.max_position_embeddings
 
 
 def _width(metadata: ModelMetadata, rope: Mapping[str, Any], kind: str) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wizard_tui.models import catalog
+from wizard_tui.schemas.secrets import refuse_token
 
 MOST = 20
 # what vLLM serves as a language model; a repository without a tag may be one
@@ -35,6 +36,7 @@ def search_hub(text: str, limit: int = MOST) -> list[Found]:
     """Models of the Hub that match, most downloaded first. Raises ValueError, a plain sentence with its cure."""
     from wizard_tui.models import hub
 
+    refuse_token(text, "what is searched for")
     hub.settings()
     wanted = {"search": text.strip(), "sort": "downloads", "limit": str(2 * limit)}
     # not HfApi.list_models, which repeats a call that fails for half a minute, while somebody is typing

@@ -91,12 +91,12 @@ def _tensor(entry: Mapping[str, Any]) -> tuple[Header, tuple[int, int]]:
     sizes = (*shape, begin, end)
     if not isinstance(kind, str) or len(shape) > MOST_DIMENSIONS or any(type(size) is not int for size in sizes):
         raise TypeError
-    each = ELEMENT_BYTES.get(kind)
+    each, count = ELEMENT_BYTES.get(kind), math.prod(shape)
     if (
         min(sizes) < 0
-        or max(sizes) >= LARGEST
+        or max(*sizes, count) >= LARGEST
         or end < begin
-        or (each is not None and end - begin != math.prod(shape) * each)
+        or (each is not None and end - begin != count * each)
     ):
         raise ValueError
     return (kind, tuple(shape)), (begin, end)

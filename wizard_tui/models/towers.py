@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from wizard_tui.models.config_shapes import whole
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.models.shapes import Tensor
 
@@ -49,7 +50,7 @@ def _tower(metadata: ModelMetadata, vision: Mapping[str, Any]) -> Iterator[Tenso
     if axis := vision.get("position_embedding_size"):
         # Gemma 4: one table for rows and one for columns
         positions = 2 * int(axis)
-    if positions is None and (size := vision.get("image_size")) and isinstance(size, int):
+    if positions is None and (size := whole(vision.get("image_size"))):
         positions = (size // patch) ** 2
     if positions:
         yield Tensor("visual.pos_embed", PART, int(positions), width)
@@ -87,4 +88,4 @@ def _projector(metadata: ModelMetadata, vision: Mapping[str, Any], *, split: str
 
 
 def _first(config: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
-    return next((int(config[name]) for name in names if isinstance(config.get(name), int) and config[name] > 0), None)
+    return next((found for name in names if (found := whole(config.get(name), 1)) is not None), None)

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from wizard_tui.schemas.choices import _DTYPE_SPELLINGS
+from wizard_tui.schemas.secrets import without_secrets, without_secrets_in
 
 SHOWN_INPUT = 40
 SHOWN_PATH = 80
@@ -20,8 +21,8 @@ def field_errors(error: ValidationError) -> dict[str, str]:
     """`section.field` -> what is wrong with it, in the order of the request. One sentence a field, no final stop."""
     found: dict[str, str] = {}
     for detail in error.errors(include_url=False, include_context=True):
-        path = ".".join(str(part) for part in detail["loc"][:2]) or "request"
-        found.setdefault(path, _sentence(detail))
+        path = ".".join(without_secrets(str(part)) for part in detail["loc"][:2]) or "request"
+        found.setdefault(path, without_secrets_in(_sentence(detail)))
     return found
 
 
@@ -47,7 +48,7 @@ def _sentence(detail: ErrorDetails) -> str:
 
 
 def _number(bound: str, words: str) -> Callable[[Any, dict[str, Any]], str]:
-    return lambda given, context: f"must be {words.format(_plain(context[bound]))}, not {str(given).strip()}"
+    return lambda given, context: f"must be {words.format(_plain(context[bound]))}, not {_shown(given, str)}"
 
 
 def _choice(given: Any, context: dict[str, Any]) -> str:
@@ -76,6 +77,7 @@ _SENTENCES: dict[str, Callable[[Any, dict[str, Any]], str]] = {
     "finite_number": lambda given, context: "must be a finite number",
     "model_type": lambda given, context: "must be a section with fields",
     "model_attributes_type": lambda given, context: "must be a section with fields",
+    "tuple_type": lambda given, context: f"must be a list, not {_shown(given)}",
     "dict_type": lambda given, context: "must be a section with fields",
     "json_invalid": lambda given, context: f"is not valid JSON: {context.get('error', '')}",
 }
@@ -85,6 +87,10 @@ def _plain(number: Any) -> str:
     return f"{number:,}" if isinstance(number, int) else f"{number:g}"
 
 
-def _shown(given: Any) -> str:
-    text = repr(given) if isinstance(given, str) else str(given)
+def _shown(given: Any, of_text: Callable[[str], str] = repr) -> str:
+    """What was given, on a line, without secrets, and no longer than it need be."""
+    try:
+        text = of_text(without_secrets(given).strip()) if isinstance(given, str) else str(given)
+    except ValueError:
+        return "a number of thousands of digits"
     return text if len(text) <= SHOWN_INPUT else text[: SHOWN_INPUT - 3] + "..."

@@ -6,6 +6,7 @@ read it from here, so a field is described once.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
@@ -19,11 +20,13 @@ from wizard_tui.schemas.choices import (
     canonical_dtype,
     canonical_kv_cache_dtype,
 )
-from wizard_tui.schemas.numbers import parse_count, parse_gib
-from wizard_tui.schemas.secrets import without_password
+from wizard_tui.schemas.numbers import as_number, parse_count, parse_gib
+from wizard_tui.schemas.secrets import bare_address, refuse_token
 
 MAX_TOKENS = 1 << 30
 MAX_GPUS = 4096
+# what a terminal obeys, shows as another text, or cannot write; a directory may have a line break in its name
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def _blank_is_none(value: object) -> object:
@@ -31,7 +34,8 @@ def _blank_is_none(value: object) -> object:
 
 
 def _listed(value: object) -> object:
-    return value.replace(",", " ").split() or None if isinstance(value, str) else value
+    # as a whole, since a password may hold a blank
+    return bare_address(value).replace(",", " ").split() or None if isinstance(value, str) else value
 
 
 def _each_once(value: tuple[int, ...]) -> tuple[int, ...]:
@@ -39,6 +43,13 @@ def _each_once(value: tuple[int, ...]) -> tuple[int, ...]:
     if twice is not None:
         raise ValueError(f"names GPU {twice} twice")
     return value
+
+
+def _clean(value: str) -> str:
+    """Text without what must not be kept: a password that somebody pastes with an address ends here."""
+    if _CONTROL.search(value):
+        raise ValueError("must not have control characters, such as ESC")
+    return refuse_token(bare_address(value))
 
 
 def _named(value: str) -> str:
@@ -60,13 +71,19 @@ Sequences = Annotated[int, BeforeValidator(parse_count), Field(ge=1, le=1 << 20)
 Bytes = Annotated[int, BeforeValidator(parse_count), Field(ge=1, le=1 << 50)]
 GiB = Annotated[float, BeforeValidator(parse_gib), Field(gt=0, le=1 << 20, allow_inf_nan=False)]
 GiBOrZero = Annotated[float, BeforeValidator(parse_gib), Field(ge=0, le=1 << 20, allow_inf_nan=False)]
-Milliseconds = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
-Rate = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
-# a password that somebody pastes with an address ends here, before anything is made of the request
-Text = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(without_password)]
+Milliseconds = Annotated[float, BeforeValidator(as_number), Field(gt=0, le=1e9, allow_inf_nan=False)]
+Rate = Annotated[float, BeforeValidator(as_number), Field(gt=0, le=1e9, allow_inf_nan=False)]
+Billions = Annotated[float, BeforeValidator(as_number), Field(gt=0, le=1e6, allow_inf_nan=False)]
+Share = Annotated[float, BeforeValidator(as_number), Field(gt=0, le=1, allow_inf_nan=False)]
+Factor = Annotated[float, BeforeValidator(as_number), Field(ge=1, le=2, allow_inf_nan=False)]
+Index = Annotated[int, BeforeValidator(as_number), Field(ge=0, le=MAX_GPUS)]
+Port = Annotated[int, BeforeValidator(as_number), Field(ge=1, le=65535)]
+LoraRank = Annotated[int, BeforeValidator(as_number), Field(ge=1, le=max(LORA_RANKS)), AfterValidator(_rank)]
+Text = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_clean)]
+Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"), AfterValidator(refuse_token)]
 
-Indices = Annotated[tuple[Annotated[int, Field(ge=0, le=MAX_GPUS)], ...], AfterValidator(_each_once)]
-LoraModule = Annotated[str, Field(max_length=4096), AfterValidator(without_password), AfterValidator(_named)]
+Indices = Annotated[tuple[Index, ...], AfterValidator(_each_once)]
+LoraModule = Annotated[str, Field(max_length=4096), AfterValidator(_clean), AfterValidator(_named)]
 
 
 class Section(BaseModel):
@@ -100,7 +117,7 @@ class ModelInput(Section):
     tokenizer: Annotated[Text | None, BeforeValidator(_blank_is_none)] = Field(
         None, description="tokenizer to use instead of the model's own"
     )
-    params_b: Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)] | None = Field(
+    params_b: Billions | None = Field(
         None, description="parameters in billions, for a model of which nothing else is known"
     )
 
@@ -172,13 +189,13 @@ class WorkloadInput(Section):
 class PolicyInput(Section):
     """How much memory may be used, which vLLM, and how it is exposed."""
 
-    gpu_memory_utilization: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] | None = Field(
+    gpu_memory_utilization: Share | None = Field(
         None, description="share of each GPU's memory that vLLM may use; empty lets the planner choose"
     )
     overhead_gb: GiBOrZero | None = Field(
         None, description="memory beside weights and KV cache in GiB, instead of the planner's own figure"
     )
-    fragmentation_factor: Annotated[float, Field(ge=1, le=2, allow_inf_nan=False)] = Field(
+    fragmentation_factor: Factor = Field(
         1.0, description="safety factor on the KV cache the workload needs; vLLM's own cache does not fragment"
     )
     headroom_gb: GiBOrZero = Field(0.0, description="KV cache in GiB that must stay spare for the verdict to be fits")
@@ -212,14 +229,12 @@ class PolicyInput(Section):
     max_loras: Annotated[Sequences | None, BeforeValidator(_blank_is_none)] = Field(
         None, description="LoRA adapters in one batch; each takes memory"
     )
-    max_lora_rank: Annotated[Annotated[int, AfterValidator(_rank)] | None, BeforeValidator(_blank_is_none)] = Field(
+    max_lora_rank: Annotated[LoraRank | None, BeforeValidator(_blank_is_none)] = Field(
         None, description="largest rank among the adapters; memory grows with it"
     )
     host: Text = Field("127.0.0.1", description="address to listen on; 127.0.0.1 is this machine only")
-    port: Annotated[int, Field(ge=1, le=65535)] = Field(8000, description="port to listen on")
-    api_key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = Field(
-        None, description="environment variable that holds the API key"
-    )
+    port: Port = Field(8000, description="port to listen on")
+    api_key_env: Variable | None = Field(None, description="environment variable that holds the API key")
     served_model_name: Annotated[Text | None, BeforeValidator(_blank_is_none)] = Field(
         None, description="model name that clients use"
     )

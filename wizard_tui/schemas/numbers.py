@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 GIB = 1 << 30
@@ -12,24 +13,34 @@ _COUNT = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*([kmgtKMGT]?)")
 _GIB = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*(?:GiB|GB|G)?", re.IGNORECASE)
 
 
+def as_number(value: object) -> object:
+    """Refuse a truth value, which Python takes for 0 or 1, as YAML does `yes` for one. Raises ValueError."""
+    if isinstance(value, bool):
+        raise ValueError(f"must be a number, not {'true' if value else 'false'}")
+    return value
+
+
 def parse_count(value: object) -> object:
-    """Read a count such as `8192`, `8k` (8000) or `32K` (32768).
+    """Read a count such as `8192`, `8k` (8000) or `32K` (32768). Raises ValueError for a truth value.
 
     Text that is no count is returned unchanged, so that the validator behind this one names the problem.
     """
     if not isinstance(value, str):
-        return value
+        return as_number(value)
     match = _COUNT.fullmatch(value.strip().replace(",", "").replace("_", ""))
     if match is None:
         return value
     number = float(match[1]) * _SUFFIXES[match[2]]
-    return int(number) if number == int(number) else value
+    return int(number) if math.isfinite(number) and number == int(number) else value
 
 
 def parse_gib(value: object) -> object:
-    """Read a memory size in GiB such as `80`, `80GB` or `79.2 GiB`; both spellings mean 2^30 bytes here."""
+    """Read a memory size in GiB such as `80`, `80GB` or `79.2 GiB`; both spellings mean 2^30 bytes here.
+
+    Raises ValueError for a truth value.
+    """
     if not isinstance(value, str):
-        return value
+        return as_number(value)
     match = _GIB.fullmatch(value.strip())
     return float(match[1]) if match else value
 

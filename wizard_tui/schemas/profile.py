@@ -14,7 +14,8 @@ import yaml
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
 from wizard_tui.schemas.errors import one_sentence
-from wizard_tui.schemas.inputs import HardwareInput, ModelInput, PlanRequest, PolicyInput, Section, WorkloadInput
+from wizard_tui.schemas.inputs import HardwareInput, ModelInput, PlanRequest, PolicyInput, Section, Text, WorkloadInput
+from wizard_tui.schemas.secrets import bare_address, without_secrets
 
 VERSION: Literal[1] = 1
 LIMIT_BYTES = 1 << 17
@@ -30,7 +31,7 @@ _FORMER_NAMES = {
 
 
 def _names(value: object) -> object:
-    return tuple(part for part in value.replace(",", " ").split()) if isinstance(value, str) else value
+    return tuple(bare_address(value).replace(",", " ").split()) if isinstance(value, str) else value
 
 
 class OutputsInput(Section):
@@ -39,9 +40,7 @@ class OutputsInput(Section):
     emit: Annotated[tuple[str, ...], BeforeValidator(_names)] | None = Field(
         None, description="artifacts to write, such as serve,compose; all writes every one"
     )
-    output_dir: Annotated[str, Field(min_length=1, max_length=4096)] | None = Field(
-        None, description="directory for the files"
-    )
+    output_dir: Text | None = Field(None, description="directory for the files")
     explain: bool = Field(False, description="give a reason for every flag")
 
 
@@ -118,19 +117,20 @@ def load_profile(path: Path) -> Profile:
 
 def read_profile_text(path: Path) -> str:
     """The text of a profile file; ValueError when there is none that is a regular file of at most 128 KiB."""
+    where = without_secrets(str(path))
     try:
         if path.exists() and not path.is_file():
-            raise ValueError(f"{path} is not a regular file; give a profile in YAML")
+            raise ValueError(f"{where} is not a regular file; give a profile in YAML")
         with path.open("rb") as file:
             data = file.read(LIMIT_BYTES + 1)
     except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror or error}") from None
+        raise ValueError(f"{where} cannot be read: {error.strerror or error}") from None
     if len(data) > LIMIT_BYTES:
-        raise ValueError(f"{path} is larger than {LIMIT_BYTES >> 10} KiB, which no profile is")
+        raise ValueError(f"{where} is larger than {LIMIT_BYTES >> 10} KiB, which no profile is")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise ValueError(f"{path} is not text in UTF-8; give a profile in YAML") from None
+        raise ValueError(f"{where} is not text in UTF-8; give a profile in YAML") from None
 
 
 def _renamed(section: str, fields: Any) -> Any:

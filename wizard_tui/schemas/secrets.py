@@ -1,13 +1,98 @@
-"""What must not be kept or shown: the password within an address, where git, pip and proxies take one."""
+"""What must not be kept or shown: what stands in an address beside host and path, and tokens in any text.
+
+The rules are for what people paste: they rather take too much of an address than leave a part of a password. What is no
+address, such as a path, `org/name@revision` or an image with its digest, stays as it is.
+"""
 
 from __future__ import annotations
 
 import re
 
-# user:password@ behind a scheme, or in front of a host that is written without one
-_USER = re.compile(r"(?<=://)[^/?#\s]*@|^[^/?#\s:@]+:[^/?#\s@]+@(?=[\w-]+(?:\.[\w-]+)+)")
+HIDDEN = "***"
+HUB_HOSTS = ("huggingface.co", "www.huggingface.co", "hf.co")
+
+# the shapes of Hugging Face, OpenAI and those who do as they do, NVIDIA, GitHub, GitLab, AWS, and signed claims (JWT)
+_TOKEN = re.compile(
+    r"(?<![A-Za-z0-9])(?:(?:hf|api_org|hf_oauth|hf_jwt|gh[opsur])_[A-Za-z0-9]{20,}|github_pat_\w{20,}"
+    r"|(?<![A-Za-z0-9][/._-])sk-(?=[\w-]*\d)[\w-]{16,}|nvapi-[\w-]{20,}|glpat-[\w-]{20,}|AKIA[A-Z0-9]{16}"
+    r"|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]*)"
+)
+_PATH = re.compile(r"\s*['\"]?(?:[.~]|/(?!/))")
+# LoRA adapters: name=address, and more of them behind blanks or commas
+_NAME = re.compile(r"\s*[^\s,=:/?#@]+=")
+_NEXT = re.compile(r"(?<=[\s,])(?=[^\s,=:/?#@]+=)")
+# with what may stand before it; paths make one slash of two
+_SCHEME = re.compile(r"[^/?#@:]*:(?://+|(?<=https:)/|(?<=http:)/)", re.IGNORECASE)
+_BEFORE = re.compile(r"[\s'\"<(]*")
+_HUB = re.compile(rf"(?:{'|'.join(map(re.escape, HUB_HOSTS))})(?=[:/?#]|$)", re.IGNORECASE)
+_HOST = re.compile(
+    r"(?:localhost|\d{1,3}(?:\.\d{1,3}){3}|\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.[A-Za-z]{2,})"
+    r"(?=[:/?#\s,]|$)"
+)
+_USER = re.compile(r"[^\s:/@]+:")
+_DIGEST = re.compile(r"sha\d+:")
+_WORD = re.compile(r"[^\s'\"]*(?:@|:/)[^\s'\"]*")
 
 
-def without_password(text: str) -> str:
-    """`text` without the user and the password of an address: `https://me:key@hf.co/a/b` is `https://hf.co/a/b`."""
-    return _USER.sub("", text)
+def without_secrets(text: str) -> str:
+    """`text`, the value of a field or a word, as it may be kept and shown.
+
+    An address loses user, password, query and fragment: `https://me:key@hf.co/a/b?token=x` is `https://hf.co/a/b`. A
+    token by itself becomes `***`. What was cleaned once stays as it is.
+    """
+    return _TOKEN.sub(HIDDEN, bare_address(text))
+
+
+def without_secrets_in(sentence: str) -> str:
+    """A sentence in which addresses and tokens may be quoted, as it may be shown."""
+    return _TOKEN.sub(HIDDEN, _WORD.sub(lambda word: bare_address(word[0]), sentence))
+
+
+def refuse_token(text: str, what: str = "") -> str:
+    """`text`, which no token is in. Raises ValueError, a sentence about `what`, for one that has or had a token."""
+    if HIDDEN in _TOKEN.sub(HIDDEN, text):
+        raise ValueError(
+            f"{what} looks like a secret token, which is not kept here: the Hub's belongs into HF_TOKEN, and the "
+            "server's into a variable that api_key_env names".lstrip()
+        )
+    return text
+
+
+def bare_address(text: str) -> str:
+    """`text` without what an address has beside host and path, as `without_secrets`; tokens by themselves are kept."""
+    if not any(mark in text for mark in "@?#"):
+        return text
+    while (cleaned := "".join(map(_address, _NEXT.split(text) if _NAME.match(text) else [text]))) != text:
+        text = cleaned
+    return text
+
+
+# the wizard cleans its fields by it
+without_password = without_secrets
+
+
+def _address(piece: str) -> str:
+    if _PATH.match(piece):
+        return piece
+    scheme = _SCHEME.match(piece)
+    before = scheme or _NAME.match(piece) or _BEFORE.match(piece)
+    begins = before.end() if before else 0
+    host = begins + _end_of_login(piece[begins:], after_scheme=scheme is not None)
+    rest = piece[host:]
+    if scheme or host > begins or _HUB.match(rest):
+        rest = re.split("[?#]", rest, maxsplit=1)[0]
+    return piece[:begins] + rest
+
+
+def _end_of_login(rest: str, *, after_scheme: bool) -> int:
+    """Where the host begins: behind the last @ that may end a user and a password, whatever stands in these."""
+    ends = [at.end() for at in re.finditer("@", rest) if not _DIGEST.match(rest, at.end())]
+    if not ends or (_HUB.match(rest) and not after_scheme):
+        return 0
+    authority = re.split(r"[/?#\s]", rest, maxsplit=1)[0]
+    _, colon, port = authority.rpartition(":")
+    holds_a_slash = colon and not port.isdecimal() and not authority.endswith("]") and "@" not in authority
+    if holds_a_slash if after_scheme else _USER.match(rest):
+        return ends[-1]
+    host = _HOST if after_scheme else _HUB
+    return max((end for end in ends if (after_scheme and end <= len(authority)) or host.match(rest, end)), default=0)
