@@ -295,7 +295,8 @@ def test_memory_makes_a_gpu_where_none_is_named() -> None:
     assert manual.max_model_len is not None
     assert manual.deployment.gpu_count == 1
     # all of them together
-    pair = generate_recommendations(request(), metadata, facts(gpus=2).gpus, 48 * GIB)
+    one = request(hardware={"tensor_parallel_size": 1})
+    pair = generate_recommendations(one, metadata, facts(gpus=2).gpus, 48 * GIB)
     assert pair.max_model_len == generate_recommendations(request(), metadata, facts().gpus, 24 * GIB).max_model_len
 
 

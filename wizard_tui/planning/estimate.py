@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,6 +19,8 @@ from wizard_tui.schemas.inputs import PolicyInput, WorkloadInput
 from wizard_tui.schemas.numbers import GIB
 
 NOTHING_OBSERVED = Correction()
+MOST_REQUESTS = 1 << 20
+"""So many are counted in one replica, no more; a request can ask for no more."""
 
 
 @dataclass(frozen=True)
@@ -124,8 +127,26 @@ def kv_needed_bytes(layout: KVLayout, settings: Settings, workload: WorkloadInpu
 
     With prefix caching the blocks of a shared prefix exist once.
     """
+    return _kv_bytes_of(-(-workload.concurrency // settings.layout.dp), layout, settings, workload, policy)
+
+
+def requests_that_fit(result: Estimate, workload: WorkloadInput, policy: PolicyInput) -> int:
+    """Requests like the workload's for which the caches of all replicas together have room at once, counted as
+    `kv_needed_bytes` counts them: the most with which the plan still fits. max_num_seqs may let in fewer at a time."""
+    if not result.starts:
+        return 0
+    each = bisect_right(
+        range(1, MOST_REQUESTS + 1),
+        result.kv_available - result.headroom_wanted,
+        key=lambda requests: _kv_bytes_of(requests, result.layout, result.settings, workload, policy),
+    )
+    return each * result.settings.layout.dp
+
+
+def _kv_bytes_of(
+    requests: int, layout: KVLayout, settings: Settings, workload: WorkloadInput, policy: PolicyInput
+) -> int:
     length = min(workload.prompt_tokens + workload.gen_tokens, settings.max_model_len)
-    requests = -(-workload.concurrency // settings.layout.dp)
     needed = requests * layout.request_bytes(length)
     shared = min(workload.shared_prefix_tokens, workload.prompt_tokens)
     if settings.prefix_caching and shared > 1 and requests > 1:

@@ -9,6 +9,8 @@ from typing import Any
 from wizard_tui.engine.quantization import replacement
 from wizard_tui.models.siblings import siblings
 from wizard_tui.planning.decide import Decision, decide, safe_utilisation
+from wizard_tui.planning.estimate import requests_that_fit
+from wizard_tui.planning.settings import Layout
 from wizard_tui.planning.speed import forecast
 from wizard_tui.resolve import Facts
 from wizard_tui.schemas.inputs import MAX_GPUS, PlanRequest
@@ -39,6 +41,17 @@ def suggestions(decision: Decision) -> list[Suggestion]:
     return found
 
 
+def layout_patch(request: PlanRequest, layout: Layout) -> dict[str, int | None]:
+    """The fields of the hardware with which this request takes this layout and no other. One stage and one copy are
+    what comes of nothing said, and then no flag says them."""
+    one_stage = None if request.hardware.pipeline_parallel_size is None else 1
+    return {
+        "tensor_parallel_size": layout.tp,
+        "pipeline_parallel_size": layout.pp if layout.pp > 1 else one_stage,
+        "data_parallel_size": layout.dp if layout.dp > 1 else None,
+    }
+
+
 def _adds_gpus(patch: Patch) -> bool:
     return "gpus" in patch.get("hardware", {})
 
@@ -65,7 +78,7 @@ def _candidates(decision: Decision) -> Iterator[Patch]:
         yield {"model": {"quantization": None}}
     if result.starts and decision.idle_gpus >= settings.layout.gpus:
         replicas = settings.layout.dp * (1 + decision.idle_gpus // settings.layout.gpus)
-        yield {"hardware": {"data_parallel_size": min(MAX_GPUS, replicas)}}
+        yield {"hardware": layout_patch(request, settings.layout._replace(dp=min(MAX_GPUS, replicas)))}
     if decision.fits and decision.missed:
         if hardware.tensor_parallel_size and len(facts.gpus) > 1:
             yield {"hardware": {"tensor_parallel_size": None}}
@@ -101,7 +114,7 @@ def _candidates(decision: Decision) -> Iterator[Patch]:
         if gpu.index is None:
             # a box that is only planned may as well be a larger one
             yield from ({"hardware": {"gpus": count}} for count in BOX_SIZES if count > len(facts.gpus))
-        fitting = _fitting_concurrency(decision)
+        fitting = requests_that_fit(result, request.workload, policy)
         if 0 < fitting < request.workload.concurrency:
             yield {"workload": {"concurrency": fitting}}
 
@@ -113,13 +126,6 @@ def _facts_with(facts: Facts, patch: Patch) -> Facts:
         known = next(sibling for sibling in siblings(facts.metadata) if sibling.model_id == model)
         facts = replace(facts, metadata=known)
     return facts if count is None else replace(facts, gpus=facts.gpus[:1] * count)
-
-
-def _fitting_concurrency(decision: Decision) -> int:
-    result, workload = decision.estimate, decision.request.workload
-    length = min(workload.prompt_tokens + workload.gen_tokens, result.settings.max_model_len)
-    one = result.layout.request_bytes(length) * decision.request.policy.fragmentation_factor
-    return int(max(0, result.kv_available) // one) * result.settings.layout.dp if one else 0
 
 
 def _concurrency_within_goals(decision: Decision) -> int:
@@ -140,19 +146,23 @@ def _gain(before: Decision, after: Decision) -> str | None:
         goals = " and ".join(name.upper() for name in kept)
         return f"keeps the {goals} goal{'s' if len(kept) > 1 else ''}"
     if before.fits:
-        factor = _concurrency(after) / max(1e-9, _concurrency(before))
+        factor = _users(after) / max(1, _users(before))
         return f"{factor:.1f}x concurrency" if factor >= WORTH_NAMING and after.fits else None
     return None
 
 
-def _concurrency(decision: Decision) -> float:
-    """Requests of the workload's own length that fit at once, all replicas together."""
-    return float(_fitting_concurrency(decision))
+def _users(decision: Decision) -> int:
+    """Requests like the workload's that fit at once, all replicas together."""
+    return requests_that_fit(decision.estimate, decision.request.workload, decision.request.policy)
 
 
 def _change(decision: Decision, patch: Patch) -> str:
     parts = []
     for section, fields in patch.items():
+        if fields.get("data_parallel_size") is not None:
+            layout = decision.estimate.settings.layout
+            parts.append(f"{layout} -> {layout._replace(dp=fields['data_parallel_size'])}")
+            continue
         for field, value in fields.items():
             old = getattr(decision.estimate.settings, field, None)
             old = getattr(getattr(decision.request, section), field) if old is None else old
