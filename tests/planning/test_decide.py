@@ -74,34 +74,6 @@ def test_no_more_stages_than_layers_and_no_size_that_cannot_be() -> None:
     assert "TP 4" not in tried(4, odd)
 
 
-def test_copies_leave_the_sizes_that_experts_can_be_split_into() -> None:
-    """An expert of 768 in fp8 blocks of 128: two copies of TP 2 would cut it into four of 192."""
-    metadata = load_model_metadata("Qwen/Qwen3-30B-A3B-Instruct-2507-FP8")
-    assert tried(4, metadata, data_parallel_size=2) == ["TP 1 x DP 2", "TP 1 x PP 2 x DP 2"]
-    whole = {"data_parallel_size": 2, "enable_expert_parallel": True}
-    assert tried(4, metadata, **whole)[:2] == ["TP 1 x DP 2 x EP", "TP 2 x DP 2 x EP"]
-    # where no size is legal, one is taken that says why
-    assert tried(5, metadata, data_parallel_size=5) == ["TP 1 x DP 5"]
-    card = replace(get_gpu_by_name("L40S"), total_bytes=24 * GIB)
-    workload = {"concurrency": 64, "prompt_tokens": 8000}
-    found = decide(request(hardware={"data_parallel_size": 2}, workload=workload), Facts(metadata, (card,) * 8))
-    assert found.fits
-    assert str(found.estimate.settings.layout) == "TP 1 x PP 3 x DP 2"
-
-
-def test_stages_in_one_machine_are_for_what_was_asked_and_not_for_more_context() -> None:
-    """Latent vectors are whole on every card of TP 4, and in quarters in four stages."""
-    box = Facts(load_model_metadata("deepseek-ai/DeepSeek-V2-Lite"), (get_gpu_by_name("RTX 4090"),) * 4)
-
-    def layout(prompt: int, **hardware: int) -> str:
-        asked = request(workload={"concurrency": 64, "prompt_tokens": prompt}, hardware=hardware)
-        return str(decide(asked, box).estimate.settings.layout)
-
-    assert layout(512) == "TP 4"
-    assert layout(512, tensor_parallel_size=2) == "TP 2"
-    assert layout(20_000).startswith("TP 1 x PP")
-
-
 def test_the_smallest_gpu_decides() -> None:
     large, small = get_gpu_by_name("H100 80GB"), get_gpu_by_name("RTX 4090")
     assert smallest([large, small]) is small

@@ -174,7 +174,9 @@ def test_what_the_planner_chose_has_its_reason() -> None:
             f"the model could take 131,072 tokens, the cache left beside {weights:.1f} GiB of weights holds one "
             f"request of {length:,}"
         ),
-        "tensor_parallel_size": f"one GPU keeps {weights:.1f} GiB of weights, 1/2 of the model",
+        "tensor_parallel_size": (
+            f"one GPU keeps {weights:.1f} GiB of weights, 1/2 of the model; 1 in flight can have {length:,} tokens each"
+        ),
         "host": "listens on this machine only",
         **{name: reason for name, reason in config.explanations.items() if "tool" in name},
     }

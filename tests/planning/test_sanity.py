@@ -16,15 +16,18 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from tests.planning.conftest import request
 from tests.planning.drawn import GPUS, MODELS, maybe, metadata_of, refused, requests
+from wizard_tui.hardware.catalog import get_gpu_by_name
+from wizard_tui.hardware.gpu import GPU
 from wizard_tui.models.load import load_model_metadata
 from wizard_tui.planning.alternatives import alternatives
-from wizard_tui.planning.decide import Decision, batch_limits, context_at_concurrency, decide, smallest
+from wizard_tui.planning.decide import Decision, batch_limits, context_at_concurrency, decide, layouts, smallest
 from wizard_tui.planning.estimate import requests_that_fit
 from wizard_tui.planning.planner import plan
 from wizard_tui.planning.suggest import patched, suggestions
 from wizard_tui.resolve import Facts, resolve_gpus
-from wizard_tui.schemas.inputs import PlanRequest
+from wizard_tui.schemas.inputs import HardwareInput, PlanRequest
 from wizard_tui.schemas.numbers import gib
 
 
@@ -145,7 +148,8 @@ def is_no_worse(asked: PlanRequest, box: Facts, larger: Facts) -> None:
     assert has.verdict >= had.verdict
     layout = before.estimate.settings.layout
     # stages within one machine are taken where nothing else does what was asked, and given up for what does
-    if not before.estimate.starts or layout.pp > asked.hardware.nodes:
+    asked_for = max(asked.hardware.nodes, asked.hardware.pipeline_parallel_size or 1)
+    if not before.estimate.starts or layout.pp > asked_for:
         return
     assert has.length >= had.length
     assert has.context >= had.context
@@ -198,6 +202,10 @@ def test_more_memory_gives_no_worse_a_plan_whatever_is_asked(drawn: tuple[PlanRe
     is_no_worse(asked, box, replace(box, gpus=gpus))
 
 
+def cards(name: str, count: int) -> tuple[GPU, ...]:
+    return (get_gpu_by_name(name),) * count
+
+
 # counterexamples that were found, each with what it was about
 @pytest.mark.parametrize(
     ("model", "gpu", "gpus", "concurrency", "hardware", "sizes"),
@@ -233,10 +241,10 @@ def test_a_layout_of_fewer_cards_takes_nothing_from_the_users(
 
 def test_the_longest_context_for_all_the_users_takes_as_many_gpus_as_it_needs() -> None:
     """DeepSeek-V2-Lite keeps 31,104 bytes a token on each GPU: a request of 163,840 tokens takes 4.75 GiB."""
-    box = Facts(load_model_metadata("deepseek-ai/DeepSeek-V2-Lite"), resolve_gpus_of("H100 80GB", 8))
+    box = Facts(load_model_metadata("deepseek-ai/DeepSeek-V2-Lite"), cards("H100 80GB", 8))
 
     def layout(concurrency: int, **model: int) -> tuple[int, int]:
-        asked = PlanRequest.model_validate({"model": {"model": "x", **model}, "workload": {"concurrency": concurrency}})
+        asked = request(model=model, workload={"concurrency": concurrency})
         found = decide(asked, box)
         return found.estimate.settings.layout.gpus, context_at_concurrency(found.estimate, asked, box.metadata)
 
@@ -248,10 +256,38 @@ def test_the_longest_context_for_all_the_users_takes_as_many_gpus_as_it_needs() 
     assert layout(64, max_model_len=4096) == (1, 4096)
 
 
-def resolve_gpus_of(name: str, count: int) -> Any:
-    return resolve_gpus(
-        PlanRequest.model_validate({"model": {"model": "x"}, "hardware": {"gpu": name, "gpus": count}}).hardware
+def test_copies_leave_the_sizes_that_experts_can_be_split_into() -> None:
+    """An expert of 768 in fp8 blocks of 128: two copies of TP 2 would cut it into four of 192."""
+    metadata = load_model_metadata("Qwen/Qwen3-30B-A3B-Instruct-2507-FP8")
+
+    def tried(gpus: int, **hardware: Any) -> list[str]:
+        return [str(layout) for layout in layouts(HardwareInput(**hardware), metadata, gpus)]
+
+    assert tried(4, data_parallel_size=2) == ["TP 1 x DP 2", "TP 1 x PP 2 x DP 2"]
+    whole = {"data_parallel_size": 2, "enable_expert_parallel": True}
+    assert tried(4, **whole)[:2] == ["TP 1 x DP 2 x EP", "TP 2 x DP 2 x EP"]
+    # where no size is legal, one is taken that says why
+    assert tried(5, data_parallel_size=5) == ["TP 1 x DP 5"]
+    workload = {"concurrency": 64, "prompt_tokens": 8000}
+    found = decide(
+        request(hardware={"data_parallel_size": 2}, workload=workload), Facts(metadata, cards("RTX 4090", 8))
     )
+    assert found.fits
+    assert str(found.estimate.settings.layout) == "TP 1 x PP 3 x DP 2"
+
+
+def test_stages_in_one_machine_are_for_what_was_asked_and_not_for_more_context() -> None:
+    """Latent vectors are whole on every card of TP 4, and in quarters in four stages."""
+    box = Facts(load_model_metadata("deepseek-ai/DeepSeek-V2-Lite"), cards("RTX 4090", 4))
+
+    def layout(prompt: int, **hardware: int) -> str:
+        asked = request(workload={"concurrency": 64, "prompt_tokens": prompt}, hardware=hardware)
+        return str(decide(asked, box).estimate.settings.layout)
+
+    assert layout(512) == "TP 4"
+    assert layout(512, tensor_parallel_size=2) == "TP 2"
+    assert layout(512, pipeline_parallel_size=2) == "TP 2 x PP 2"
+    assert layout(20_000).startswith("TP 1 x PP")
 
 
 @drawing(60)

@@ -73,8 +73,9 @@ def decide(request: PlanRequest, facts: Facts) -> Decision:
     The job is what was asked for (it fits, safely, and keeps its goals) and the whole context for every request of the
     asked concurrency at once: that is all that these users can ever fill, so what lies beyond it is no reason for more
     GPUs, and anything below it is. Nearest is, in this order: it fits, safely, with the fewest goals missed, with the
-    longest context. More memory on the same layout never lowers any of these, so that it never gives a worse plan.
-    Pipeline stages within one machine are slow: they are taken for what was asked, never for more context.
+    longest context. More memory on the same layout lowers none of these, so that it never gives a worse plan, as long
+    as vLLM's own batch limits stay the same: cards of 70 GiB and more get larger ones, which take memory. Pipeline
+    stages within one machine are slow: they are taken for what was asked, never for more context.
 
     What the request sets explicitly is taken as it is, also where it cannot work; `Decision.problem` then says why.
     """
@@ -87,7 +88,7 @@ def decide(request: PlanRequest, facts: Facts) -> Decision:
     merit = _Merit()
     missed: tuple[str, ...] = ()
     for layout in _worth_settling(layouts(hardware, facts.metadata, in_node), request, facts.metadata, gpu):
-        if merit.asked and (merit.whole or layout.pp > hardware.nodes):
+        if merit.asked and (merit.whole or _is_last_resort(layout, hardware)):
             break
         candidate = settle(request, facts, gpu, layout, rules)
         misses = missed_goals(request, facts.metadata, candidate)
@@ -288,9 +289,14 @@ def context_at_concurrency(result: Estimate, request: PlanRequest, metadata: Mod
     return result.layout.largest_len(result.kv_available, share, limit)
 
 
+def _is_last_resort(layout: Layout, hardware: HardwareInput) -> bool:
+    """Stages within one machine that nobody asked for."""
+    return layout.pp > max(hardware.nodes, hardware.pipeline_parallel_size or 1)
+
+
 def _merit(request: PlanRequest, metadata: ModelMetadata, result: Estimate, misses: Sequence[str]) -> _Merit:
     length, context, whole = 0, 0, False
-    if result.starts and result.settings.layout.pp <= request.hardware.nodes:
+    if result.starts and not _is_last_resort(result.settings.layout, request.hardware):
         length, context = result.settings.max_model_len, context_at_concurrency(result, request, metadata)
         limit = metadata.max_position_embeddings
         whole = context >= min(limit, request.model.max_model_len or limit)
