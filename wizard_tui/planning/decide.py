@@ -88,13 +88,15 @@ def decide(request: PlanRequest, facts: Facts) -> Decision:
     merit = _Merit()
     missed: tuple[str, ...] = ()
     for layout in _worth_settling(layouts(hardware, facts.metadata, in_node), request, facts.metadata, gpu):
-        if merit.asked and (merit.whole or _is_last_resort(layout, hardware)):
+        if merit.asked and _is_last_resort(layout, hardware):
             break
         candidate = settle(request, facts, gpu, layout, rules)
         misses = missed_goals(request, facts.metadata, candidate)
         its = _merit(request, facts.metadata, candidate, misses)
         if best is None or its > merit:
             best, merit, missed = candidate, its, misses
+        if its.asked and its.whole:
+            break
     if best is None:
         raise ValueError("no way to place the model on these GPUs was found")
     problem = _illegal(facts.metadata, best, in_node * hardware.nodes)

@@ -127,7 +127,9 @@ def kv_needed_bytes(layout: KVLayout, settings: Settings, workload: WorkloadInpu
 
     With prefix caching the blocks of a shared prefix exist once.
     """
-    return _kv_bytes_of(-(-workload.concurrency // settings.layout.dp), layout, settings, workload, policy)
+    first, further = _request_bytes(layout, settings, workload)
+    others = -(-workload.concurrency // settings.layout.dp) - 1
+    return int((first + others * further) * policy.fragmentation_factor)
 
 
 def requests_that_fit(result: Estimate, workload: WorkloadInput, policy: PolicyInput) -> int:
@@ -135,24 +137,21 @@ def requests_that_fit(result: Estimate, workload: WorkloadInput, policy: PolicyI
     `kv_needed_bytes` counts them: the most with which the plan still fits. max_num_seqs may let in fewer at a time."""
     if not result.starts:
         return 0
-    each = bisect_right(
-        range(1, MOST_REQUESTS + 1),
-        result.kv_available - result.headroom_wanted,
-        key=lambda requests: _kv_bytes_of(requests, result.layout, result.settings, workload, policy),
-    )
+    first, further = _request_bytes(result.layout, result.settings, workload)
+    factor, room = policy.fragmentation_factor, result.kv_available - result.headroom_wanted
+    # a request of no bytes has no end
+    each = bisect_right(range(MOST_REQUESTS), room, key=lambda others: int((first + others * further) * factor))
     return each * result.settings.layout.dp
 
 
-def _kv_bytes_of(
-    requests: int, layout: KVLayout, settings: Settings, workload: WorkloadInput, policy: PolicyInput
-) -> int:
+def _request_bytes(layout: KVLayout, settings: Settings, workload: WorkloadInput) -> tuple[int, int]:
+    """Bytes of the first request of the workload's length, and of each further one beside it."""
     length = min(workload.prompt_tokens + workload.gen_tokens, settings.max_model_len)
-    needed = requests * layout.request_bytes(length)
+    first = layout.request_bytes(length)
     shared = min(workload.shared_prefix_tokens, workload.prompt_tokens)
-    if settings.prefix_caching and shared > 1 and requests > 1:
-        saved = layout.request_bytes(length) - layout.request_bytes(max(1, length - shared))
-        needed -= (requests - 1) * max(0, saved)
-    return int(needed * policy.fragmentation_factor)
+    if not settings.prefix_caching or shared <= 1:
+        return first, first
+    return first, min(first, layout.request_bytes(max(1, length - shared)))
 
 
 def _weights(settings: Settings, metadata: ModelMetadata, gpu: GPU) -> Weights:
