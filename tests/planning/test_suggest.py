@@ -84,6 +84,16 @@ def test_copies_are_of_the_layout_that_was_planned() -> None:
     assert offered(one_stage)["hardware.data_parallel_size"].patch["hardware"]["pipeline_parallel_size"] == 1
 
 
+def test_what_an_offer_frees_is_for_the_users_and_not_for_a_smaller_layout() -> None:
+    """With a cache in eight bits one card would give all 16 users the whole context, and seven would be idle."""
+    box = Facts(load_model_metadata("deepseek-ai/DeepSeek-V2-Lite"), (get_gpu_by_name("H100 80GB"),) * 8)
+    decision = decide(request(workload={"concurrency": 16}), box)
+    eight_bits = offered(decision)["model.kv_cache_dtype"]
+    after = decide(patched(decision.request, eight_bits.patch), box)
+    assert after.estimate.settings.layout == decision.estimate.settings.layout
+    assert eight_bits.title.startswith("kv_cache_dtype auto -> fp8: ")
+
+
 def test_what_does_not_fit_is_made_to_by_the_cheapest_first() -> None:
     decision = decided(facts(gpu="RTX 4090"), model=FULL_LENGTH)
     assert not decision.fits

@@ -124,7 +124,7 @@ def _evaluate(patch: Patch, decision: Decision) -> Alternative:
             (kept if worst <= target else missed).append(name)
     return Alternative(
         title=_title(decision),
-        patch=patch | {"hardware": layout_patch(decision.request, result.settings.layout)},
+        patch=patch | {"hardware": layout_patch(decision, result.settings.layout)},
         fits=decision.fits,
         tight=result.tight,
         gpus=result.settings.layout.gpus,

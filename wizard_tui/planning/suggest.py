@@ -32,19 +32,32 @@ def suggestions(decision: Decision) -> list[Suggestion]:
     for patch in _candidates(decision):
         if _adds_gpus(patch) and any(_adds_gpus(one.patch) for one in found):
             continue
-        changed = decide(patched(decision.request, patch), _facts_with(decision.facts, patch))
+        offer, changed = _planned(decision, patch)
         gain = _gain(decision, changed)
         if gain is not None:
-            found.append(Suggestion(title=f"{_change(decision, patch)}: {gain}", patch=patch, gain=gain))
+            found.append(Suggestion(title=f"{_change(decision, patch)}: {gain}", patch=offer, gain=gain))
         if len(found) == AT_MOST:
             break
     return found
 
 
-def layout_patch(request: PlanRequest, layout: Layout) -> dict[str, int | None]:
-    """The fields of the hardware with which this request takes this layout and no other. One stage and one copy are
-    what comes of nothing said, and then no flag says them."""
-    one_stage = None if request.hardware.pipeline_parallel_size is None else 1
+def _planned(decision: Decision, patch: Patch) -> tuple[Patch, Decision]:
+    """A change and what it gives. One that is not about the layout of a plan that fits leaves the layout as it is, so
+    that what it frees is for the users and not for a smaller layout."""
+    facts, layout = _facts_with(decision.facts, patch), decision.estimate.settings.layout
+    changed = decide(patched(decision.request, patch), facts)
+    if not decision.fits or "hardware" in patch or changed.estimate.settings.layout == layout:
+        return patch, changed
+    patch = {**patch, "hardware": layout_patch(decision, layout)}
+    return patch, decide(patched(decision.request, patch), facts)
+
+
+def layout_patch(decision: Decision, layout: Layout) -> dict[str, int | None]:
+    """The fields of the hardware with which the request of a decision takes this layout and no other. A single copy
+    needs no flag, nor does a single stage where there is no room for a second one."""
+    hardware = decision.request.hardware
+    room = len(decision.facts.gpus) * hardware.nodes >= 2 * layout.gpus
+    one_stage = 1 if room or hardware.pipeline_parallel_size else None
     return {
         "tensor_parallel_size": layout.tp,
         "pipeline_parallel_size": layout.pp if layout.pp > 1 else one_stage,
@@ -78,7 +91,7 @@ def _candidates(decision: Decision) -> Iterator[Patch]:
         yield {"model": {"quantization": None}}
     if result.starts and decision.idle_gpus >= settings.layout.gpus:
         replicas = settings.layout.dp * (1 + decision.idle_gpus // settings.layout.gpus)
-        yield {"hardware": layout_patch(request, settings.layout._replace(dp=min(MAX_GPUS, replicas)))}
+        yield {"hardware": layout_patch(decision, settings.layout._replace(dp=min(MAX_GPUS, replicas)))}
     if decision.fits and decision.missed:
         if hardware.tensor_parallel_size and len(facts.gpus) > 1:
             yield {"hardware": {"tensor_parallel_size": None}}
