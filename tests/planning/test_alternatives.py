@@ -86,11 +86,11 @@ def test_all_ways_of_two_cards() -> None:
     }
     assert ways["TP 1, x 2 replicas, fp8 weights, fp8 KV, 8,192 tokens"].patch == {
         "model": {"quantization": "fp8_per_tensor", "kv_cache_dtype": "fp8", "max_model_len": 8192},
-        "hardware": {"tensor_parallel_size": 1, "data_parallel_size": 2},
+        "hardware": {"tensor_parallel_size": 1, "pipeline_parallel_size": None, "data_parallel_size": 2},
     }
     assert ways["TP 2, 32,768 tokens"].patch == {
         "model": {"quantization": None, "kv_cache_dtype": "auto", "max_model_len": 32768},
-        "hardware": {"tensor_parallel_size": 2, "data_parallel_size": None},
+        "hardware": {"tensor_parallel_size": 2, "pipeline_parallel_size": None, "data_parallel_size": None},
     }
 
 
@@ -139,7 +139,7 @@ def test_figures_are_those_of_the_plan() -> None:
         assert way.toks_per_s == response.performance.decode_toks_per_s_range
         assert way.tpot_ms == response.performance.tpot_ms_range
         one = result.layout.request_bytes(min(1200, way.max_model_len))
-        assert way.concurrency == result.kv_available // one * result.settings.layout.dp
+        assert way.concurrency == (result.kv_available // one * result.settings.layout.dp if result.starts else 0)
         assert (way.goals, way.misses) == (("TPOT",), ())
 
 

@@ -88,7 +88,10 @@ def test_the_fewest_gpus_that_hold_it_safely() -> None:
     large = decided(facts("llama-70b", gpus=8), "llama-70b")
     assert large.fits
     assert not large.estimate.tight
-    assert str(large.estimate.settings.layout) == "TP 2"
+    # two hold it with 15,360 tokens of context, four with all 131,072
+    assert str(large.estimate.settings.layout) == "TP 4"
+    short = decided(facts("llama-70b", gpus=8), "llama-70b", model={"max_model_len": 8192})
+    assert str(short.estimate.settings.layout) == "TP 2"
     # where none holds it, the one with most room is shown
     none = decided(facts("llama-70b", "RTX 4090", 2), "llama-70b")
     assert not none.fits

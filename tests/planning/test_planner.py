@@ -128,7 +128,7 @@ def test_a_fixed_cache_size_is_taken_as_it_is() -> None:
 def test_idle_gpus_are_named_and_offered_as_replicas() -> None:
     report = plan(request(), facts(gpus=4)).feasibility
     assert any("3 of the GPUs stay idle" in line for line in report.warnings)
-    assert any(s.patch == {"hardware": {"data_parallel_size": 4}} for s in report.suggestions)
+    assert any(s.title == "TP 1 -> TP 1 x DP 4: 4.0x concurrency" for s in report.suggestions)
 
 
 def test_json_is_complete_and_comes_back() -> None:

@@ -174,7 +174,9 @@ def test_what_the_planner_chose_has_its_reason() -> None:
             f"the model could take 131,072 tokens, the cache left beside {weights:.1f} GiB of weights holds one "
             f"request of {length:,}"
         ),
-        "tensor_parallel_size": f"one GPU keeps {weights:.1f} GiB of weights, 1/2 of the model",
+        "tensor_parallel_size": (
+            f"one GPU keeps {weights:.1f} GiB of weights, 1/2 of the model; 1 in flight can have {length:,} tokens each"
+        ),
         "host": "listens on this machine only",
         **{name: reason for name, reason in config.explanations.items() if "tool" in name},
     }
@@ -295,7 +297,8 @@ def test_memory_makes_a_gpu_where_none_is_named() -> None:
     assert manual.max_model_len is not None
     assert manual.deployment.gpu_count == 1
     # all of them together
-    pair = generate_recommendations(request(), metadata, facts(gpus=2).gpus, 48 * GIB)
+    one = request(hardware={"tensor_parallel_size": 1})
+    pair = generate_recommendations(one, metadata, facts(gpus=2).gpus, 48 * GIB)
     assert pair.max_model_len == generate_recommendations(request(), metadata, facts().gpus, 24 * GIB).max_model_len
 
 

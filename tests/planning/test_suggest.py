@@ -63,10 +63,35 @@ def test_amd_cards_of_the_catalogue_have_eight_bits() -> None:
 
 def test_idle_gpus_are_offered_as_copies() -> None:
     found = offered(decided(facts(gpus=4)))["hardware.data_parallel_size"]
-    assert found.title == "data_parallel_size auto -> 4: 4.0x concurrency"
+    assert found.title == "TP 1 -> TP 1 x DP 4: 4.0x concurrency"
     copies = offered(decided(facts(gpus=5), hardware={"tensor_parallel_size": 2}))["hardware.data_parallel_size"]
-    assert copies.patch == {"hardware": {"data_parallel_size": 2}}
+    assert copies.patch == {
+        "hardware": {"tensor_parallel_size": 2, "pipeline_parallel_size": None, "data_parallel_size": 2}
+    }
     assert "hardware.data_parallel_size" not in offered(decided(facts(gpus=3), hardware={"tensor_parallel_size": 2}))
+
+
+def test_copies_are_of_the_layout_that_was_planned() -> None:
+    """Two of eight cards hold the model; four copies take all eight, and not four cards alone."""
+    sections: dict[str, Any] = {"model": {"max_model_len": 8192}, "workload": {"concurrency": 2}}
+    decision = decided(facts("llama-70b", gpus=8), "llama-70b", **sections)
+    assert str(decision.estimate.settings.layout) == "TP 2"
+    copies = offered(decision)["hardware.data_parallel_size"]
+    after = decide(patched(decision.request, copies.patch), decision.facts)
+    assert str(after.estimate.settings.layout) == "TP 2 x DP 4"
+    assert (after.idle_gpus, copies.gain) == (0, "4.0x concurrency")
+    one_stage = decided(facts(gpus=4), hardware={"pipeline_parallel_size": 1})
+    assert offered(one_stage)["hardware.data_parallel_size"].patch["hardware"]["pipeline_parallel_size"] == 1
+
+
+def test_what_an_offer_frees_is_for_the_users_and_not_for_a_smaller_layout() -> None:
+    """With a cache in eight bits one card would give all 16 users the whole context, and seven would be idle."""
+    box = Facts(load_model_metadata("deepseek-ai/DeepSeek-V2-Lite"), (get_gpu_by_name("H100 80GB"),) * 8)
+    decision = decide(request(workload={"concurrency": 16}), box)
+    eight_bits = offered(decision)["model.kv_cache_dtype"]
+    after = decide(patched(decision.request, eight_bits.patch), box)
+    assert after.estimate.settings.layout == decision.estimate.settings.layout
+    assert eight_bits.title.startswith("kv_cache_dtype auto -> fp8: ")
 
 
 def test_what_does_not_fit_is_made_to_by_the_cheapest_first() -> None:
@@ -225,9 +250,9 @@ def test_a_layout_that_fits_is_not_offered_to_be_freed() -> None:
     decision = decided(facts(gpus=4), hardware={"tensor_parallel_size": 2})
     assert decision.fits
     assert decision.idle_gpus == 2
-    assert "hardware.tensor_parallel_size" not in offered(decision)
+    (copy,) = [one for one in suggestions(decision) if "hardware" in one.patch]
     # exactly as many idle GPUs as one copy takes are one copy more
-    assert offered(decision)["hardware.data_parallel_size"].patch == {"hardware": {"data_parallel_size": 2}}
+    assert copy.title == "TP 2 -> TP 2 x DP 2: 2.0x concurrency"
 
 
 def test_a_pinned_layout_that_does_not_fit_is_freed_where_there_are_more_gpus() -> None:

@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from wizard_tui.hardware.gpu import GPU
+from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.planning.decide import Decision, decide
-from wizard_tui.planning.parallel import legal_tensor_parallel_sizes
+from wizard_tui.planning.estimate import requests_that_fit
+from wizard_tui.planning.parallel import legal_tensor_parallel_sizes, why_not
 from wizard_tui.planning.speed import performance
-from wizard_tui.planning.suggest import Patch, patched
+from wizard_tui.planning.suggest import Patch, layout_patch, patched
 from wizard_tui.resolve import Facts
 from wizard_tui.schemas.inputs import PlanRequest
 from wizard_tui.schemas.numbers import gib
@@ -22,9 +24,11 @@ BOX_SIZES = (1, 2, 4, 8)
 
 @dataclass(frozen=True)
 class Alternative:
-    """One way to run the workload. Sizes are GiB of one GPU; `concurrency` counts requests of the workload's length
-    that fit at once over all replicas; `tight` means that it fits by the expected numbers, but
-    not by the pessimistic end of the band; `goals` names the targets it keeps, `misses` those it does not."""
+    """One way to run the workload: every figure is that of the plan that `patch` gives. Sizes are GiB of one GPU;
+    `concurrency` counts requests of the workload's length that fit at once over all replicas (`requests_that_fit`),
+    where vLLM's own Maximum concurrency counts requests of max_model_len in one replica; `tight` means that it fits by
+    the expected numbers, but not by the pessimistic end of the band; `goals` names the targets it keeps, `misses` those
+    it does not."""
 
     title: str
     patch: Patch
@@ -43,7 +47,7 @@ class Alternative:
 def alternatives(request: PlanRequest, facts: Facts) -> list[Alternative]:
     """Layout x weights x KV cache x context, best first: what fits, keeps the goals, safely,
     in full precision, with the longest context, and then the fastest."""
-    found = [_evaluate(title, patch, decide(patched(request, patch), facts)) for title, patch in _ways(request, facts)]
+    found = [_evaluate(patch, decide(patched(request, patch), facts)) for patch in _ways(request, facts)]
     return sorted(found, key=_rank)
 
 
@@ -60,9 +64,11 @@ def boxes_that_do(request: PlanRequest, facts: Facts, catalogue: Iterable[GPU]) 
     return sorted(found, key=lambda row: (row[0].total_bytes * row[1], row[1]))
 
 
-def _ways(request: PlanRequest, facts: Facts) -> Iterator[tuple[str, Patch]]:
+def _ways(request: PlanRequest, facts: Facts) -> Iterator[Patch]:
     metadata, model = facts.metadata, request.model
-    sizes = legal_tensor_parallel_sizes(metadata, len(facts.gpus))
+    stages = request.hardware.pipeline_parallel_size or 1
+    in_node = len(facts.gpus)
+    sizes = legal_tensor_parallel_sizes(metadata, max(1, min(in_node, in_node * request.hardware.nodes // stages)))
     quantisations: list[str | None] = [model.quantization]
     capability = facts.gpus[0].compute_capability
     if metadata.quantization is None and model.quantization is None and capability and capability >= (7, 5):
@@ -74,30 +80,40 @@ def _ways(request: PlanRequest, facts: Facts) -> Iterator[tuple[str, Patch]]:
     full = model.max_model_len or metadata.max_position_embeddings
     lengths = sorted({min(full, max(wanted, part)) for part in (full, 32768, 8192)}, reverse=True)
     for tp, quantization, cache, length in product(sizes, quantisations, caches, lengths):
-        replicas = len(facts.gpus) // tp
-        title = ", ".join(
-            part
-            for part in (
-                f"TP {tp}",
-                f"x {replicas} replicas" if replicas > 1 else "",
-                "fp8 weights" if quantization == FP8_WEIGHTS else "",
-                "fp8 KV" if cache == "fp8" else "",
-                f"{length:,} tokens",
-            )
-            if part
-        )
-        patch: Patch = {
+        replicas = _copies(request, metadata, tp, in_node // (tp * stages))
+        yield {
             "model": {"quantization": quantization, "kv_cache_dtype": cache, "max_model_len": length},
             "hardware": {"tensor_parallel_size": tp, "data_parallel_size": replicas if replicas > 1 else None},
         }
-        yield title, patch
 
 
-def _evaluate(title: str, patch: Patch, decision: Decision) -> Alternative:
+def _copies(request: PlanRequest, metadata: ModelMetadata, tp: int, most: int) -> int:
+    """As many copies as there is room for: fewer where their number leaves an expert a width that vLLM refuses."""
+    expert = bool(request.hardware.enable_expert_parallel)
+    legal = (dp for dp in range(most, 1, -1) if why_not(metadata, tp, dp=dp, expert_parallel=expert) is None)
+    return next(legal, 1)
+
+
+def _title(decision: Decision) -> str:
+    """The layout that was decided, and what of the model differs from the checkpoint's own."""
+    settings = decision.estimate.settings
+    layout = settings.layout
+    return ", ".join(
+        part
+        for part in (
+            str(layout._replace(dp=1, expert_parallel=False)),
+            f"x {layout.dp} replicas" if layout.dp > 1 else "",
+            "fp8 weights" if settings.quantization == FP8_WEIGHTS else "",
+            "fp8 KV" if settings.kv_cache_dtype == "fp8" else "",
+            f"{settings.max_model_len:,} tokens",
+        )
+        if part
+    )
+
+
+def _evaluate(patch: Patch, decision: Decision) -> Alternative:
     result, workload = decision.estimate, decision.request.workload
     speed = performance(decision.request, decision.facts.metadata, result)
-    length = min(workload.prompt_tokens + workload.gen_tokens, result.settings.max_model_len)
-    at_once = int(max(0, result.kv_available) // max(1, result.layout.request_bytes(length)))
     kept: list[str] = []
     missed: list[str] = []
     for name, target, (_, worst) in (
@@ -107,14 +123,14 @@ def _evaluate(title: str, patch: Patch, decision: Decision) -> Alternative:
         if target is not None:
             (kept if worst <= target else missed).append(name)
     return Alternative(
-        title=title,
-        patch=patch,
+        title=_title(decision),
+        patch=patch | {"hardware": layout_patch(decision, result.settings.layout)},
         fits=decision.fits,
         tight=result.tight,
         gpus=result.settings.layout.gpus,
         weights_gib=gib(result.weights.bytes),
         max_model_len=result.settings.max_model_len,
-        concurrency=at_once * result.settings.layout.dp,
+        concurrency=requests_that_fit(result, workload, decision.request.policy),
         toks_per_s=speed.decode_toks_per_s_range,
         tpot_ms=speed.tpot_ms_range,
         goals=tuple(kept),

@@ -47,9 +47,35 @@ class Decision(NamedTuple):
         return self.problem is None and self.estimate.fits
 
 
+class _Merit(NamedTuple):
+    """What a layout is chosen by, the most important first. `kept` is minus the number of goals missed, `length` is
+    max_model_len, `context` what every asked request can have of it at once, and `whole` that this is all there is;
+    among those that do not start, `room` is the share of one request that the cache would hold."""
+
+    fits: bool = False
+    safe: bool = False
+    starts: bool = False
+    kept: int = 0
+    length: int = 0
+    context: int = 0
+    whole: bool = False
+    room: float = -math.inf
+
+    @property
+    def asked(self) -> bool:
+        """All that was asked for: it fits, safely, and keeps the goals."""
+        return self.safe and not self.kept
+
+
 def decide(request: PlanRequest, facts: Facts) -> Decision:
-    """Settle everything the request leaves open: the fewest GPUs on which it fits and keeps its goals, else those that
-    miss the fewest, else the roomiest layout.
+    """Settle everything the request leaves open: the fewest GPUs that do the job, else those that come nearest to it.
+
+    The job is what was asked for (it fits, safely, and keeps its goals) and the whole context for every request of the
+    asked concurrency at once: that is all that these users can ever fill, so what lies beyond it is no reason for more
+    GPUs, and anything below it is. Nearest is, in this order: it fits, safely, with the fewest goals missed, with the
+    longest context. More memory on the same layout lowers none of these, so that it never gives a worse plan, as long
+    as vLLM's own batch limits stay the same: cards of 70 GiB and more get larger ones, which take memory. Pipeline
+    stages within one machine are slow: they are taken for what was asked, never for more context.
 
     What the request sets explicitly is taken as it is, also where it cannot work; `Decision.problem` then says why.
     """
@@ -59,13 +85,17 @@ def decide(request: PlanRequest, facts: Facts) -> Decision:
     gpu = smallest(facts.gpus)
     in_node = len(facts.gpus)
     best: Estimate | None = None
+    merit = _Merit()
     missed: tuple[str, ...] = ()
     for layout in _worth_settling(layouts(hardware, facts.metadata, in_node), request, facts.metadata, gpu):
+        if merit.asked and _is_last_resort(layout, hardware):
+            break
         candidate = settle(request, facts, gpu, layout, rules)
         misses = missed_goals(request, facts.metadata, candidate)
-        if best is None or _better(candidate, misses, best, missed):
-            best, missed = candidate, misses
-        if candidate.fits and not candidate.tight and not misses:
+        its = _merit(request, facts.metadata, candidate, misses)
+        if best is None or its > merit:
+            best, merit, missed = candidate, its, misses
+        if its.asked and its.whole:
             break
     if best is None:
         raise ValueError("no way to place the model on these GPUs was found")
@@ -87,7 +117,10 @@ def layouts(hardware: HardwareInput, metadata: ModelMetadata, in_node: int) -> t
     dp = hardware.data_parallel_size or 1
     expert = bool(hardware.enable_expert_parallel)
     world = in_node * hardware.nodes
-    sizes: Sequence[int] = legal_tensor_parallel_sizes(metadata, in_node)
+    # a set number of copies may leave no size that is legal: then the plan says why
+    sizes: Sequence[int] = legal_tensor_parallel_sizes(
+        metadata, in_node, dp=dp, expert_parallel=expert
+    ) or legal_tensor_parallel_sizes(metadata, in_node)
     if hardware.tensor_parallel_size:
         sizes = (hardware.tensor_parallel_size,)
     stages: Sequence[int] = range(1, min(world, metadata.num_hidden_layers) + 1)
@@ -249,15 +282,36 @@ def choose_length(result: Estimate, request: PlanRequest, metadata: ModelMetadat
     return max(wanted, longest // step * step)
 
 
-def _better(candidate: Estimate, misses: Sequence[str], best: Estimate, missed: Sequence[str]) -> bool:
-    """Fits beats tight beats not; then fewer missed goals; among those that do not fit, more room for the cache."""
+def context_at_concurrency(result: Estimate, request: PlanRequest, metadata: ModelMetadata) -> int:
+    """The longest context in tokens, up to max_model_len and the model's own limit, that every request of the asked
+    concurrency can have at once; 0 when not even one token each fits."""
+    settings = result.settings
+    share = -(-request.workload.concurrency // settings.layout.dp)
+    limit = min(settings.max_model_len, metadata.max_position_embeddings)
+    return result.layout.largest_len(result.kv_available, share, limit)
 
-    def rank(result: Estimate, goals: Sequence[str]) -> tuple[bool, bool, bool, int, float]:
-        room = result.kv_available / max(1, result.cache.bytes_per_request)
-        safe = result.fits and not result.tight
-        return result.fits, safe, result.starts, -len(goals) if result.fits else 0, 0.0 if result.fits else room
 
-    return rank(candidate, misses) > rank(best, missed)
+def _is_last_resort(layout: Layout, hardware: HardwareInput) -> bool:
+    """Stages within one machine that nobody asked for."""
+    return layout.pp > max(hardware.nodes, hardware.pipeline_parallel_size or 1)
+
+
+def _merit(request: PlanRequest, metadata: ModelMetadata, result: Estimate, misses: Sequence[str]) -> _Merit:
+    length, context, whole = 0, 0, False
+    if result.starts and not _is_last_resort(result.settings.layout, request.hardware):
+        length, context = result.settings.max_model_len, context_at_concurrency(result, request, metadata)
+        limit = metadata.max_position_embeddings
+        whole = context >= min(limit, request.model.max_model_len or limit)
+    return _Merit(
+        fits=result.fits,
+        safe=result.fits and not result.tight,
+        starts=result.starts,
+        kept=-len(misses) if result.fits else 0,
+        length=length,
+        context=context,
+        whole=whole,
+        room=0.0 if result.starts else result.kv_available / max(1, result.cache.bytes_per_request),
+    )
 
 
 def _illegal(metadata: ModelMetadata, result: Estimate, gpus: int) -> str | None:

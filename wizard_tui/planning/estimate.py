@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,6 +19,8 @@ from wizard_tui.schemas.inputs import PolicyInput, WorkloadInput
 from wizard_tui.schemas.numbers import GIB
 
 NOTHING_OBSERVED = Correction()
+MOST_REQUESTS = 1 << 20
+"""So many are counted in one replica, no more; a request can ask for no more."""
 
 
 @dataclass(frozen=True)
@@ -124,14 +127,31 @@ def kv_needed_bytes(layout: KVLayout, settings: Settings, workload: WorkloadInpu
 
     With prefix caching the blocks of a shared prefix exist once.
     """
+    first, further = _request_bytes(layout, settings, workload)
+    others = -(-workload.concurrency // settings.layout.dp) - 1
+    return int((first + others * further) * policy.fragmentation_factor)
+
+
+def requests_that_fit(result: Estimate, workload: WorkloadInput, policy: PolicyInput) -> int:
+    """Requests like the workload's for which the caches of all replicas together have room at once, counted as
+    `kv_needed_bytes` counts them: the most with which the plan still fits. max_num_seqs may let in fewer at a time."""
+    if not result.starts:
+        return 0
+    first, further = _request_bytes(result.layout, result.settings, workload)
+    factor, room = policy.fragmentation_factor, result.kv_available - result.headroom_wanted
+    # a request of no bytes has no end
+    each = bisect_right(range(MOST_REQUESTS), room, key=lambda others: int((first + others * further) * factor))
+    return each * result.settings.layout.dp
+
+
+def _request_bytes(layout: KVLayout, settings: Settings, workload: WorkloadInput) -> tuple[int, int]:
+    """Bytes of the first request of the workload's length, and of each further one beside it."""
     length = min(workload.prompt_tokens + workload.gen_tokens, settings.max_model_len)
-    requests = -(-workload.concurrency // settings.layout.dp)
-    needed = requests * layout.request_bytes(length)
+    first = layout.request_bytes(length)
     shared = min(workload.shared_prefix_tokens, workload.prompt_tokens)
-    if settings.prefix_caching and shared > 1 and requests > 1:
-        saved = layout.request_bytes(length) - layout.request_bytes(max(1, length - shared))
-        needed -= (requests - 1) * max(0, saved)
-    return int(needed * policy.fragmentation_factor)
+    if not settings.prefix_caching or shared <= 1:
+        return first, first
+    return first, min(first, layout.request_bytes(max(1, length - shared)))
 
 
 def _weights(settings: Settings, metadata: ModelMetadata, gpu: GPU) -> Weights:

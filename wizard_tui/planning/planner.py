@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wizard_tui.planning.accuracy import provenance
-from wizard_tui.planning.decide import Decision, decide
+from wizard_tui.planning.decide import Decision, context_at_concurrency, decide
 from wizard_tui.planning.memory.feasibility import oom_risk
 from wizard_tui.planning.recommend import build_config
 from wizard_tui.planning.speed import performance
@@ -49,8 +49,6 @@ def _feasibility(decision: Decision) -> FeasibilityReport:
     result, request = decision.estimate, decision.request
     settings = result.settings
     rest = result.overhead.budgeted
-    limit = min(settings.max_model_len, decision.facts.metadata.max_position_embeddings)
-    share = -(-request.workload.concurrency // settings.layout.dp)
     return FeasibilityReport(
         fits=decision.fits,
         oom_risk=oom_risk(result.headroom, result.spare_at_worst) if decision.fits else "high",
@@ -62,7 +60,7 @@ def _feasibility(decision: Decision) -> FeasibilityReport:
         overhead_gib=gib(rest),
         headroom_gib=gib(result.headroom),
         max_concurrency_at_context=int(result.cache.max_concurrency) * settings.layout.dp,
-        max_context_at_concurrency=result.layout.largest_len(result.kv_available, share, limit),
+        max_context_at_concurrency=context_at_concurrency(result, request, decision.facts.metadata),
         warnings=warnings(decision),
         suggestions=suggestions(decision),
     )

@@ -11,7 +11,7 @@ from wizard_tui.engine.parsers import parsers_for
 from wizard_tui.engine.versions import image_tag
 from wizard_tui.hardware.gpu import GPU
 from wizard_tui.models.metadata import ModelMetadata
-from wizard_tui.planning.decide import Decision, batch_limits, decide
+from wizard_tui.planning.decide import Decision, batch_limits, context_at_concurrency, decide
 from wizard_tui.resolve import Facts
 from wizard_tui.schemas.inputs import PlanRequest
 from wizard_tui.schemas.numbers import gib
@@ -105,7 +105,8 @@ def _flags(decision: Decision) -> list[tuple[str, Any, str]]:
         "tensor_parallel_size",
         layout.tp,
         1,
-        f"one GPU keeps {gib(result.weights.bytes):.1f} GiB of weights, 1/{layout.tp} of the model",
+        f"one GPU keeps {gib(result.weights.bytes):.1f} GiB of weights, 1/{layout.tp} of the model"
+        + _context_of_each(decision),
     )
     add("pipeline_parallel_size", layout.pp, 1, f"{layout.pp} groups of layers, one on each stage")
     add("data_parallel_size", layout.dp, 1, f"{layout.dp} copies share the load")
@@ -133,6 +134,13 @@ def _flags(decision: Decision) -> list[tuple[str, Any, str]]:
         if parsers.tokenizer_mode:
             rows.append(("tokenizer_mode", parsers.tokenizer_mode, f"the tokenizer format of {parsers.family}"))
     return rows
+
+
+def _context_of_each(decision: Decision) -> str:
+    """What the GPUs beyond those that hold the weights are for; nothing where it does not start."""
+    users = decision.request.workload.concurrency
+    context = context_at_concurrency(decision.estimate, decision.request, decision.facts.metadata)
+    return f"; {users:,} in flight can have {context:,} tokens each" if decision.estimate.starts else ""
 
 
 def _modes(decision: Decision) -> Iterator[tuple[str, Any, str]]:

@@ -9,6 +9,8 @@ from typing import Any
 from wizard_tui.engine.quantization import replacement
 from wizard_tui.models.siblings import siblings
 from wizard_tui.planning.decide import Decision, decide, safe_utilisation
+from wizard_tui.planning.estimate import requests_that_fit
+from wizard_tui.planning.settings import Layout
 from wizard_tui.planning.speed import forecast
 from wizard_tui.resolve import Facts
 from wizard_tui.schemas.inputs import MAX_GPUS, PlanRequest
@@ -30,13 +32,37 @@ def suggestions(decision: Decision) -> list[Suggestion]:
     for patch in _candidates(decision):
         if _adds_gpus(patch) and any(_adds_gpus(one.patch) for one in found):
             continue
-        changed = decide(patched(decision.request, patch), _facts_with(decision.facts, patch))
+        offer, changed = _planned(decision, patch)
         gain = _gain(decision, changed)
         if gain is not None:
-            found.append(Suggestion(title=f"{_change(decision, patch)}: {gain}", patch=patch, gain=gain))
+            found.append(Suggestion(title=f"{_change(decision, patch)}: {gain}", patch=offer, gain=gain))
         if len(found) == AT_MOST:
             break
     return found
+
+
+def _planned(decision: Decision, patch: Patch) -> tuple[Patch, Decision]:
+    """A change and what it gives. One that is not about the layout of a plan that fits leaves the layout as it is, so
+    that what it frees is for the users and not for a smaller layout."""
+    facts, layout = _facts_with(decision.facts, patch), decision.estimate.settings.layout
+    changed = decide(patched(decision.request, patch), facts)
+    if not decision.fits or "hardware" in patch or changed.estimate.settings.layout == layout:
+        return patch, changed
+    patch = {**patch, "hardware": layout_patch(decision, layout)}
+    return patch, decide(patched(decision.request, patch), facts)
+
+
+def layout_patch(decision: Decision, layout: Layout) -> dict[str, int | None]:
+    """The fields of the hardware with which the request of a decision takes this layout and no other. A single copy
+    needs no flag, nor does a single stage where there is no room for a second one."""
+    hardware = decision.request.hardware
+    room = len(decision.facts.gpus) * hardware.nodes >= 2 * layout.gpus
+    one_stage = 1 if room or hardware.pipeline_parallel_size else None
+    return {
+        "tensor_parallel_size": layout.tp,
+        "pipeline_parallel_size": layout.pp if layout.pp > 1 else one_stage,
+        "data_parallel_size": layout.dp if layout.dp > 1 else None,
+    }
 
 
 def _adds_gpus(patch: Patch) -> bool:
@@ -65,7 +91,7 @@ def _candidates(decision: Decision) -> Iterator[Patch]:
         yield {"model": {"quantization": None}}
     if result.starts and decision.idle_gpus >= settings.layout.gpus:
         replicas = settings.layout.dp * (1 + decision.idle_gpus // settings.layout.gpus)
-        yield {"hardware": {"data_parallel_size": min(MAX_GPUS, replicas)}}
+        yield {"hardware": layout_patch(decision, settings.layout._replace(dp=min(MAX_GPUS, replicas)))}
     if decision.fits and decision.missed:
         if hardware.tensor_parallel_size and len(facts.gpus) > 1:
             yield {"hardware": {"tensor_parallel_size": None}}
@@ -101,7 +127,7 @@ def _candidates(decision: Decision) -> Iterator[Patch]:
         if gpu.index is None:
             # a box that is only planned may as well be a larger one
             yield from ({"hardware": {"gpus": count}} for count in BOX_SIZES if count > len(facts.gpus))
-        fitting = _fitting_concurrency(decision)
+        fitting = requests_that_fit(result, request.workload, policy)
         if 0 < fitting < request.workload.concurrency:
             yield {"workload": {"concurrency": fitting}}
 
@@ -113,13 +139,6 @@ def _facts_with(facts: Facts, patch: Patch) -> Facts:
         known = next(sibling for sibling in siblings(facts.metadata) if sibling.model_id == model)
         facts = replace(facts, metadata=known)
     return facts if count is None else replace(facts, gpus=facts.gpus[:1] * count)
-
-
-def _fitting_concurrency(decision: Decision) -> int:
-    result, workload = decision.estimate, decision.request.workload
-    length = min(workload.prompt_tokens + workload.gen_tokens, result.settings.max_model_len)
-    one = result.layout.request_bytes(length) * decision.request.policy.fragmentation_factor
-    return int(max(0, result.kv_available) // one) * result.settings.layout.dp if one else 0
 
 
 def _concurrency_within_goals(decision: Decision) -> int:
@@ -140,19 +159,23 @@ def _gain(before: Decision, after: Decision) -> str | None:
         goals = " and ".join(name.upper() for name in kept)
         return f"keeps the {goals} goal{'s' if len(kept) > 1 else ''}"
     if before.fits:
-        factor = _concurrency(after) / max(1e-9, _concurrency(before))
+        factor = _users(after) / max(1, _users(before))
         return f"{factor:.1f}x concurrency" if factor >= WORTH_NAMING and after.fits else None
     return None
 
 
-def _concurrency(decision: Decision) -> float:
-    """Requests of the workload's own length that fit at once, all replicas together."""
-    return float(_fitting_concurrency(decision))
+def _users(decision: Decision) -> int:
+    """Requests like the workload's that fit at once, all replicas together."""
+    return requests_that_fit(decision.estimate, decision.request.workload, decision.request.policy)
 
 
 def _change(decision: Decision, patch: Patch) -> str:
     parts = []
     for section, fields in patch.items():
+        if fields.get("data_parallel_size") is not None:
+            layout = decision.estimate.settings.layout
+            parts.append(f"{layout} -> {layout._replace(dp=fields['data_parallel_size'])}")
+            continue
         for field, value in fields.items():
             old = getattr(decision.estimate.settings, field, None)
             old = getattr(getattr(decision.request, section), field) if old is None else old

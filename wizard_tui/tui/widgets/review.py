@@ -115,9 +115,9 @@ def _figures(other: Alternative) -> str:
     low, high = other.toks_per_s
     goals = "".join(f", keeps {name}" for name in other.goals) + "".join(f", misses {name}" for name in other.misses)
     if not other.fits:
-        return f"{other.weights_gib:.1f} GiB of weights, does not fit"
+        return f"{other.weights_gib:.1f} GiB of weights on each GPU, does not fit"
     tight = "tight, " if other.tight else ""
-    return f"{tight}{other.concurrency:,} at once, {low:,.0f} to {high:,.0f} tok/s{goals}"
+    return f"{tight}room for {other.concurrency:,} users like yours, {low:,.0f} to {high:,.0f} tok/s{goals}"
 
 
 def _flag(response: PlanResponse, field: str) -> str:
