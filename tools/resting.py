@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 PROC = Path("/proc")
-KNOWN = (PROC / "self" / "task").is_dir()
+KNOWN = (PROC / "thread-self" / "children").is_file()
 """Only Linux tells it. Elsewhere nothing is ever at work, and no turns are counted."""
 _AT_WORK = ("R", "D")
 """Running or waiting for its turn; waiting for the disk."""
@@ -26,40 +26,40 @@ def turns_at_rest(roots: Iterable[int]) -> Turns | None:
     thread when there is. A program whose turns stay the same has done nothing in between.
     """
     turns: Turns = {}
-    for pid in _with_descendants(roots) if KNOWN else ():
-        try:
-            threads = [thread for thread in (PROC / str(pid) / "task").iterdir() if thread.name != str(pid)]
-            for thread in threads:
-                if _at_work(_status(thread)):
-                    return None
-            # last, since the others wake it
-            status = _status(PROC / str(pid))
-        except (FileNotFoundError, ProcessLookupError):
-            continue  # it ended under our eyes
-        if _at_work(status):
-            return None
-        turns[pid] = sum(int(status[f"{kind}_ctxt_switches"]) for kind in ("voluntary", "nonvoluntary"))
+    for pid in with_descendants(roots):
+        # the main thread last, since the others wake it
+        for thread in sorted(_threads(pid), key=lambda thread: thread.name == str(pid)):
+            status = _status(thread)
+            if status.get("State", "").startswith(_AT_WORK):
+                return None
+        turns[pid] = sum(int(status.get(f"{kind}_ctxt_switches", 0)) for kind in ("voluntary", "nonvoluntary"))
     return turns
 
 
-def _at_work(status: dict[str, str]) -> bool:
-    return status["State"].startswith(_AT_WORK)
+def with_descendants(roots: Iterable[int]) -> list[int]:
+    """Those of the processes that there are, and all that they and their children started."""
+    found = [pid for pid in roots if _threads(pid)]
+    for pid in found:
+        for thread in _threads(pid):
+            found += map(int, _read(thread / "children").split())
+    return found
 
 
-def _status(place: Path) -> dict[str, str]:
-    lines = (place / "status").read_text(encoding="utf-8", errors="replace").splitlines()
+def _threads(pid: int) -> list[Path]:
+    try:
+        return list((PROC / str(pid) / "task").iterdir()) if KNOWN else []
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def _status(thread: Path) -> dict[str, str]:
+    lines = _read(thread / "status").splitlines()
     return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
-def _with_descendants(roots: Iterable[int]) -> list[int]:
-    parents = {}
-    for place in PROC.glob("[0-9]*"):
-        try:
-            # the name, in brackets, may hold anything; behind it stand the state and the parent
-            parents[int(place.name)] = int((place / "stat").read_text(errors="replace").rpartition(")")[2].split()[1])
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-    found = [pid for pid in roots if pid in parents]
-    for pid in found:
-        found += [child for child, parent in parents.items() if parent == pid and child not in found]
-    return found
+def _read(path: Path) -> str:
+    """Nothing when the thread ended under our eyes."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""

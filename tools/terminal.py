@@ -20,7 +20,7 @@ from tools import resting
 ASLEEP_S = 0.15 if resting.KNOWN else 0.5
 """A program that sleeps for so long is done: longer than its timers between a key and the last cell that changes, and
 than a terminal program waits for what may follow an escape."""
-LOOK_S = 0.01
+LOOK_S = 0.02
 LIMIT_S = 60.0
 """What does not come within this will not come, however busy the machine."""
 

@@ -31,6 +31,7 @@ only_linux = pytest.mark.skipif(not resting.KNOWN, reason="only Linux tells who 
 def opened(work: str) -> Terminal:
     program = Terminal([sys.executable, "-c", ON_EACH_KEY.format(work=work)])
     program.wait_for(lambda text: "begun" in text)
+    program.settle()
     return program
 
 
@@ -45,10 +46,9 @@ def test_work_in_silence_is_waited_for(work: str) -> None:
             assert answer.first_change_ms is not None
 
 
-def test_what_does_nothing_has_an_answer_of_nothing() -> None:
-    with opened("continue") as program:
+def test_what_sleeps_writes_nothing() -> None:
+    with opened("pass") as program:
         program.press(b"x")
-        assert program.text.count("taken") == 1
         written = program.bytes_written
         program.settle()
         assert program.bytes_written == written

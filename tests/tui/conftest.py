@@ -10,6 +10,7 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 from tests.planning.conftest import CONFIGS
+from tools.terminal import LIMIT_S
 from wizard_tui.hardware.gpu import GPU, Detection
 from wizard_tui.hardware.observed import Observation
 from wizard_tui.launch.machine import Machine
@@ -64,7 +65,7 @@ async def settled(pilot: Pilot[str]) -> None:
     await pilot.pause()
 
 
-async def until(pilot: Pilot[str], reached: Callable[[], object], seconds: float = 20.0) -> None:
+async def until(pilot: Pilot[str], reached: Callable[[], object], seconds: float = LIMIT_S) -> None:
     """Wait for a state; fails when it does not come in time."""
     end = time.monotonic() + seconds
     while not reached():
