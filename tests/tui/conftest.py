@@ -10,6 +10,8 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 from tests.planning.conftest import CONFIGS
+from tools.driven import driven
+from tools.driven import settled as driven_settled
 from tools.terminal import LIMIT_S
 from wizard_tui.hardware.gpu import GPU, Detection
 from wizard_tui.hardware.observed import Observation
@@ -51,18 +53,14 @@ async def opened(
         look=lambda response, way: Machine(Detection(gpus=gpus)),
     )
     app = WizardApp(session, state_file=StateFile(state) if state else None, sources=sources)
-    async with app.run_test(size=size, notifications=toasts) as pilot:
+    async with driven(app, size=size, notifications=toasts) as pilot:
         await settled(pilot)
         yield pilot
 
 
 async def settled(pilot: Pilot[str]) -> None:
-    """Wait until no worker runs and no message is left; the one that follows a server runs on."""
-    # an empty list would mean: all of them
-    if workers := [one for one in pilot.app.workers if one.group != "watch"]:
-        await pilot.app.workers.wait_for_complete(workers)
-    await pilot.pause()
-    await pilot.pause()
+    """Wait until no worker runs and nothing is left to do; the worker that follows a server runs on."""
+    await driven_settled(pilot, but="watch")
 
 
 async def until(pilot: Pilot[str], reached: Callable[[], object], seconds: float = LIMIT_S) -> None:
