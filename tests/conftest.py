@@ -21,6 +21,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.planning.conftest import CONFIGS
+from tools.driven import driven_exactly
 from tools.terminal import LIMIT_S
 from wizard_tui import cli
 
@@ -46,6 +47,12 @@ class Ran:
 
 
 Run = Callable[..., Ran]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def pilots_wait_for_the_event_loop() -> Iterator[None]:
+    with driven_exactly():
+        yield
 
 
 @pytest.fixture

@@ -7,12 +7,11 @@ whenever another process has its turn. What an app still has to do, its event lo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
-from textual.app import App
 from textual.pilot import Pilot
 
 SOON_S = 0.06
@@ -22,12 +21,11 @@ MOST_TIMERS = 50
 """What goes on after so many of them moves all the time."""
 
 
-@asynccontextmanager
-async def driven(app: App[str], **how: Any) -> AsyncIterator[Pilot[str]]:
-    """`app.run_test(**how)`, whose pilot goes on after a key when the app is idle."""
+@contextmanager
+def driven_exactly() -> Iterator[None]:
+    """Pilots made by `App.run_test` go on when the app is idle."""
     with mock.patch("textual.pilot.wait_for_idle", idle), mock.patch("textual.app.wait_for_idle", idle):
-        async with app.run_test(**how) as pilot:
-            yield pilot
+        yield
 
 
 async def idle(*_: float) -> None:

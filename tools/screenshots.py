@@ -24,7 +24,7 @@ from huggingface_hub import errors
 from textual.pilot import Pilot
 from textual.widgets import Log
 
-from tools.driven import driven, settled
+from tools.driven import driven_exactly, settled
 from wizard_tui.engine.versions import NEWEST
 from wizard_tui.hardware.catalog import get_gpu_by_name
 from wizard_tui.hardware.gpu import GPU, Detection
@@ -197,14 +197,15 @@ async def opened(shot: Shot) -> AsyncIterator[Pilot[str]]:
     if shot.hub:
         sources = replace(sources, load_model=lambda model, *_: answer_of_the_hub(shot.hub, model, picture_taken))
     app = WizardApp(session, sources=sources)
-    async with driven(app, size=shot.size) as pilot:
-        if shot.theme:
-            app.theme = shot.theme
-        await settled(pilot, but=shot.waits_for)
-        try:
-            yield pilot
-        finally:
-            picture_taken.set()
+    with driven_exactly():
+        async with app.run_test(size=shot.size) as pilot:
+            if shot.theme:
+                app.theme = shot.theme
+            await settled(pilot, but=shot.waits_for)
+            try:
+                yield pilot
+            finally:
+                picture_taken.set()
 
 
 def answer_of_the_hub(state: str, model: str, picture_taken: Event) -> ModelMetadata:

@@ -10,8 +10,7 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 from tests.planning.conftest import CONFIGS
-from tools.driven import driven
-from tools.driven import settled as driven_settled
+from tools import driven
 from tools.terminal import LIMIT_S
 from wizard_tui.hardware.gpu import GPU, Detection
 from wizard_tui.hardware.observed import Observation
@@ -53,14 +52,14 @@ async def opened(
         look=lambda response, way: Machine(Detection(gpus=gpus)),
     )
     app = WizardApp(session, state_file=StateFile(state) if state else None, sources=sources)
-    async with driven(app, size=size, notifications=toasts) as pilot:
+    async with app.run_test(size=size, notifications=toasts) as pilot:
         await settled(pilot)
         yield pilot
 
 
 async def settled(pilot: Pilot[str]) -> None:
     """Wait until no worker runs and nothing is left to do; the worker that follows a server runs on."""
-    await driven_settled(pilot, but="watch")
+    await driven.settled(pilot, but="watch")
 
 
 async def until(pilot: Pilot[str], reached: Callable[[], object], seconds: float = LIMIT_S) -> None:
