@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -44,6 +47,18 @@ def test_work_in_silence_is_waited_for(work: str) -> None:
             assert program.text.count("done") == count
             assert answer.bytes_written == len("taken done ")
             assert answer.first_change_ms is not None
+
+
+@only_linux
+def test_keys_that_were_not_taken_yet_are_waited_for() -> None:
+    with opened("pass") as program:
+        os.kill(program.pid, signal.SIGSTOP)
+        os.waitpid(program.pid, os.WUNTRACED)
+        go_on = threading.Timer(0.6, os.kill, (program.pid, signal.SIGCONT))
+        go_on.start()
+        program.press(b"x")
+        go_on.join()
+        assert "done" in program.text
 
 
 def test_what_sleeps_writes_nothing() -> None:
