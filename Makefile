@@ -13,7 +13,7 @@ test: $(VENV)/.dev
 
 # the same beside loops that keep every core busy: no test may take silence or seconds for an answer
 test-busy: $(VENV)/.dev
-	@burners=; trap 'kill $$burners' EXIT; trap 'exit 1' HUP INT TERM; \
+	@burners=; trap 'kill $$burners 2>/dev/null' EXIT; trap 'exit 1' HUP INT TERM; \
 	for core in $$(seq $$(getconf _NPROCESSORS_ONLN)); do \
 		$(BIN)/python -c "import os; all(os.getppid() == $$$$ for _ in iter(int, 1))" & burners="$$burners $$!"; \
 	done; \
