@@ -1,4 +1,8 @@
-"""The command line in this process, models on disk, a program that stands in for vLLM, free ports."""
+"""The command line in this process, models on disk, a program that stands in for vLLM, free ports.
+
+Random tests draw the same in every run, without a clock: how long bash takes to start says nothing about what it reads.
+With EXAMPLES, as in `make fuzz`, those that know it draw as many as it says, and others each time.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +18,21 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.planning.conftest import CONFIGS
+from tools.driven import driven_exactly
+from tools.terminal import LIMIT_S
 from wizard_tui import cli
+
+settings.register_profile(
+    "gate",
+    derandomize="EXAMPLES" not in os.environ,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("gate")
 
 PROGRAMS = Path(__file__).parent / "launch" / "programs"
 
@@ -31,6 +47,12 @@ class Ran:
 
 
 Run = Callable[..., Ran]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def pilots_wait_for_the_event_loop() -> Iterator[None]:
+    with driven_exactly():
+        yield
 
 
 @pytest.fixture
@@ -87,9 +109,9 @@ def not_for_ever() -> Iterator[None]:
     signal.signal(signal.SIGALRM, before)
 
 
-def wait_for(reached: Callable[[], object], seconds: float = 20.0) -> None:
-    """Wait for a state; fails when it does not come."""
+def wait_for(reached: Callable[[], object], seconds: float = LIMIT_S, seen: Callable[[], object] = str) -> None:
+    """Wait for a state; fails when it does not come, with what was `seen` at last."""
     end = time.monotonic() + seconds
     while not reached():
-        assert time.monotonic() < end, "it did not come to that"
+        assert time.monotonic() < end, f"it did not come to that\n{seen()}"
         time.sleep(0.02)

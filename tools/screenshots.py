@@ -13,7 +13,7 @@ import asyncio
 import re
 import shutil
 import subprocess
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -24,6 +24,7 @@ from huggingface_hub import errors
 from textual.pilot import Pilot
 from textual.widgets import Log
 
+from tools.driven import driven_exactly, settled
 from wizard_tui.engine.versions import NEWEST
 from wizard_tui.hardware.catalog import get_gpu_by_name
 from wizard_tui.hardware.gpu import GPU, Detection
@@ -54,7 +55,7 @@ class Shot:
     """
 
     name: str
-    keys: Sequence[str] = ()
+    keys: list[str] = field(default_factory=list)
     size: tuple[int, int] = WIDE
     fields: dict[str, str] = field(default_factory=dict)
     gpus: tuple[GPU, ...] = ()
@@ -62,6 +63,11 @@ class Shot:
     hub: str = ""
     served: bool = False
     left: str = ""
+
+    @property
+    def waits_for(self) -> str:
+        """The group of workers that does not come to an end before the picture is taken."""
+        return "model" if self.hub == "loading" else ""
 
 
 _PAIR = (get_gpu_by_name("RTX 4090"),) * 2
@@ -125,17 +131,39 @@ SHOTS = (
 )
 
 
-async def draw(shot: Shot) -> str:
-    """The SVG of one shot."""
-    async with opened(shot) as pilot:
-        for key in shot.keys:
-            await pilot.press(key)
-            await pilot.pause()
-        await settled(pilot, loading=shot.hub == "loading")
-        if shot.served:
-            show_server(pilot)
-            await pilot.pause()
-        return picture(pilot)
+def walks(shots: Iterable[Shot]) -> list[list[Shot]]:
+    """The shots by runs of the wizard: one whose keys only go on from those of another is taken in the same run."""
+    found: list[list[Shot]] = []
+    for shot in sorted(shots, key=lambda shot: len(shot.keys)):
+        walk = next((walk for walk in found if _goes_on(walk[-1], shot)), None)
+        if walk is None:
+            found.append([shot])
+        else:
+            walk.append(shot)
+    return found
+
+
+def _goes_on(before: Shot, shot: Shot) -> bool:
+    same_world = replace(shot, name=before.name, keys=before.keys) == before
+    return same_world and shot.keys[: len(before.keys)] == before.keys
+
+
+async def draw(walk: Sequence[Shot]) -> dict[str, str]:
+    """The SVG of each shot of a walk, by its name."""
+    drawn: dict[str, str] = {}
+    pressed = 0
+    async with opened(walk[0]) as pilot:
+        for shot in walk:
+            for key in shot.keys[pressed:]:
+                await pilot.press(key)
+                await pilot.pause()
+            pressed = len(shot.keys)
+            await settled(pilot, but=shot.waits_for)
+            if shot.served:
+                show_server(pilot)
+                await pilot.pause()
+            drawn[shot.name] = picture(pilot)
+    return drawn
 
 
 def picture(pilot: Pilot[str]) -> str:
@@ -169,14 +197,15 @@ async def opened(shot: Shot) -> AsyncIterator[Pilot[str]]:
     if shot.hub:
         sources = replace(sources, load_model=lambda model, *_: answer_of_the_hub(shot.hub, model, picture_taken))
     app = WizardApp(session, sources=sources)
-    async with app.run_test(size=shot.size) as pilot:
-        if shot.theme:
-            app.theme = shot.theme
-        await settled(pilot, loading=shot.hub == "loading")
-        try:
-            yield pilot
-        finally:
-            picture_taken.set()
+    with driven_exactly():
+        async with app.run_test(size=shot.size) as pilot:
+            if shot.theme:
+                app.theme = shot.theme
+            await settled(pilot, but=shot.waits_for)
+            try:
+                yield pilot
+            finally:
+                picture_taken.set()
 
 
 def answer_of_the_hub(state: str, model: str, picture_taken: Event) -> ModelMetadata:
@@ -209,14 +238,6 @@ def show_server(pilot: Pilot[str]) -> None:
     view.draw()
 
 
-async def settled(pilot: Pilot[str], *, loading: bool = False) -> None:
-    """Wait until what was found out led to nothing more to find out; a model that is `loading` is not waited for."""
-    for _ in range(3):
-        if workers := [one for one in pilot.app.workers if not (loading and one.group == "model")]:
-            await pilot.app.workers.wait_for_complete(workers)
-        await pilot.pause()
-
-
 def draw_png(svg: Path) -> None:
     """The picture beside its SVG. librsvg drops leading blanks that the SVG's style sheet keeps, so it is told to, and
     leaves out its text lengths, so the letters are set as wide as those of the font that they are made for."""
@@ -233,13 +254,12 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help="only these")
     chosen = parser.parse_args()
     chosen.directory.mkdir(parents=True, exist_ok=True)
-    for shot in SHOTS:
-        if chosen.names and shot.name not in chosen.names:
-            continue
-        svg = chosen.directory / f"{shot.name}.svg"
-        svg.write_text(asyncio.run(draw(shot)), encoding="utf-8")
-        if shutil.which("rsvg-convert"):
-            draw_png(svg)
+    for walk in walks(shot for shot in SHOTS if not chosen.names or shot.name in chosen.names):
+        for name, drawn in asyncio.run(draw(walk)).items():
+            svg = chosen.directory / f"{name}.svg"
+            svg.write_text(drawn, encoding="utf-8")
+            if shutil.which("rsvg-convert"):
+                draw_png(svg)
 
 
 if __name__ == "__main__":

@@ -9,17 +9,20 @@ import select
 import struct
 import termios
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
 import pyte
 
-QUIET_S = 0.25
-"""A program that writes nothing for so long is taken to be done with a key."""
-ANSWER_S = 2.0
-"""On a busy machine, the answer to a key may take so long to begin."""
-LIMIT_S = 20.0
+from tools import resting
+
+ASLEEP_S = 0.15 if resting.KNOWN else 0.5
+"""A program that sleeps for so long is done: longer than its timers between a key and the last cell that changes, and
+than a terminal program waits for what may follow an escape."""
+LOOK_S = 0.02
+LIMIT_S = 60.0
+"""What does not come within this will not come, however busy the machine."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +42,13 @@ class Terminal:
         *,
         size: tuple[int, int] = (120, 36),
         environment: Mapping[str, str] | None = None,
+        through: Sequence[int] = (),
     ) -> None:
+        """`through` are further processes whose children do the work, such as the server that a client logs in to."""
         columns, rows = size
         self._screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
+        self._through = through
         self.bytes_written = 0
         self.started = time.perf_counter()
         self.pid, self._descriptor = pty.fork()
@@ -80,32 +86,61 @@ class Terminal:
         """Seconds since the start at which the screen first satisfied `reached`; TimeoutError when it never did."""
         end = time.perf_counter() + limit_s
         while not reached(self.text):
-            if time.perf_counter() > end or not self._read(0.05, until_end=False):
+            if time.perf_counter() > end:
                 raise TimeoutError(f"not reached within {limit_s} s; the screen:\n{self.text}")
+            if not self._read(0.05):
+                raise TimeoutError(f"not reached when the program ended; the screen:\n{self.text}")
         return time.perf_counter() - self.started
 
-    def settle(self, quiet_s: float = QUIET_S) -> None:
-        """Read until nothing is written for `quiet_s`."""
-        while self._read(quiet_s):
+    def settle(self, asleep_s: float = ASLEEP_S) -> None:
+        """Read until the program has slept for `asleep_s`, all that it wrote is read, or it has ended."""
+        for _ in self._written_until_asleep(asleep_s, {}):
             continue
 
-    def press(self, keys: bytes, quiet_s: float = QUIET_S) -> Answer:
-        """Write keys and read until the program is quiet again."""
-        before, counted, at = self.text, self.bytes_written, time.perf_counter()
+    def send(self, keys: bytes) -> None:
+        """Write keys, and do not wait for what they do."""
         os.write(self._descriptor, keys)
+
+    def press(self, keys: bytes, asleep_s: float = ASLEEP_S) -> Answer:
+        """Write keys, and read until the program has taken them and sleeps again."""
+        before, counted, at = self.text, self.bytes_written, time.perf_counter()
+        turns = self._turns() or {}
+        self.send(keys)
         first = None
-        wait_s = max(quiet_s, ANSWER_S)
-        while self._read(wait_s):
-            wait_s = quiet_s
+        for _ in self._written_until_asleep(asleep_s, turns):
             if first is None and self.text != before:
                 first = 1000 * (time.perf_counter() - at)
         return Answer(first, self.bytes_written - counted)
 
-    def _read(self, wait_s: float, *, until_end: bool = True) -> bool:
-        """Take what is there; False when nothing came (and `until_end`), or when the program has ended."""
+    def _turns(self) -> resting.Turns | None:
+        return resting.turns_at_rest((self.pid, *self._through))
+
+    def _written_until_asleep(self, asleep_s: float, before: resting.Turns) -> Iterator[None]:
+        """Yields after each piece that was read; TimeoutError when the program does not come to rest.
+
+        Sleep counts from the first turn after those `before`, which the keys that it has not yet got leave as they are.
+        """
+        turns, since = None, time.perf_counter()
+        end = since + LIMIT_S
+        while time.perf_counter() < end:
+            counted = self.bytes_written
+            if not self._read(LOOK_S):
+                return
+            now = self._turns()
+            if self.bytes_written > counted:
+                yield
+                turns = None
+            if now is None or now != turns or (before and now == before):
+                turns, since = now, time.perf_counter()
+            elif time.perf_counter() - since >= asleep_s:
+                return
+        raise TimeoutError(f"still at work after {LIMIT_S} s; the screen:\n{self.text}")
+
+    def _read(self, wait_s: float) -> bool:
+        """Take what comes within `wait_s`; False when the program has ended."""
         ready, _, _ = select.select([self._descriptor], [], [], wait_s)
         if not ready:
-            return not until_end
+            return True
         try:
             data = os.read(self._descriptor, 1 << 16)
         except OSError:

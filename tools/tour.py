@@ -16,7 +16,8 @@ from pathlib import Path
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from tools.screenshots import Shot, opened, picture, settled
+from tools.driven import settled
+from tools.screenshots import Shot, opened, picture
 from wizard_tui.hardware.catalog import get_gpu_by_name
 from wizard_tui.tui.screens.wizard import WizardScreen
 

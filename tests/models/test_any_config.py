@@ -94,13 +94,7 @@ def spoilt_configs(draw: st.DrawFn) -> dict[str, Any]:
     return config
 
 
-@settings(
-    max_examples=EXAMPLES,
-    derandomize="EXAMPLES" not in os.environ,
-    database=None,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+@settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(spoilt_configs(), st.sampled_from(REQUESTS))
 def test_a_spoilt_config_is_planned_or_refused_by_what_is_wrong_with_it(
     config: dict[str, Any], asked: PlanRequest

@@ -151,7 +151,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@settings(max_examples=150)
 @given(st.dictionaries(st.text(max_size=5), st.just(GOOD) | st.fixed_dictionaries(
     {}, optional={"dtype": st.sampled_from(["BF16", "F4", "x"]) | VALUES, "shape": st.lists(st.integers(0, 4)) | VALUES,
                   "data_offsets": st.tuples(st.integers(0, 9), st.integers(0, 99)) | VALUES}), max_size=3))  # fmt: skip

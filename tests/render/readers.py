@@ -10,6 +10,9 @@ from typing import Any
 
 import yaml
 
+# libyaml, many times as fast, is part of PyYAML's wheels, but not of every build
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 _PASS_ON = """\
 {name}() {{ printf '%s\\0' {name} "$@"; }}
 export -f {name}
@@ -48,7 +51,7 @@ def options(arguments: Sequence[str]) -> dict[str, str]:
 
 def documents(text: str) -> list[Any]:
     """All YAML documents, read by YAML 1.1's rules."""
-    return list(yaml.safe_load_all(text))
+    return list(yaml.load_all(text, _Loader))
 
 
 # https://github.com/compose-spec/compose-spec/blob/main/12-interpolation.md

@@ -10,6 +10,8 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 from tests.planning.conftest import CONFIGS
+from tools import driven
+from tools.terminal import LIMIT_S
 from wizard_tui.hardware.gpu import GPU, Detection
 from wizard_tui.hardware.observed import Observation
 from wizard_tui.launch.machine import Machine
@@ -56,15 +58,11 @@ async def opened(
 
 
 async def settled(pilot: Pilot[str]) -> None:
-    """Wait until no worker runs and no message is left; the one that follows a server runs on."""
-    # an empty list would mean: all of them
-    if workers := [one for one in pilot.app.workers if one.group != "watch"]:
-        await pilot.app.workers.wait_for_complete(workers)
-    await pilot.pause()
-    await pilot.pause()
+    """Wait until no worker runs and nothing is left to do; the worker that follows a server runs on."""
+    await driven.settled(pilot, but="watch")
 
 
-async def until(pilot: Pilot[str], reached: Callable[[], object], seconds: float = 20.0) -> None:
+async def until(pilot: Pilot[str], reached: Callable[[], object], seconds: float = LIMIT_S) -> None:
     """Wait for a state; fails when it does not come in time."""
     end = time.monotonic() + seconds
     while not reached():

@@ -6,14 +6,14 @@ import json
 import os
 import shutil
 import signal
+import string
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import wait_for
 from tools.bench import environment
 from tools.terminal import Terminal
 
@@ -24,7 +24,7 @@ WIZARD = [sys.executable, "-m", "wizard_tui"]
 def wizard(home: Path) -> Terminal:
     terminal = Terminal(WIZARD, environment=environment(str(home)))
     terminal.wait_for(lambda text: "From four forms" in text)
-    terminal.settle(0.5)
+    terminal.settle()
     return terminal
 
 
@@ -44,64 +44,67 @@ def saved(home: Path) -> dict[str, str]:
     return next(iter(found.values()), {})
 
 
-def until(reached: Callable[[], bool], seen: Callable[[], str] = str, limit_s: float = 10) -> None:
-    end = time.monotonic() + limit_s
-    while not reached():
-        assert time.monotonic() < end, f"the state was not reached; seen at last:\n{seen()}"
-        time.sleep(0.02)
+def at_model(terminal: Terminal) -> None:
+    terminal.press(ENTER)
+    terminal.wait_for(lambda text: "max model len" in text)
 
 
 def type_a_length(terminal: Terminal) -> None:
-    terminal.press(ENTER, 0.5)
-    terminal.press(b"\t")
-    terminal.press(b"4321")
+    at_model(terminal)
+    terminal.press(b"\t4321")
+    terminal.wait_for(lambda text: "4321" in text)
+
+
+def type_the_last_of(typed: str, terminal: Terminal) -> None:
+    terminal.send(typed[-1:].encode())
+    terminal.wait_for(lambda text: typed[-5:] in text)
 
 
 def test_a_killed_wizard_is_gone_on_with(tmp_path: Path) -> None:
     with wizard(tmp_path) as terminal:
         type_a_length(terminal)
-        until(lambda: saved(tmp_path).get("model.max_model_len") == "4321")
+        wait_for(lambda: saved(tmp_path).get("model.max_model_len") == "4321")
         terminal.kill(signal.SIGKILL)
     with wizard(tmp_path) as terminal:
-        assert "at step Model" in terminal.text
-        terminal.press(ENTER, 0.5)
-        assert "4321" in terminal.text
+        terminal.wait_for(lambda text: "at step Model" in text)
+        terminal.press(ENTER)
+        terminal.wait_for(lambda text: "4321" in text)
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
 def test_a_line_that_drops_saves_what_was_typed_last(tmp_path: Path, number: signal.Signals) -> None:
     with wizard(tmp_path) as terminal:
         type_a_length(terminal)
-        terminal.press(b"0", 0.01)
+        terminal.press(b"0")
         os.kill(terminal.pid, number)
-        until(lambda: saved(tmp_path).get("model.max_model_len") == "43210")
+        wait_for(lambda: saved(tmp_path).get("model.max_model_len") == "43210")
 
 
 def test_a_kill_while_keys_keep_coming_loses_no_more_than_the_last_of_them(tmp_path: Path) -> None:
     """Saving is not put off by further keys: what is on disk follows what is typed, while it is typed."""
     with wizard(tmp_path) as terminal:
-        terminal.press(ENTER, 0.5)
+        at_model(terminal)
         terminal.press(b"\t\t\t\t\t")  # the revision, which may be any text
         typed = ""
         while not saved(tmp_path).get("model.revision"):
-            assert len(typed) < 200, "nothing was saved while keys came"
-            terminal.press(b"x", 0.02)
-            typed += "x"
+            assert len(typed) < 400, "nothing was saved while keys came"
+            typed += string.ascii_lowercase[len(typed) % 26]
+            type_the_last_of(typed, terminal)
         assert typed.startswith(saved(tmp_path)["model.revision"])
         terminal.kill(signal.SIGKILL)
     kept = saved(tmp_path)["model.revision"]
     with wizard(tmp_path) as terminal:
-        terminal.press(ENTER, 0.5)
-        assert kept[:20] in terminal.text
+        at_model(terminal)
+        terminal.wait_for(lambda text: kept[:20] in text)
 
 
 def test_two_wizards_keep_two_sessions(tmp_path: Path) -> None:
     with wizard(tmp_path) as first, wizard(tmp_path) as second:
         type_a_length(first)
-        second.press(ENTER, 0.5)
+        at_model(second)
         second.press(b"\t8765")
         wanted = {first.pid: "4321", second.pid: "8765"}
-        until(lambda: {pid: texts.get("model.max_model_len") for pid, texts in sessions(tmp_path).items()} == wanted)
+        wait_for(lambda: {pid: texts.get("model.max_model_len") for pid, texts in sessions(tmp_path).items()} == wanted)
         assert "8765" not in first.text
         assert "4321" not in second.text
         # a third one, while both run, has nothing to offer
@@ -110,12 +113,12 @@ def test_two_wizards_keep_two_sessions(tmp_path: Path) -> None:
         first.kill(signal.SIGKILL)
         # and one after the first was killed offers that one's, and leaves the other alone
         with wizard(tmp_path) as third:
-            assert "at step Model" in third.text
-            third.press(ENTER, 0.5)
-            assert "4321" in third.text
+            third.wait_for(lambda text: "at step Model" in text)
+            third.press(ENTER)
+            third.wait_for(lambda text: "4321" in text)
         assert sessions(tmp_path)[second.pid]["model.max_model_len"] == "8765"
-        second.press(b"0", 0.5)
-        until(lambda: sessions(tmp_path)[second.pid]["model.max_model_len"] == "87650")
+        second.press(b"0")
+        wait_for(lambda: sessions(tmp_path)[second.pid]["model.max_model_len"] == "87650")
 
 
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
@@ -133,22 +136,24 @@ def test_a_whole_session_in_tmux(tmp_path: Path) -> None:
     tmux("new-session", "-d", "-s", "wizard", "-x", "120", "-y", "36", *WIZARD)
     tmux("set-option", "-g", "remain-on-exit", "on")
     try:
-        until(lambda: "From four forms" in screen(), screen)
+        wait_for(lambda: "From four forms" in screen(), seen=screen)
         tmux("send-keys", "-t", "wizard", "Enter")
-        until(lambda: "max model len" in screen(), screen)
+        wait_for(lambda: "max model len" in screen(), seen=screen)
         tmux("send-keys", "-t", "wizard", "C-u")
         tmux("send-keys", "-t", "wizard", "-l", "Qwen/Qwen3-32B")
         tmux("send-keys", "-t", "wizard", "Enter")
-        until(lambda: "tensor parallel" in screen(), screen)
+        wait_for(lambda: "tensor parallel" in screen(), seen=screen)
         tmux("send-keys", "-t", "wizard", "C-u")
         tmux("send-keys", "-t", "wizard", "-l", "H100 80GB")
         tmux("send-keys", "-t", "wizard", "C-n")
-        until(lambda: "answer tokens" in screen(), screen)
+        wait_for(lambda: "answer tokens" in screen(), seen=screen)
         tmux("send-keys", "-t", "wizard", "C-n")
-        until(lambda: "max num seqs" in screen(), screen)
+        wait_for(lambda: "max num seqs" in screen(), seen=screen)
         tmux("send-keys", "-t", "wizard", "C-n")
-        until(lambda: "vllm serve Qwen/Qwen3-32B" in screen(), screen)
+        wait_for(lambda: "vllm serve Qwen/Qwen3-32B" in screen(), seen=screen)
         tmux("send-keys", "-t", "wizard", "F10")
-        until(lambda: "Pane is dead" in screen() or "vllm serve Qwen/Qwen3-32B" in screen().splitlines()[0], screen)
+        wait_for(
+            lambda: "Pane is dead" in screen() or "vllm serve Qwen/Qwen3-32B" in screen().splitlines()[0], seen=screen
+        )
     finally:
         tmux("kill-server")

@@ -7,13 +7,15 @@ import os
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
+from tests.conftest import wait_for
 from tools.bench import ROOT
+from tools.resting import with_descendants
 from tools.terminal import Terminal
 
 SSHD = shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/usr/local/sbin")
@@ -22,9 +24,16 @@ ENTER, TAB, NEXT, WIPE, F10 = b"\r", b"\t", b"\x0e", b"\x15", b"\x1b[21~"
 pytestmark = pytest.mark.skipif(SSHD is None or shutil.which("ssh") is None, reason="OpenSSH's server is not installed")
 
 
+class Login(NamedTuple):
+    """The command that logs in, and the process that it asks."""
+
+    command: list[str]
+    server: int
+
+
 @pytest.fixture
-def ssh(tmp_path: Path, port: int) -> Iterator[list[str]]:
-    """The command that logs in, with keys that are thrown away."""
+def ssh(tmp_path: Path, port: int) -> Iterator[Login]:
+    """A server of its own, with keys that are thrown away."""
     folder = tmp_path / "ssh"
     folder.mkdir(mode=0o700)
     for name in ("host", "client"):
@@ -41,30 +50,24 @@ def ssh(tmp_path: Path, port: int) -> Iterator[list[str]]:
     command = ["ssh", "-tt", "-p", str(port), "-i", str(folder / "client"), "-o", "StrictHostKeyChecking=no"]
     command += ["-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", f"{getpass.getuser()}@127.0.0.1"]
     try:
-        until(lambda: subprocess.run([*command, "true"], check=False, capture_output=True).returncode == 0)
-        yield command
+        wait_for(lambda: subprocess.run([*command, "true"], check=False, capture_output=True).returncode == 0)
+        yield Login(command, server.pid)
     finally:
         server.kill()
         server.wait()
 
 
-def until(reached: Callable[[], bool], limit_s: float = 20) -> None:
-    end = time.monotonic() + limit_s
-    while not reached():
-        assert time.monotonic() < end, "the state was not reached"
-        time.sleep(0.05)
-
-
-def wizard(ssh: list[str], home: Path) -> Terminal:
+def wizard(ssh: Login, home: Path) -> Terminal:
     remote = f"cd {ROOT} && HOME={home} HF_HUB_OFFLINE=1 exec {sys.executable} -m wizard_tui"
-    terminal = Terminal([*ssh, remote], environment={**os.environ, "TERM": "xterm-256color"})
+    environment = {**os.environ, "TERM": "xterm-256color"}
+    terminal = Terminal([*ssh.command, remote], environment=environment, through=[ssh.server])
     terminal.wait_for(lambda text: "goes on" in text or "continues there" in text)
     terminal.wait_for(lambda text: "vllm serve" in text)
     terminal.settle()
     return terminal
 
 
-def test_forms_are_filled_the_line_drops_and_the_rest_is_done_afterwards(ssh: list[str], tmp_path: Path) -> None:
+def test_forms_are_filled_the_line_drops_and_the_rest_is_done_afterwards(ssh: Login, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     with wizard(ssh, home) as terminal:
@@ -76,9 +79,9 @@ def test_forms_are_filled_the_line_drops_and_the_rest_is_done_afterwards(ssh: li
         terminal.press(WIPE + b"H100 80GB")
         terminal.wait_for(lambda text: "--max-model-len 16384" in text and "OK  Fits" in text)
         terminal.kill(9)  # the client is gone, and with it the line
+    wait_for(lambda: with_descendants([ssh.server]) == [ssh.server])
     with wizard(ssh, home) as terminal:
-        assert "at step Hardware" in terminal.text
-        assert "Qwen/Qwen3-32B" in terminal.text
+        terminal.wait_for(lambda text: "at step Hardware" in text and "Qwen/Qwen3-32B" in text)
         terminal.press(ENTER)
         terminal.wait_for(lambda text: "[3 Hardware]" in text and "H100 80GB" in text)
         for step in ("[4 Workload]", "[5 Policy]", "[6 Review]"):
@@ -89,16 +92,15 @@ def test_forms_are_filled_the_line_drops_and_the_rest_is_done_afterwards(ssh: li
         terminal.wait_for(lambda text: any(line.startswith("  --host 127.0.0.1") for line in text.splitlines()))
 
 
-def test_over_ssh_the_start_and_the_keys_stay_small(ssh: list[str], tmp_path: Path) -> None:
+def test_over_ssh_the_start_and_the_keys_stay_small(ssh: Login, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     with wizard(ssh, home) as terminal:
         assert terminal.bytes_written <= 45_000
-        terminal.press(ENTER, 0.5)
+        terminal.press(ENTER)
         terminal.press(TAB)
         digits = [terminal.press(bytes([digit])) for digit in b"123"]
         assert sorted(answer.bytes_written for answer in digits)[1] <= 1000
-        terminal.settle(1.0)
         before = terminal.bytes_written
-        terminal.settle(1.5)
+        terminal.settle(asleep_s=1.5)
         assert terminal.bytes_written == before

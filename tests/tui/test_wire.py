@@ -22,7 +22,7 @@ def wizard(home: Path, size: tuple[int, int] = (120, 36), **further: str) -> Ter
     command = [sys.executable, "-m", "wizard_tui", "--profile", str(profile)]
     terminal = Terminal(command, size=size, environment=environment(str(home)) | further)
     terminal.wait_for(lambda text: "Fits" in text)
-    terminal.settle(0.8)
+    terminal.settle()
     return terminal
 
 
@@ -38,24 +38,24 @@ def test_the_start_takes_at_most_45_kilobytes(tmp_path: Path) -> None:
 
 
 def test_steps_tabs_and_digits_stay_small_and_idleness_is_silent(terminal: Terminal) -> None:
-    steps = [terminal.press(ENTER, 0.5)]
+    steps = [terminal.press(ENTER)]
     tabs = [terminal.press(TAB) for _ in range(4)]
-    terminal.press(b"\x1b[Z\x1b[Z\x1b[Z", 0.5)
+    terminal.press(b"\x1b[Z\x1b[Z\x1b[Z")
     digits = [terminal.press(bytes([digit])) for digit in b"123456"]
-    terminal.press(WIPE, 0.5)
-    steps += [terminal.press(NEXT, 0.5) for _ in range(2)]
+    terminal.press(WIPE)
+    steps += [terminal.press(NEXT) for _ in range(2)]
     digits += [terminal.press(bytes([digit])) for digit in b"123456"]
-    steps += [terminal.press(NEXT, 0.5) for _ in range(3)]
+    steps += [terminal.press(NEXT) for _ in range(3)]
     assert "[7 Launch]" in terminal.text
-    steps += [terminal.press(BACK, 0.5) for _ in range(6)]
+    steps += [terminal.press(BACK) for _ in range(6)]
     assert "[1 Welcome]" in terminal.text
-    pages = [terminal.press(key, 0.5) for key in (F1, ESCAPE, F12, ESCAPE, WHY, ESCAPE, PLOTS, ESCAPE)]
+    pages = [terminal.press(key) for key in (F1, ESCAPE, F12, ESCAPE, WHY, ESCAPE, PLOTS, ESCAPE)]
     assert median(digits) <= 1000
     assert max(answer.bytes_written for answer in tabs) <= 2600
     assert max(answer.bytes_written for answer in (*steps, *pages)) <= 15_000
     assert all(answer.first_change_ms is not None for answer in (*steps, *tabs, *digits, *pages))
     before = terminal.bytes_written
-    terminal.settle(1.5)
+    terminal.settle(asleep_s=1.5)
     assert terminal.bytes_written == before
 
 
@@ -67,27 +67,26 @@ def median(answers: list[Answer]) -> float:
 def test_it_opens_in_the_terminals_that_people_have(tmp_path: Path, kind: str) -> None:
     with wizard(tmp_path, TERM=kind) as opened:
         assert "Fits" in opened.text
-        opened.press(b"\x1b[21~", 0.5)  # F10
+        opened.press(b"\x1b[21~")  # F10
 
 
 def test_without_colour_nothing_is_lost(tmp_path: Path) -> None:
     with wizard(tmp_path, NO_COLOR="1") as opened:
         assert "weights" in opened.text
         assert "OK  Fits" in opened.text
-        opened.press(ENTER, 0.5)
+        opened.press(ENTER)
         row = next(row for row, line in enumerate(opened.text.splitlines()) if "› model" in line)
         assert opened.reversed_text(row) == " ", "the cursor behind the last letter"
-        opened.press(b"\x1b[D", 0.5)
+        opened.press(b"\x1b[D")
         assert opened.reversed_text(row) == "B", "of Qwen/Qwen3-32B"
 
 
 def test_keys_that_come_all_at_once_do_what_they_do_one_by_one(tmp_path: Path) -> None:
     with wizard(tmp_path) as opened:
-        opened.press(ENTER, 0.5)
-        opened.press(b"\x15Qwen/Qwen3-0.6B\t4321", 0.5)  # ctrl+u, a name, Tab, a number
+        opened.press(ENTER)
+        opened.press(b"\x15Qwen/Qwen3-0.6B\t4321")  # ctrl+u, a name, Tab, a number
         rows = {line[3:21].strip(): line[21:43].strip() for line in opened.text.splitlines()[1:12]}
         assert rows["model"] == "Qwen/Qwen3-0.6B"
         assert rows["max model len"] == "4321"
-        opened.press(b"\x15\x15999\r", 0.8)
-        assert "[3 Hardware]" in opened.text
-        assert "--max-model-len 999" in opened.text
+        opened.press(b"\x15\x15999\r")
+        opened.wait_for(lambda text: "[3 Hardware]" in text and "--max-model-len 999" in text)
