@@ -16,7 +16,8 @@ from pydantic import ValidationError
 from wizard_tui.schemas.errors import field_errors
 from wizard_tui.schemas.inputs import PlanRequest
 from wizard_tui.schemas.secrets import without_password
-from wizard_tui.tui.fields import AUTO, MODEL, all_fields, text_of
+from wizard_tui.tui.fields import AUTO, MODEL, ORDER, all_fields, text_of
+from wizard_tui.tui.left import Left as Left
 
 # the planner is loaded when the first plan is made, which is after the first screen is on its way
 if TYPE_CHECKING:
@@ -46,20 +47,12 @@ class Edit:
     after: Mapping[str, tuple[str, Origin]]
 
 
-@dataclass(frozen=True)
-class Left:
-    """A session that was left, which the user may go on with: on which step, and when."""
-
-    model: str
-    step: str
-    saved_at: datetime
-
-
 @dataclass
 class Session:
     """Everything the screens show. `texts` and `origins` have an entry for every field.
 
-    `previous` is the plan before the last edit, in which all keys typed into one field in a row are one.
+    `left` is the session that is offered and whose texts these are, `goes_on` its name from then on; `others_left` are
+    further ones. `previous` is the plan before the last edit, in which all keys typed into one field in a row are one.
     """
 
     texts: dict[str, str] = field(default_factory=lambda: {path: f.default for path, f in all_fields().items()})
@@ -79,6 +72,9 @@ class Session:
     problems: tuple[str, ...] = ()
     step: str = "welcome"
     left: Left | None = None
+    others_left: Sequence[Left] = ()
+    goes_on: str = ""
+    _offered: Mapping[str, Any] | None = None
     _facts: Facts | None = None
     _read_for: str = ""
     _same_edit: bool = False
@@ -318,7 +314,7 @@ class Session:
         """What a later start needs to go on; plain data without secrets."""
         return {
             "version": 1,
-            "step": self.step,
+            "step": self.left.step if self.left is not None else self.step,
             "fields": {
                 path: [text, self.origins[path]]
                 for path, text in self.texts.items()
@@ -330,26 +326,40 @@ class Session:
 
     def restore(self, saved: Mapping[str, Any]) -> None:
         """Go on from saved data; what is not known any more is left out. Raises ValueError when it is no such data."""
-        fields = saved.get("fields")
-        if saved.get("version") != 1 or not isinstance(fields, Mapping):
-            raise ValueError("the saved session is of another version")
-        for path, row in fields.items():
+        Left.of(saved, datetime.now())
+        for path, row in saved["fields"].items():
             if path in self.texts and isinstance(row, list) and len(row) == 2 and all(isinstance(x, str) for x in row):
                 self.texts[path] = row[0]
                 self.origins[path] = row[1] if row[1] in ("detected", "suggested", "yours") else "default"
         self.step = str(saved.get("step", self.step))
 
-    def offer(self, saved: Mapping[str, Any], saved_at: datetime) -> None:
+    def offer(self, saved: Mapping[str, Any], saved_at: datetime, name: str = "") -> None:
         """Restore saved data, but stay on Welcome until the user goes on there. Raises ValueError as `restore`."""
         self.restore(saved)
-        if self.step != "welcome":
-            self.left = Left(self.texts[MODEL], self.step, saved_at)
-            self.step = "welcome"
+        self.left, self.goes_on = Left.of(saved, saved_at, name), name
+        self.step = ORDER[0]
+        self._offered = self.saved()
+
+    def change_to(self, saved: Mapping[str, Any], left: Left) -> None:
+        """Take another session that was left in place of this one. Raises ValueError as `restore`."""
+        Left.of(saved, left.saved_at)
+        self.start_anew()
+        self.others_left = [other for other in self.others_left if other.name != left.name]
+        self.offer(saved, left.saved_at, left.name)
+
+    @property
+    def is_worth_keeping(self) -> bool:
+        """Whether a later start should offer it: something was typed or looked at that is nowhere else on disk."""
+        if self.left is not None:
+            return self.saved() != self._offered
+        return self.step != ORDER[0] or "yours" in self.origins.values()
 
     def start_anew(self) -> None:
-        """Forget everything but what the driver said."""
+        """Forget everything but what the driver said. The session that was offered stays with the others."""
+        if self.left is not None:
+            self.others_left = (self.left, *self.others_left)
         fresh = Session()
-        self.texts, self.origins, self.left = fresh.texts, fresh.origins, None
+        self.texts, self.origins, self.left, self.goes_on = fresh.texts, fresh.origins, None, ""
         self._done, self._undone = [], []
         if self.detected is not None:
             self.gpus_found(self.detected, self.installed_vllm, self.observed)

@@ -15,15 +15,18 @@ from textual.message import Message
 
 from wizard_tui.schemas.numbers import gib
 from wizard_tui.tui.fields import MODEL, TITLES
-from wizard_tui.tui.widgets.line_view import Line, LineView, cut, wrapped
+from wizard_tui.tui.widgets.line_view import Click, Line, LineView, cut, wrapped
 from wizard_tui.tui.widgets.quiet import QuietScroll
 
 if TYPE_CHECKING:
+    from wizard_tui.tui.left import Left
     from wizard_tui.tui.session import Session
 
 # what the column of the forms leaves at 120 columns
 COLUMNS = 50
 PROPOSALS = 8
+# beside the newest, so many sessions that were left are named, each with a letter of its own
+OTHERS, OTHERS_HEAD = "abc", 2
 # from here on a form and the plan are seen at once, or a whole form
 ROOMY = (80, 24)
 _TITLE: Line = (("From four forms to a vLLM server.", "strong"),)
@@ -48,6 +51,10 @@ class Welcome(QuietScroll, can_focus=True):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("1", "take(0)", "take the model of that number", key_display=f"1 to {PROPOSALS}"),
         *(Binding(str(number), f"take({number - 1})", system=True) for number in range(2, PROPOSALS + 1)),
+        *(
+            Binding(letter, f"go_on_with({at})", f"go on with the session marked {letter}", system=at > 0)
+            for at, letter in enumerate(OTHERS)
+        ),
     ]
 
     @dataclass
@@ -62,8 +69,15 @@ class Welcome(QuietScroll, can_focus=True):
 
         model_id: str
 
+    @dataclass
+    class GoOnWith(Message):
+        """Another session that was left was chosen."""
+
+        left: Left
+
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
+        self._others: tuple[Left, ...] = ()
         self._asked_for: object = None
         self._shown: tuple[str, ...] = ()
 
@@ -98,9 +112,15 @@ class Welcome(QuietScroll, can_focus=True):
         if index < len(self._shown):
             self.post_message(self.Taken(self._shown[index]))
 
+    def action_go_on_with(self, index: int) -> None:
+        """Go on with one of the sessions on screen."""
+        if index < len(self._others):
+            self.post_message(self.GoOnWith(self._others[index]))
+
     def show(self, session: Session) -> None:
         """Draw what the driver said, what the wizard starts with, and what else would fit."""
         self._shown = tuple(session.proposals)[:PROPOSALS]
+        self._others = tuple(session.others_left)[: len(OTHERS)]
         columns = max(COLUMNS, self.scrollable_content_region.width)
         lines: list[Line] = [
             _TITLE,
@@ -115,10 +135,14 @@ class Welcome(QuietScroll, can_focus=True):
             _EMPTY,
             *_how_to_go_on(session),
             _KEYS,
-            *_also_fitting(session, self._shown, columns),
         ]
+        clicks: dict[int, list[Click]] = {}
+        others = _others(session, columns)
+        first = len(lines) + OTHERS_HEAD
+        clicks |= {first + at: [(columns, f"focused.go_on_with({at})")] for at in range(len(self._others))}
+        lines += [*others, *_also_fitting(session, self._shown, columns)]
         first = len(lines) - len(self._shown)
-        clicks = {first + place: [(columns, f"focused.take({place})")] for place in range(len(self._shown))}
+        clicks |= {first + place: [(columns, f"focused.take({place})")] for place in range(len(self._shown))}
         self._view.show(lines, clicks)
 
     @property
@@ -161,8 +185,22 @@ def _how_to_go_on(session: Session) -> list[Line]:
     return [
         ((f"Left on {at} at step {dict(TITLES).get(session.left.step, session.left.step)}:", "strong"),),
         ((f"  {session.left.model or 'no model yet'}", "strong"),),
-        (("Enter", "key"), (" continues there, ", ""), ("^l", "key"), (" starts anew.", "")),
+        (("Enter", "key"), (" continues there, ", ""), ("^l", "key"), (" starts anew, keeping it.", "")),
     ]
+
+
+def _others(session: Session, columns: int) -> list[Line]:
+    """Further sessions that were left, a key each, and how many more there are."""
+    if not session.others_left:
+        return []
+    more = len(session.others_left) - len(OTHERS)
+    heading = "Left before" + (f", and {more} more, offered when these are done" if more > 0 else "")
+    lines: list[Line] = [_EMPTY, ((cut(heading, columns), "accent"),)]
+    for letter, left in zip(OTHERS, session.others_left, strict=False):
+        about = f" {left.saved_at:%d %b %H:%M}  {dict(TITLES)[left.step]:<9} "
+        model = cut(left.model or "no model yet", columns - 3 - len(about))
+        lines.append(((f" {letter} ", "key"), (about, "dim"), (model, "")))
+    return lines
 
 
 def _also_fitting(session: Session, models: tuple[str, ...], columns: int) -> list[Line]:
