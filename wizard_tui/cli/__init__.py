@@ -7,7 +7,7 @@ import gc
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +26,11 @@ def main() -> None:
     if "_ARGCOMPLETE" in os.environ:
         _complete()
     code = _refuse("stdout is closed; send it to a file, or to /dev/null") if nowhere else run(sys.argv[1:])
+    for file in (sys.stdout, sys.stderr):
+        try:
+            file.flush()
+        except OSError:
+            _close_output(file)
     gc.freeze()
     sys.exit(code)
 
@@ -61,12 +66,12 @@ def _answered(arguments: list[str]) -> int:
         return _refuse(str(error))
     except BrokenPipeError:
         # the reader, such as `head`, has had enough
-        _close_output()
+        _close_output(sys.stdout)
         return OK
     except OSError as error:
         if error.errno not in NO_ROOM:
             raise
-        _close_output()
+        _close_output(sys.stdout)
         return _refuse(f"the output cannot be written: {error.strerror}")
     return code
 
@@ -100,9 +105,9 @@ def _open_what_is_closed() -> bool:
     return "stdout" in closed
 
 
-def _close_output() -> None:
-    """What is left of the output goes nowhere, so that its end does not complain again."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _close_output(file: TextIO) -> None:
+    """What is left of an output goes nowhere, so that its end does not complain again, nor changes the exit code."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), file.fileno())
 
 
 def on_a_terminal() -> bool:

@@ -32,6 +32,7 @@ from wizard_tui.tui.widgets.welcome import Welcome
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from textual.driver import Driver
+    from textual.message_pump import MessagePump
     from textual.timer import Timer
 
     from wizard_tui.schemas.profile import Profile
@@ -218,6 +219,15 @@ class WizardApp(App[str]):
         return True
 
     def _end(self, code: int) -> None:
+        self.keep()
+        # then behind what is on its way: keys go down to the focus, and what they change comes up from there
+        focused = self.focused
+        up = focused.ancestors_with_self if focused is not None else ()
+        self._pass_by([self, self.screen, *up], code)
+
+    def _pass_by(self, pumps: list[MessagePump], code: int) -> None:
+        if pumps and pumps[0].call_later(self._pass_by, pumps[1:], code):
+            return
         self.keep()
         self.exit("", return_code=code)
 

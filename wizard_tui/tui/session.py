@@ -74,7 +74,7 @@ class Session:
     left: Left | None = None
     others_left: Sequence[Left] = ()
     goes_on: str = ""
-    _offered: Mapping[str, Any] | None = None
+    _offered: Mapping[str, str] | None = None
     _facts: Facts | None = None
     _read_for: str = ""
     _same_edit: bool = False
@@ -338,7 +338,7 @@ class Session:
         self.restore(saved)
         self.left, self.goes_on = Left.of(saved, saved_at, name), name
         self.step = ORDER[0]
-        self._offered = self.saved()
+        self._offered = self._typed()
 
     def change_to(self, saved: Mapping[str, Any], left: Left) -> None:
         """Take another session that was left in place of this one. Raises ValueError as `restore`."""
@@ -351,8 +351,8 @@ class Session:
     def is_worth_keeping(self) -> bool:
         """Whether a later start should offer it: something was typed or looked at that is nowhere else on disk."""
         if self.left is not None:
-            return self.saved() != self._offered
-        return self.step != ORDER[0] or "yours" in self.origins.values()
+            return self._typed() != self._offered
+        return self.step != ORDER[0] or bool(self._typed())
 
     def start_anew(self) -> None:
         """Forget everything but what the driver said. The session that was offered stays with the others."""
@@ -363,6 +363,9 @@ class Session:
         self._done, self._undone = [], []
         if self.detected is not None:
             self.gpus_found(self.detected, self.installed_vllm, self.observed)
+
+    def _typed(self) -> dict[str, str]:
+        return {path: text for path, text in self.texts.items() if self.origins[path] == "yours"}
 
     def _remember(self, edit: Edit) -> None:
         last = self._done[-1] if self._done else None
