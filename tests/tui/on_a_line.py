@@ -60,7 +60,8 @@ class Line:
     @property
     def behind(self) -> str:
         """What was written when the terminal was handed back, on one line."""
-        return " ".join(re.sub(r"\x1b\[[?\d;]*[a-z]", "", self._written.rpartition(HANDED_BACK)[2].decode()).split())
+        text = self._written.rpartition(HANDED_BACK)[2].decode()
+        return " ".join(re.sub(r"\x1b\[[?\d;]*[a-z]|\x1b\][^\x07]*\x07", "", text).split())
 
     def type(self, keys: bytes) -> None:
         """Send keys."""

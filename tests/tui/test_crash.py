@@ -6,7 +6,7 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -53,7 +53,7 @@ async def action_plots(self):
         "timer": lambda: self.set_timer(0.01, fail),
         "callback": lambda: asyncio.get_running_loop().call_soon(fail),
         "thread": lambda: self.run_worker(fail, thread=True),
-        "input": lambda: setattr(apps[0]._driver, "process_message", fail),
+        "input": lambda: (setattr(apps[0]._driver, "process_message", fail), self.app.notify("now it fails")),
     }
     ways[HOW]()
 
@@ -95,6 +95,8 @@ def test_a_fault_while_it_is_used_ends_in_one_sentence(tmp_path: Path, lines: li
     line.until(lambda text: "4321" in text)
     line.type(b"\x07")
     if how == "input":
+        # fails at the next key
+        line.until(lambda text: "now it fails" in text)
         line.type(b"x")
     assert line.ended() == 70
     assert not processes(tmp_path)
@@ -216,6 +218,24 @@ def test_no_secret_in_a_message_reaches_the_text(message: str) -> None:
     private = ["my own SECRETSECRET", "my own \\ SECRETSECRET"]
     text = crash.described(ValueError(message), private=private)
     assert "SECRETSECRET" not in text
+
+
+def test_what_is_quoted_is_kept_where_it_is_a_word_of_the_code() -> None:
+    def attribute(row: object, key: str) -> None:
+        assert row.wrong_name or key  # type: ignore[attr-defined]
+
+    def lookup(row: dict[str, str], key: str) -> None:
+        assert row[key]
+
+    def told(call: Callable[..., None], row: object) -> str:
+        try:
+            call(row, "typed-by-somebody")
+        except Exception as error:
+            return crash.described(error).splitlines()[-1]
+        raise AssertionError
+
+    assert told(attribute, 1).endswith("object has no attribute 'wrong_name'")
+    assert told(lookup, {}) == "builtins.KeyError: (17 characters)"
 
 
 def test_what_an_error_came_from_is_told_as_well_and_once() -> None:

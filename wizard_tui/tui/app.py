@@ -15,6 +15,7 @@ from textual import on
 from textual.app import App
 from textual.binding import BindingType
 from textual.screen import Screen
+from textual.worker import WorkerFailed
 
 from wizard_tui.tui.clipboard import copy_through_tmux
 from wizard_tui.tui.ending import BoundedThreads, end_in_time
@@ -236,7 +237,8 @@ class WizardApp(App[str]):
     @property
     def fault(self) -> Exception | None:
         """What ended the wizard and should not have; None where it was left."""
-        return self._exception
+        error = self._exception
+        return error.error if isinstance(error, WorkerFailed) and isinstance(error.error, Exception) else error
 
     def fail(self, error: Exception) -> None:
         """End because of a fault. For any thread."""

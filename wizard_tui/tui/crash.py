@@ -28,6 +28,8 @@ LONGEST_MESSAGE, MESSAGE_SHOWN = 4000, 400
 SHORTEST_PRIVATE, SHORTEST_PART = 4, 6
 _GONE = "[taken out]"
 # named as a key, by a prefix that services give their keys, or long and of letters and digits
+# what is quoted in a message is mostly data; not the sign within a word, as in "can't"
+_QUOTED = re.compile(r"(?<!\w)(?:'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\")")
 _KEYS = re.compile(
     r"(?i:\b(?:\w*(?:token|secret|passw(?:or)?d|api_?key|authorization)\w*)[\"']?\s*[=:]\s*(?:bearer\s+)?)\S+"
     r"|(?i:\bbearer\s+)\S+"
@@ -73,8 +75,9 @@ def described(error: BaseException, *, step: str = "", private: Iterable[str] = 
             lines.append("and further ones")
             break
         lines += [heading] if heading else []
-        lines += [line.rstrip("\n") for line in traceback.format_tb(one.__traceback__)]
-        lines += [f"{type(one).__module__}.{type(one).__qualname__}: {_cleaned(_message(one), taken_out)}", ""]
+        code = "".join(traceback.format_tb(one.__traceback__))
+        said = _cleaned(_message(one), taken_out, code)
+        lines += [f"{code}{type(one).__module__}.{type(one).__qualname__}: {said}", ""]
     return "\n".join(lines)
 
 
@@ -140,9 +143,17 @@ def _private(texts: Iterable[str]) -> list[str]:
     return sorted(found, key=len, reverse=True)
 
 
-def _cleaned(message: str, taken_out: Iterable[str]) -> str:
+def _cleaned(message: str, taken_out: Iterable[str], code: str) -> str:
+    """A message without what was given, and with no quoted text but words of the code that failed."""
+
+    def quoted(found: re.Match[str]) -> str:
+        text = found[1] or found[2] or ""
+        ours = text.isidentifier() and re.search(rf"\b{text}\b", code)
+        return found[0] if ours else f"({len(text)} characters)"
+
     for text in taken_out:
         message = message.replace(text, _GONE)
+    message = _QUOTED.sub(quoted, message)
     message = _KEYS.sub(_GONE, " ".join(without_password(word) for word in message.split(" ")))
     return _printable(message)[:MESSAGE_SHOWN]
 
