@@ -22,6 +22,20 @@ from wizard_tui.tui import app, facts
 app.Sources = lambda: facts.Sources(detect=lambda: threading.Event().wait())
 app.run()
 """
+# a wizard that writes more than any terminal takes that nobody reads
+FULL = """
+import pathlib, sys
+from wizard_tui.tui import app
+from wizard_tui.tui.screens import wizard
+
+def write(self):
+    pathlib.Path(sys.argv[1]).touch()
+    for _ in range(1000):
+        self.app._driver.write("x" * 4096)
+
+wizard.WizardScreen.action_plots = write
+app.run()
+"""
 Open = Callable[..., Line]
 
 
@@ -90,18 +104,23 @@ def test_a_signal_ends_it_where_the_terminal_takes_no_more_output(
     tmp_path: Path, line: Open, number: signal.Signals
 ) -> None:
     """Flow control, or a line that hangs: the wizard cannot write, and waits for that."""
-    opened = line(WIZARD)
+    opened = line([sys.executable, "-c", FULL, str(tmp_path / "writes")])
     type_a_length(opened)
-    for _ in range(40):
-        # the whole screen each time, of which nobody reads anything
-        opened.type(b"\x1bOP\x1b")
-        os.kill(opened.process.pid, signal.SIGWINCH)
-    opened.type(b"0")
+    opened.type(b"\x07")
+    until((tmp_path / "writes").exists)
     os.kill(opened.process.pid, number)
-    opened.process.wait(30)
-    assert opened.process.returncode == 128 + number
-    (length,) = lengths(tmp_path)
-    assert length.startswith("4321")
+    assert opened.process.wait(30) == 128 + number
+    assert lengths(tmp_path) == ["4321"]
+
+
+def test_a_terminal_that_takes_no_more_output_and_then_goes_ends_it(tmp_path: Path, line: Open) -> None:
+    opened = line([sys.executable, "-c", FULL, str(tmp_path / "writes")], controlling=False)
+    type_a_length(opened)
+    opened.type(b"\x07")
+    until((tmp_path / "writes").exists)
+    opened.cut()
+    until(lambda: processes(tmp_path) == [])
+    assert lengths(tmp_path) == ["4321"]
 
 
 def test_a_driver_that_never_answers_holds_nobody(tmp_path: Path, line: Open) -> None:
