@@ -138,8 +138,6 @@ def _private(texts: Iterable[str]) -> list[str]:
     given = [*texts, *sys.argv[1:]]
     found = {text for text in (*given, *os.environ.values()) if len(text) >= SHORTEST_PRIVATE}
     found |= {part for text in given for part in re.split(r"[^\w-]+", text) if len(part) >= SHORTEST_PART}
-    # a message has them as they are, or as Python shows a string
-    found |= {repr(text)[1:-1] for text in found}
     return sorted(found, key=len, reverse=True)
 
 

@@ -194,7 +194,7 @@ def _others(session: Session, columns: int) -> list[Line]:
     if not session.others_left:
         return []
     more = len(session.others_left) - len(OTHERS)
-    heading = "Left before" + (f", and {more} more, offered when these are done" if more > 0 else "")
+    heading = "Left before" + (f", and {more} more once these are taken" if more > 0 else "")
     lines: list[Line] = [_EMPTY, ((cut(heading, columns), "accent"),)]
     for letter, left in zip(OTHERS, session.others_left, strict=False):
         about = f" {left.saved_at:%d %b %H:%M}  {dict(TITLES)[left.step]:<9} "
