@@ -371,6 +371,7 @@ from tests.tui.conftest import Sources
 from wizard_tui.hardware.gpu import Detection
 from wizard_tui.schemas.secrets import HIDDEN
 from wizard_tui.tui.app import WizardApp
+from wizard_tui.tui.crash import described
 
 class Broken(WizardApp):
     def action_words(self):
@@ -379,14 +380,13 @@ class Broken(WizardApp):
 
 async def press():
     app = Broken(sources=Sources(detect=lambda: Detection()))
-    app._exit_renderables, kept = [], []
     try:
         async with app.run_test() as pilot:
             app.action_words()
     except RuntimeError as error:
         app._handle_exception(error)
-        for renderable in app._exit_renderables:
-            print(app.console.render_str("x"), [segment.text for segment in renderable.segments])
+        assert not app._exit_renderables, "Textual's own picture of it is not shown"
+        print(described(error))
 
 asyncio.run(press())
 """

@@ -33,7 +33,7 @@ def sessions(home: Path) -> dict[int, dict[str, str]]:
     found = {}
     for path in (home / ".local" / "state" / "vllm-wizard-tui" / "sessions").glob("*.json"):
         fields = json.loads(path.read_text())["fields"]
-        found[int(path.stem)] = {name: row[0] for name, row in fields.items()}
+        found[int(path.stem.partition("-")[0])] = {name: row[0] for name, row in fields.items()}
     return found
 
 

@@ -6,10 +6,10 @@ import errno
 import gc
 import os
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from argparse import Namespace
     from collections.abc import Callable
 
 OK, PROBLEM, USAGE = 0, 1, 2
@@ -22,57 +22,92 @@ def main() -> None:
     """Run the command line; what the user can put right is one sentence on stderr and exit code 2."""
     # what a start makes, stays: to look for garbage among it, and at the end once more, takes a sixth of a plan's time
     gc.disable()
+    nowhere = _open_what_is_closed()
     if "_ARGCOMPLETE" in os.environ:
         _complete()
-    code = run(sys.argv[1:])
+    code = _refuse("stdout is closed; send it to a file, or to /dev/null") if nowhere else run(sys.argv[1:])
+    for file in (sys.stdout, sys.stderr):
+        try:
+            file.flush()
+        except OSError:
+            _close_output(file)
     gc.freeze()
     sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
-    """Run a command line; its exit code."""
+    """Run a command line; its exit code. A fault of ours is one sentence and a file that can be shown, and code 70."""
+    try:
+        return _answered(arguments)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception as error:
+        from wizard_tui.tui import crash
+
+        return crash.report(error)
+
+
+def _answered(arguments: list[str]) -> int:
     if not arguments and on_a_terminal():
         # the usual start: what reads a command line would cost a twentieth of it
-        from wizard_tui.tui.app import run as run_wizard
-
-        gc.enable()
-        run_wizard()
-        return OK
+        return _worked(_wizard)
     from wizard_tui.cli.commands import ROOT
     from wizard_tui.cli.parser import UsageError, parsed
 
+    def work() -> int:
+        found = parsed(ROOT, PROGRAM, arguments)
+        code: int = found.work(found)
+        return code
+
     try:
-        code = _worked(lambda: parsed(ROOT, PROGRAM, arguments))
+        code = _worked(work)
         sys.stdout.flush()
     except UsageError as error:
         return _refuse(str(error))
     except BrokenPipeError:
         # the reader, such as `head`, has had enough
-        _close_output()
+        _close_output(sys.stdout)
         return OK
     except OSError as error:
         if error.errno not in NO_ROOM:
             raise
-        _close_output()
+        _close_output(sys.stdout)
         return _refuse(f"the output cannot be written: {error.strerror}")
-    except KeyboardInterrupt:
-        return INTERRUPTED
     return code
 
 
-def _worked(parse: Callable[[], Namespace]) -> int:
-    """Parse and do the work; its exit code."""
+def _wizard() -> int:
+    from wizard_tui.tui.app import run as run_wizard
+
+    gc.enable()
+    run_wizard()
+    return OK
+
+
+def _worked(work: Callable[[], int]) -> int:
+    """Do the work; its exit code."""
     try:
-        found = parse()
-        code: int = found.work(found)
-    except SystemExit as end:  # argparse, behind a help page
+        return work()
+    except SystemExit as end:  # argparse, behind a help page, and a wizard that its user did not leave
         return end.code if isinstance(end.code, int) else OK
-    return code
 
 
-def _close_output() -> None:
-    """What is left of the output goes nowhere, so that its end does not complain again."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _open_what_is_closed() -> bool:
+    """Put the null device where stdin, stdout and stderr are closed; whether stdout was.
+
+    Left closed, the next file that is opened would get their number, and be read and written as one of them.
+    """
+    closed = [name for name in ("stdin", "stdout", "stderr") if getattr(sys, name) is None]
+    for name in closed:
+        # the lowest number that is free, which is its own
+        mode = "r" if name == "stdin" else "w"
+        setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
+    return "stdout" in closed
+
+
+def _close_output(file: TextIO) -> None:
+    """What is left of an output goes nowhere, so that its end does not complain again, nor changes the exit code."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), file.fileno())
 
 
 def on_a_terminal() -> bool:

@@ -1,4 +1,4 @@
-"""The application: theme, keys that work everywhere, copying, saving, and a clean end when the line drops."""
+"""The application: theme, keys that work everywhere, copying, saving, and a clean end whatever happens."""
 
 from __future__ import annotations
 
@@ -6,31 +6,41 @@ import asyncio
 import os
 import signal
 import sys
-from contextlib import suppress
-from datetime import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.binding import BindingType
 from textual.screen import Screen
+from textual.worker import WorkerFailed
 
 from wizard_tui.tui import textual_mended  # noqa: F401
 from wizard_tui.tui.clipboard import copy_through_tmux
+from wizard_tui.tui.ending import BoundedThreads, end_in_time
 from wizard_tui.tui.facts import Sources
 from wizard_tui.tui.in_order import InOrderApp
+from wizard_tui.tui.keeping import Keeper
 from wizard_tui.tui.keys import APP_KEYS
 from wizard_tui.tui.painting import push
 from wizard_tui.tui.screens.too_small import MIN_COLUMNS, MIN_ROWS
 from wizard_tui.tui.screens.wizard import WizardScreen
 from wizard_tui.tui.style_files import style_path
 from wizard_tui.tui.theme import DEFAULT_VARIABLES, THEMES
+from wizard_tui.tui.widgets.not_saved import show_not_saved
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from textual.driver import Driver
+    from textual.timer import Timer
+
     from wizard_tui.schemas.profile import Profile
     from wizard_tui.tui.session import Session
     from wizard_tui.tui.state_file import StateFile
 
 COLUMNS = [(0, "-tiny"), (MIN_COLUMNS, "-narrow"), (100, "-wide"), (160, "-huge")]
+RETRY_S = 3.0
+"""A session that could not be saved is tried to be saved again so often, in seconds."""
 ROWS = [(0, "-flat"), (MIN_ROWS, "-short"), (32, "-tall")]
 SHEETS = ("base.tcss", "forms.tcss", "panels.tcss", "narrow.tcss", "dialogs.tcss", "launch.tcss")
 
@@ -66,35 +76,40 @@ class WizardApp(InOrderApp[str]):
             # before anything is styled: set later, all of it would be styled and painted twice
             self.set_reactive(InOrderApp.theme, THEMES[0].name)
             self.stylesheet.set_variables(self.get_css_variables())
-        self._given, self._fresh = session, fresh
+        self._given = session
         self._sources = sources or Sources()
         self._state_file = state_file
+        self._keeper = Keeper(state_file, offers=not fresh)
+        self._retry: Timer | None = None
+        self._ending = False
         self._asked_to_leave = False
         if os.environ.get("SSH_CONNECTION") and not os.environ.get("TEXTUAL_ANIMATIONS"):
             self.animation_level = "none"
 
     @cached_property
     def session(self) -> Session:
-        """What was given, or a new one that offers to go on with the one that was left."""
-        if self._given is not None:
-            return self._given
-        from wizard_tui.tui.session import Session
+        """What was given, or a new one that offers to go on with one that was left."""
+        return self._given if self._given is not None else self._keeper.new_session()
 
-        session = Session()
-        if self._state_file is not None and not self._fresh and (left := self._state_file.newest_left()):
-            with suppress(ValueError):
-                session.offer(left.state, datetime.fromtimestamp(left.saved_at).astimezone())
-        return session
+    def get_driver_class(self) -> type[Driver]:
+        """Ours in place of Textual's for a terminal."""
+        from textual.drivers.linux_driver import LinuxDriver
+
+        from wizard_tui.tui.driver import LastingDriver
+
+        chosen = super().get_driver_class()
+        return LastingDriver if chosen is LinuxDriver else chosen
 
     def get_default_screen(self) -> Screen[None]:
         """Ours is the first: a screen beneath it would be styled, and painted through it, once for nothing."""
         return WizardScreen(lambda: self.session, self._sources, self._save)
 
     def on_mount(self) -> None:
-        """An orderly end for the signals that a lost line sends."""
-        for number in (signal.SIGHUP, signal.SIGTERM):
-            with suppress(NotImplementedError, ValueError, RuntimeError):
-                asyncio.get_running_loop().add_signal_handler(number, self._line_lost)
+        """A bounded end of all threads, and one that is said for what fails outside of any message."""
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(BoundedThreads())
+        loop.set_exception_handler(self._failed_callback)
+        self.call_after_refresh(self._save)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """What our style sheets use beside Textual's own variables."""
@@ -196,27 +211,112 @@ class WizardApp(InOrderApp[str]):
     def _forget_leaving(self) -> None:
         self._asked_to_leave = False
 
-    def _line_lost(self) -> None:
-        self._save()
-        self.exit("", return_code=0)
+    def end_soon(self, code: int) -> bool:
+        """Save and end with this exit code, within two seconds and whatever hangs; False when nothing runs.
+
+        For any thread, and for handlers of signals.
+        """
+        if self._loop is None:
+            return False
+        if not self._ending:
+            self._ending = True
+            end_in_time(self.keep, code)
+            self._loop.call_soon_threadsafe(self._end, code)
+        return True
+
+    def _end(self, code: int) -> None:
+        self.keep()
+        # then behind the keys that are on their way
+        if not self.call_later(self._end_now, code):
+            self._end_now(code)
+
+    def _end_now(self, code: int) -> None:
+        self.keep()
+        self.exit("", return_code=code)
+
+    # faults of ours
+
+    @property
+    def fault(self) -> Exception | None:
+        """What ended the wizard and should not have; None where it was left."""
+        error = self._exception
+        return error.error if isinstance(error, WorkerFailed) and isinstance(error.error, Exception) else error
+
+    def fail(self, error: Exception) -> None:
+        """End because of a fault. For any thread."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._handle_exception, error)
+
+    def _failed_callback(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        # what is no callback of the loop is a task that nobody asked for its answer, which harms nobody
+        if isinstance(error := context.get("exception"), Exception) and "handle" in context:
+            self._handle_exception(error)
+        else:
+            loop.default_exception_handler(context)
+
+    def panic(self, *renderables: RenderableType) -> None:
+        """End, and show nothing: Textual's own picture of a fault holds local variables, which may be a key."""
+        self._close_messages_no_wait()
 
     def _fatal_error(self) -> None:
-        # Textual's own traceback shows local variables, in which there may be a token
-        from rich.traceback import Traceback
+        self.panic()
 
-        self.bell()
-        self.panic(Traceback(width=None))
+    # saving
+
+    @property
+    def begun(self) -> Session | None:
+        """The session, if there is one yet."""
+        return self._given or self.__dict__.get("session")
+
+    @property
+    def not_saved(self) -> str:
+        """At the end: that what was typed is not on disk, and why, as a sentence; empty when it is."""
+        if not self._keeper.problem or self.begun is None or not self.begun.is_worth_keeping:
+            return ""
+        return f"What you typed is not saved: {self._keeper.problem}."
+
+    def keep(self) -> None:
+        """Save what there is, and show nothing."""
+        if self.begun is not None:
+            self._keeper.save(self.begun)
 
     def _save(self) -> None:
-        if self._state_file is not None:
-            self._state_file.save(self.session.saved())
+        self._keeper.save(self.session)
+        self._show_saving()
+
+    def _show_saving(self) -> None:
+        """While a session cannot be saved, say so and try again, with or without further keys."""
+        if self._keeper.problem and self._retry is None:
+            self._retry = self.set_interval(RETRY_S, self._save)
+        elif not self._keeper.problem and self._retry is not None:
+            self._retry.stop()
+            self._retry = None
+        for screen in self.screen_stack:
+            if isinstance(screen, WizardScreen):
+                show_not_saved(screen, self._keeper.problem)
+
+    async def action_go_on_with(self, index: int) -> None:
+        """Another session than the one that is offered; this one, if there is anything in it, stays on disk."""
+        if index >= len(self.session.others_left):
+            return
+        problem = self._keeper.change_to(self.session.others_left[index], self.session)
+        self._show_saving()
+        if problem:
+            self.notify(problem, severity="warning", markup=False)
+            return
+        self._wizard().show_anew()
+        await self._wizard().action_step(1)
 
     def _wizard(self) -> WizardScreen:
         return next(screen for screen in self.screen_stack if isinstance(screen, WizardScreen))
 
 
 def run(*, profile: Profile | None = None, fresh: bool = False, mouse: bool = True) -> None:
-    """Open the wizard, where the last session ended or with a profile, and print the command when it is left."""
+    """Open the wizard, where the last session ended or with a profile, and print the command when it is left.
+
+    Raises SystemExit with its exit code where it was not left by its user: 129 when the terminal is gone, 128 and the
+    number of the signal that asked for its end, 70 for a fault of ours.
+    """
     from wizard_tui.tui.state_file import StateFile
 
     session = None
@@ -225,6 +325,48 @@ def run(*, profile: Profile | None = None, fresh: bool = False, mouse: bool = Tr
 
         session = Session()
         session.open_profile(profile)
-    command = WizardApp(session, state_file=StateFile(), fresh=fresh).run(mouse=mouse)
-    if command:
-        sys.stdout.write(command.rstrip("\n") + "\n")
+    app = WizardApp(session, state_file=StateFile(), fresh=fresh)
+    fault: Exception | None = None
+    command = None
+    try:
+        with _ended_by_signals(app):
+            command = app.run(mouse=mouse)
+    except Exception as error:
+        fault = error
+    if (fault := app.fault or fault) is not None:
+        raise SystemExit(_failed(app, fault))
+    with suppress(*([OSError] if app.return_code else [])):
+        sys.stdout.write(command.rstrip("\n") + "\n" if command else "")
+        sys.stdout.flush()
+        sys.stderr.write(f"vllm-wizard-tui: {app.not_saved}\n" if app.not_saved else "")
+    if app.return_code:
+        raise SystemExit(app.return_code)
+
+
+@contextmanager
+def _ended_by_signals(app: WizardApp) -> Iterator[None]:
+    """Signals that ask for an end get an orderly one; not by way of the loop, which may hang on a full terminal."""
+
+    def asked(number: int, frame: object) -> None:
+        if not app.end_soon(128 + number):
+            raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, asked) for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _failed(app: WizardApp, fault: Exception) -> int:
+    """Say a fault of ours, with what was typed on disk; its exit code."""
+    from wizard_tui.tui import crash
+
+    with suppress(Exception):
+        app.keep()
+    if (session := app.begun) is None:
+        return crash.report(fault)
+    private = [text for path, text in session.texts.items() if session.origins[path] != "default"]
+    kept = app.not_saved or "What you typed is kept; run it again to go on."
+    return crash.report(fault, step=session.step, private=private, kept=kept)

@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from wizard_tui.schemas.errors import field_errors
 from wizard_tui.schemas.inputs import PlanRequest
 from wizard_tui.schemas.secrets import without_password
-from wizard_tui.tui.fields import AUTO, MODEL, all_fields, text_of
+from wizard_tui.tui.fields import AUTO, MODEL, ORDER, all_fields, text_of
+from wizard_tui.tui.history import Edit, History
+from wizard_tui.tui.history import Origin as Origin
+from wizard_tui.tui.left import Left as Left
 
 # the planner is loaded when the first plan is made, which is after the first screen is on its way
 if TYPE_CHECKING:
@@ -29,37 +32,19 @@ if TYPE_CHECKING:
     from wizard_tui.schemas.outputs import PlanResponse
     from wizard_tui.schemas.profile import Profile
 
-Origin = Literal["default", "detected", "suggested", "yours"]
 GPU_NAME = "hardware.gpu"
 GPU_COUNT = "hardware.gpus"
 KEY_NAME = "policy.api_key_env"
 # where nothing is known yet: a model that is served a lot, and a GPU on which it fits
 START = {MODEL: "Qwen/Qwen3-8B", GPU_NAME: "RTX 4090"}
-UNDO_LIMIT = 200
-
-
-@dataclass(frozen=True)
-class Edit:
-    """One change of one or more fields, as it can be undone: path -> (text, origin) before and after."""
-
-    before: Mapping[str, tuple[str, Origin]]
-    after: Mapping[str, tuple[str, Origin]]
-
-
-@dataclass(frozen=True)
-class Left:
-    """A session that was left, which the user may go on with: on which step, and when."""
-
-    model: str
-    step: str
-    saved_at: datetime
 
 
 @dataclass
 class Session:
     """Everything the screens show. `texts` and `origins` have an entry for every field.
 
-    `previous` is the plan before the last edit, in which all keys typed into one field in a row are one.
+    `left` is the session that is offered and whose texts these are, `goes_on` its name from then on; `others_left` are
+    further ones. `previous` is the plan before the last edit, in which all keys typed into one field in a row are one.
     """
 
     texts: dict[str, str] = field(default_factory=lambda: {path: f.default for path, f in all_fields().items()})
@@ -81,11 +66,13 @@ class Session:
     left: Left | None = None
     is_behind: bool = True
     """Whether fields changed since the last `replan`."""
+    others_left: Sequence[Left] = ()
+    goes_on: str = ""
+    _offered: Mapping[str, str] | None = None
     _facts: Facts | None = None
     _read_for: str = ""
     _same_edit: bool = False
-    _done: list[Edit] = field(default_factory=list)
-    _undone: list[Edit] = field(default_factory=list)
+    _history: History = field(default_factory=History)
 
     def __post_init__(self) -> None:
         if not self.texts[MODEL]:
@@ -102,7 +89,8 @@ class Session:
             after={path: (text, origin) for path, text in fresh.items()},
         )
         if origin in ("yours", "suggested"):
-            self._remember(edit)
+            # `previous` is the plan before the last edit
+            self._same_edit = not self._history.remember(edit) and self._same_edit
         self._apply(edit.after)
         return True
 
@@ -116,11 +104,11 @@ class Session:
 
     def undo(self) -> Mapping[str, str]:
         """Take the last edit back; the fields it touched with their text, nothing when there is none."""
-        return self._move(self._done, self._undone, back=True)
+        return self._put(self._history.back())
 
     def redo(self) -> Mapping[str, str]:
         """Make the edit that was last undone again."""
-        return self._move(self._undone, self._done, back=False)
+        return self._put(self._history.forward())
 
     def apply_patch(self, patch: Mapping[str, Mapping[str, Any]]) -> Mapping[str, str]:
         """Take over a suggestion; the fields it sets with their text."""
@@ -325,7 +313,7 @@ class Session:
         """What a later start needs to go on; plain data without secrets."""
         return {
             "version": 1,
-            "step": self.step,
+            "step": self.left.step if self.left is not None else self.step,
             "fields": {
                 path: [text, self.origins[path]]
                 for path, text in self.texts.items()
@@ -337,51 +325,52 @@ class Session:
 
     def restore(self, saved: Mapping[str, Any]) -> None:
         """Go on from saved data; what is not known any more is left out. Raises ValueError when it is no such data."""
-        fields = saved.get("fields")
-        if saved.get("version") != 1 or not isinstance(fields, Mapping):
-            raise ValueError("the saved session is of another version")
-        for path, row in fields.items():
+        Left.of(saved, datetime.now())
+        for path, row in saved["fields"].items():
             if path in self.texts and isinstance(row, list) and len(row) == 2 and all(isinstance(x, str) for x in row):
                 self.texts[path] = row[0]
                 self.origins[path] = row[1] if row[1] in ("detected", "suggested", "yours") else "default"
         self.step = str(saved.get("step", self.step))
 
-    def offer(self, saved: Mapping[str, Any], saved_at: datetime) -> None:
+    def offer(self, saved: Mapping[str, Any], saved_at: datetime, name: str = "") -> None:
         """Restore saved data, but stay on Welcome until the user goes on there. Raises ValueError as `restore`."""
         self.restore(saved)
-        if self.step != "welcome":
-            self.left = Left(self.texts[MODEL], self.step, saved_at)
-            self.step = "welcome"
+        self.left, self.goes_on = Left.of(saved, saved_at, name), name
+        self.step = ORDER[0]
+        self._offered = self._typed()
+
+    def change_to(self, saved: Mapping[str, Any], left: Left) -> None:
+        """Take another session that was left in place of this one. Raises ValueError as `restore`."""
+        Left.of(saved, left.saved_at)
+        self.start_anew()
+        self.others_left = [other for other in self.others_left if other.name != left.name]
+        self.offer(saved, left.saved_at, left.name)
+
+    @property
+    def is_worth_keeping(self) -> bool:
+        """Whether a later start should offer it: something was typed or looked at that is nowhere else on disk."""
+        if self.left is not None:
+            return self._typed() != self._offered
+        return self.step != ORDER[0] or bool(self._typed())
 
     def start_anew(self) -> None:
-        """Forget everything but what the driver said."""
+        """Forget everything but what the driver said. The session that was offered stays with the others."""
+        if self.left is not None:
+            self.others_left = (self.left, *self.others_left)
         fresh = Session()
-        self.texts, self.origins, self.left = fresh.texts, fresh.origins, None
-        self._done, self._undone = [], []
+        self.texts, self.origins, self.left, self.goes_on = fresh.texts, fresh.origins, None, ""
+        self._history = History()
         if self.detected is not None:
             self.gpus_found(self.detected, self.installed_vllm, self.observed)
 
-    def _remember(self, edit: Edit) -> None:
-        last = self._done[-1] if self._done else None
-        typing = last is not None and len(edit.after) == 1 and set(last.after) == set(edit.after)
-        if typing and last is not None and not self._undone:
-            # keys typed into one field in a row are one edit
-            self._done[-1] = Edit(last.before, edit.after)
-        else:
-            self._done.append(edit)
-            self._same_edit = False
-        self._undone.clear()
-        del self._done[:-UNDO_LIMIT]
+    def _typed(self) -> dict[str, str]:
+        return {path: text for path, text in self.texts.items() if self.origins[path] == "yours"}
 
-    def _move(self, source: list[Edit], target: list[Edit], *, back: bool) -> Mapping[str, str]:
-        if not source:
-            return {}
-        edit = source.pop()
-        target.append(edit)
-        self._same_edit = False
-        changed = edit.before if back else edit.after
-        self._apply(changed)
-        return {path: text for path, (text, _) in changed.items()}
+    def _put(self, changes: Mapping[str, tuple[str, Origin]]) -> Mapping[str, str]:
+        if changes:
+            self._same_edit = False
+            self._apply(changes)
+        return {path: text for path, (text, _) in changes.items()}
 
     def _apply(self, changes: Mapping[str, tuple[str, Origin]]) -> None:
         self.is_behind = True

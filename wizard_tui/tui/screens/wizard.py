@@ -267,8 +267,12 @@ class WizardScreen(QuietScreen):
         """On Welcome: do not go on with the session that was left."""
         if self.session.step == "welcome" and self.session.left is not None:
             self.session.start_anew()
-            self._replaced(set(all_fields()))
-            self.query_one(Welcome).show(self.session)
+            self.show_anew()
+
+    def show_anew(self) -> None:
+        """The session holds other texts in all fields."""
+        self._replaced(set(all_fields()))
+        self.query_one(Welcome).show(self.session)
 
     def action_undo(self) -> None:
         """Take back the last edit."""

@@ -16,7 +16,7 @@ from textual.message import Message
 
 from wizard_tui.schemas.numbers import gib
 from wizard_tui.tui.fields import MODEL, TITLES
-from wizard_tui.tui.widgets.line_view import Line, LineView, cut, wrapped
+from wizard_tui.tui.widgets.line_view import Click, Line, LineView, cut, wrapped
 from wizard_tui.tui.widgets.quiet import QuietScroll
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 # what the column of the forms leaves at 120 columns
 COLUMNS = 50
 PROPOSALS = 8
+# beside the newest, so many sessions that were left are named, each with a letter of its own
+OTHERS, OTHERS_HEAD = "abc", 2
 # from here on a form and the plan are seen at once, or a whole form
 ROOMY = (80, 24)
 _TITLE: Line = (("From four forms to a vLLM server.", "strong"),)
@@ -51,6 +53,10 @@ class Welcome(QuietScroll, can_focus=True):
         *(Binding(str(number), f"take({number - 1})", system=True) for number in range(2, PROPOSALS + 1)),
         Binding("up", "choose(-1)", "the model above", key_display="↑ ↓"),
         Binding("down", "choose(1)", "the model below", system=True),
+        *(
+            Binding(letter, f"app.go_on_with({at})", f"go on with the session marked {letter}", system=at > 0)
+            for at, letter in enumerate(OTHERS)
+        ),
     ]
 
     @dataclass
@@ -126,10 +132,14 @@ class Welcome(QuietScroll, can_focus=True):
             _EMPTY,
             *_how_to_go_on(session),
             _KEYS,
-            *_also_fitting(session, self._shown, columns),
         ]
+        clicks: dict[int, list[Click]] = {}
+        others = _others(session, columns)
+        for at in range(len(others[OTHERS_HEAD:])):
+            clicks[len(lines) + OTHERS_HEAD + at] = [(columns, f"app.go_on_with({at})")]
+        lines += [*others, *_also_fitting(session, self._shown, columns)]
         first = len(lines) - len(self._shown)
-        clicks = {first + place: [(columns, f"focused.take({place})")] for place in range(len(self._shown))}
+        clicks |= {first + place: [(columns, f"focused.take({place})")] for place in range(len(self._shown))}
         self._view.show(lines, clicks)
 
     @property
@@ -172,8 +182,22 @@ def _how_to_go_on(session: Session) -> list[Line]:
     return [
         ((f"Left on {at} at step {dict(TITLES).get(session.left.step, session.left.step)}:", "strong"),),
         ((f"  {session.left.model or 'no model yet'}", "strong"),),
-        (("Enter", "key"), (" continues there, ", ""), ("^l", "key"), (" starts anew.", "")),
+        (("Enter", "key"), (" continues there, ", ""), ("^l", "key"), (" starts anew, keeping it.", "")),
     ]
+
+
+def _others(session: Session, columns: int) -> list[Line]:
+    """Further sessions that were left, a key each, and how many more there are."""
+    if not session.others_left:
+        return []
+    more = len(session.others_left) - len(OTHERS)
+    heading = "Left before" + (f", and {more} more once these are taken" if more > 0 else "")
+    lines: list[Line] = [_EMPTY, ((cut(heading, columns), "accent"),)]
+    for letter, left in zip(OTHERS, session.others_left, strict=False):
+        about = f" {left.saved_at:%d %b %H:%M}  {dict(TITLES)[left.step]:<9} "
+        model = cut(left.model or "no model yet", columns - 3 - len(about))
+        lines.append(((f" {letter} ", "key"), (about, "dim"), (model, "")))
+    return lines
 
 
 def _also_fitting(session: Session, models: tuple[str, ...], columns: int) -> list[Line]:

@@ -1,0 +1,31 @@
+"""A session that was left, as it is offered: what it is about, without what was typed in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from wizard_tui.tui.fields import MODEL, ORDER
+
+
+@dataclass(frozen=True)
+class Left:
+    """A session that was left, which the user may go on with: on which step, when, and its name on disk."""
+
+    model: str
+    step: str
+    saved_at: datetime
+    name: str = ""
+
+    @classmethod
+    def of(cls, saved: Mapping[str, Any], saved_at: datetime, name: str = "") -> Left:
+        """What saved data are about. Raises ValueError when they are no such data, or of another version."""
+        fields = saved.get("fields")
+        if saved.get("version") != 1 or not isinstance(fields, Mapping):
+            raise ValueError("the saved session is of another version")
+        row, step = fields.get(MODEL), str(saved.get("step"))
+        model = row[0] if isinstance(row, list) and row and isinstance(row[0], str) else ""
+        # who was on Welcome has seen it: the step behind it is where one goes on
+        return cls(model, step if step in ORDER[1:] else ORDER[1], saved_at, name)
