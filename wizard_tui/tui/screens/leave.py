@@ -5,39 +5,38 @@ from __future__ import annotations
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.containers import Vertical
-from textual.screen import ModalScreen
+from textual.binding import BindingType
 
+from wizard_tui.tui.screens.base import QuietModal
+from wizard_tui.tui.typeahead import acting
 from wizard_tui.tui.widgets.line_view import LineView
+from wizard_tui.tui.widgets.quiet import QuietVertical
 
 
-class LeaveScreen(ModalScreen[str | None]):
+class LeaveScreen(QuietModal[str | None]):
     """Answers `keep` or `stop`; None means to stay."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("k", "dismiss('keep')", "Keep it running"),
-        Binding("x", "dismiss('stop')", "Stop it"),
-        Binding("escape", "dismiss(None)", "Stay"),
+        *acting("k", "dismiss('keep')", "Keep it running"),
+        *acting("x", "dismiss('stop')", "Stop it"),
+        *acting("escape", "dismiss(None)", "Stay"),
     ]
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, server: str) -> None:
         super().__init__()
-        self._name = name
+        self._server = server
 
     def compose(self) -> ComposeResult:
         """The question."""
-        with Vertical(id="dialog"):
-            yield LineView(id="leave-lines")
-
-    def on_mount(self) -> None:
-        """Ask."""
-        self.query_one("#leave-lines", LineView).show(
+        lines = LineView(id="leave-lines")
+        lines.show(
             [
-                ((f"{self._name} still runs.", "strong"),),
+                ((f"{self._server} still runs.", "strong"),),
                 (("", ""),),
                 (("k", "key"), (" keep it running; the next wizard finds it again", "")),
                 (("x", "key"), (" stop it, then leave", "")),
                 (("Escape", "key"), (" stay", "")),
             ]
         )
+        with QuietVertical(id="dialog"):
+            yield lines

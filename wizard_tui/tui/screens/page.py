@@ -20,13 +20,12 @@ class Page(QuietModal[None]):
     def __init__(self, lines: Sequence[Line], key: str) -> None:
         super().__init__()
         self._lines = lines
-        self._bindings.bind(f"escape,enter,{key}", "dismiss", "Close")
+        for priority in (True, False):
+            self._bindings.bind(f"escape,enter,{key}", "dismiss", "Close", priority=priority)
 
     def compose(self) -> ComposeResult:
         """One block of lines."""
+        lines = LineView(id="page-lines")
+        lines.show([*self._lines, *_END])
         with QuietScroll(id="dialog"):
-            yield LineView(id="page-lines")
-
-    def on_mount(self) -> None:
-        """Draw the page."""
-        self.query_one("#page-lines", LineView).show([*self._lines, *_END])
+            yield lines
