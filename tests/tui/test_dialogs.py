@@ -13,9 +13,9 @@ from textual.screen import Screen
 
 from tests.tui.conftest import opened, settled, until
 from tests.tui.palettes import listed, under_cursor
+from wizard_tui.tui.modal import QuietModal
 from wizard_tui.tui.painting import push
 from wizard_tui.tui.palette import Offer, Palette, Provider
-from wizard_tui.tui.screens.base import QuietModal
 from wizard_tui.tui.screens.leave import LeaveScreen
 from wizard_tui.tui.screens.page import Page
 from wizard_tui.tui.screens.pages import plots_page, why_page, words_page
@@ -109,7 +109,21 @@ async def test_keys_that_come_all_at_once_end_where_they_end_one_by_one(keys: Se
 async def test_no_keys_clicks_or_sizes_end_the_wizard(seed: int) -> None:
     dice = random.Random(seed)  # noqa: S311
     keys = [
-        *("ctrl+k", "ctrl+f", "f1", "f12", "ctrl+p", "ctrl+g", "f9", "enter", "escape", "tab", "down", "up", "pagedown"),
+        *(
+            "ctrl+k",
+            "ctrl+f",
+            "f1",
+            "f12",
+            "ctrl+p",
+            "ctrl+g",
+            "f9",
+            "enter",
+            "escape",
+            "tab",
+            "down",
+            "up",
+            "pagedown",
+        ),
         *"uqwen",
     ]
     async with opened() as pilot:

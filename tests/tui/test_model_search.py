@@ -10,7 +10,6 @@ from textual.pilot import Pilot
 from tests.tui.conftest import opened, text_of, until
 from tests.tui.palettes import listed
 from wizard_tui.models.search import Found
-from wizard_tui.tui.palette import Palette
 from wizard_tui.tui.screens.wizard import WizardScreen
 
 NASTY = "org/[bold]model\x1b[31m\u202e"

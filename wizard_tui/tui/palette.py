@@ -15,7 +15,7 @@ from textual.widgets import Input
 
 from wizard_tui.tui.fields import TITLES, all_fields
 from wizard_tui.tui.keys import KEYS, at_hand
-from wizard_tui.tui.screens.base import QuietModal
+from wizard_tui.tui.modal import QuietModal
 from wizard_tui.tui.theme import THEMES
 from wizard_tui.tui.typeahead import acting, caught_up
 from wizard_tui.tui.widgets.entry import Entry

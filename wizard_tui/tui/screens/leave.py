@@ -7,7 +7,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
-from wizard_tui.tui.screens.base import QuietModal
+from wizard_tui.tui.modal import QuietModal
 from wizard_tui.tui.typeahead import acting
 from wizard_tui.tui.widgets.line_view import LineView
 from wizard_tui.tui.widgets.quiet import QuietVertical

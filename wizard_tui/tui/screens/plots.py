@@ -11,7 +11,7 @@ from textual.binding import BindingType
 from textual_plotext import Plot, PlotextPlot
 
 from wizard_tui.planning.curves import Curves
-from wizard_tui.tui.screens.base import QuietModal
+from wizard_tui.tui.modal import QuietModal
 from wizard_tui.tui.typeahead import acting
 from wizard_tui.tui.widgets.line_view import LineView
 from wizard_tui.tui.widgets.quiet import QuietVertical

@@ -15,7 +15,7 @@ from wizard_tui.launch.deployment import ALL, deployment_files
 from wizard_tui.launch.writer import Conflict, OutputFile, write_files
 from wizard_tui.schemas.inputs import PlanRequest
 from wizard_tui.schemas.outputs import PlanResponse
-from wizard_tui.tui.screens.base import QuietModal
+from wizard_tui.tui.modal import QuietModal
 from wizard_tui.tui.typeahead import acting, caught_up
 from wizard_tui.tui.widgets.entry import Entry
 from wizard_tui.tui.widgets.line_view import Line, LineView, wrapped

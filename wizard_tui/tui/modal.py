@@ -1,0 +1,45 @@
+"""The screen that all pages and dialogs derive from: it closes once, and closes nothing but itself."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.await_complete import AwaitComplete
+from textual.binding import Binding, BindingType
+from textual.events import Key
+from textual.reactive import Reactive
+from textual.screen import ModalScreen, ScreenResultType
+from textual.widget import Widget
+
+from wizard_tui.tui.painting import painted_once
+
+
+class QuietModal(ModalScreen[ScreenResultType]):
+    """A page or a dialog that goes as it came: without painting twice what is beneath it."""
+
+    # as on the wizard: letters behind a Tab belong to the next field
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("tab", "app.focus_next", show=False, priority=True),
+        Binding("shift+tab", "app.focus_previous", show=False, priority=True),
+    ]
+
+    ALLOW_SELECT = False
+    focused: Reactive[Widget | None] = Reactive(None, repaint=False)
+
+    @property
+    def on_top(self) -> bool:
+        """False as soon as it is closed, and while another one lies over it."""
+        return self.app.screen_stack[-1:] == [self]
+
+    async def on_key(self, event: Key) -> None:
+        """What nothing within wants ends here: the application would get it when the wizard may be on top again."""
+        event.stop()
+        if self.on_top:
+            await self.app._check_bindings(event.key)
+
+    def dismiss(self, result: ScreenResultType | None = None) -> AwaitComplete:
+        """Close. A second choice, click or Escape that was on its way meets what lies beneath, and closes nothing."""
+        if not self.on_top:
+            return AwaitComplete()
+        with painted_once(self.app):
+            return super().dismiss(result)
