@@ -25,11 +25,16 @@ class LeaveScreen(QuietModal[str | None]):
     def __init__(self, server: str) -> None:
         super().__init__()
         self._server = server
+        self._block = LineView(id="leave-lines")
 
     def compose(self) -> ComposeResult:
         """The question."""
-        lines = LineView(id="leave-lines")
-        lines.show(
+        with QuietVertical(id="dialog"):
+            yield self._block
+
+    def on_mount(self) -> None:
+        """Ask."""
+        self._block.show(
             [
                 ((f"{self._server} still runs.", "strong"),),
                 (("", ""),),
@@ -38,5 +43,3 @@ class LeaveScreen(QuietModal[str | None]):
                 (("Escape", "key"), (" stay", "")),
             ]
         )
-        with QuietVertical(id="dialog"):
-            yield lines

@@ -20,12 +20,15 @@ class Page(QuietModal[None]):
     def __init__(self, lines: Sequence[Line], key: str) -> None:
         super().__init__()
         self._lines = lines
+        self._block = LineView(id="page-lines")
         for priority in (True, False):
             self._bindings.bind(f"escape,enter,{key}", "dismiss", "Close", priority=priority)
 
     def compose(self) -> ComposeResult:
         """One block of lines."""
-        lines = LineView(id="page-lines")
-        lines.show([*self._lines, *_END])
         with QuietScroll(id="dialog"):
-            yield lines
+            yield self._block
+
+    def on_mount(self) -> None:
+        """Draw the page: not before, as it would be painted twice."""
+        self._block.show([*self._lines, *_END])
