@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -188,24 +187,6 @@ async def test_one_kind_is_opened_once() -> None:
             push(pilot.app, Palette(Counted, ""))
         await settled(pilot)
         assert len(pilot.app.screen_stack) == 2
-
-
-class Late(Palette):
-    """Gets the focus late, as on a busy machine."""
-
-    async def on_screen_resume(self) -> None:
-        """Before Textual moves the focus."""
-        for _ in range(50):
-            await asyncio.sleep(0)
-
-
-async def test_keys_wait_until_the_dialog_has_the_focus() -> None:
-    async with opened() as pilot:
-        late = Late(Counted, "")
-        pilot.app.call_later(push, pilot.app, late)
-        at_once(pilot, "abc")
-        await done(pilot)
-        assert late.query_one(Input).value == "abc"
 
 
 @pytest.mark.parametrize("how", ["clicks", "enters", "both"])

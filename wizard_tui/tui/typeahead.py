@@ -8,15 +8,15 @@ from contextlib import suppress
 from textual.binding import Binding
 from textual.message_pump import MessagePump
 
-# a widget that has died never answers, and must not stop the keys for ever
+# a field that has died never answers, and must not stop the keys for ever
 LIMIT_S = 2.0
 
 
 async def caught_up(pump: MessagePump | None) -> None:
     """Wait until a widget has dealt with what was sent to it before.
 
-    Keys that act are run by the application, one after the other; letters are on their way to the widget that has the
-    focus. An action that looks at what was typed, and an application that opens a screen, wait here.
+    Keys that act are run by the application, one after the other, while the letters before them are still on their way
+    to the field: an action that looks at what was typed waits here.
     """
     done = asyncio.Event()
     if pump is not None and pump.call_later(done.set):
