@@ -4,30 +4,23 @@ from __future__ import annotations
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import OptionList
 
-from tests.tui.conftest import opened, settled, typed, until
+from tests.tui.conftest import opened, settled, typed
+from tests.tui.palettes import listed, under_cursor
 from wizard_tui.tui.fields import TITLES, all_fields
 from wizard_tui.tui.keys import KEYS
-from wizard_tui.tui.palette import Palette
+from wizard_tui.tui.palette import Offer, Palette, ranked
 from wizard_tui.tui.screens.wizard import WizardScreen
 from wizard_tui.tui.theme import THEMES
 
 
-def rows(pilot: Pilot[str]) -> list[str]:
-    listed = pilot.app.screen.query_one(OptionList)
-    return [str(listed.get_option_at_index(index).prompt) for index in range(listed.option_count)]
-
-
 async def choose(pilot: Pilot[str], words: str, row: str) -> None:
-    """Open the menu, type, and take the line that begins so."""
+    """Open the menu, type, and take the first line, which has this name."""
     await pilot.press("ctrl+k")
     await typed(pilot, words)
-    await until(
-        pilot, lambda: isinstance(pilot.app.screen, Palette) and rows(pilot)[:1] and rows(pilot)[0].startswith(row)
-    )
+    assert under_cursor(pilot) == row
     await pilot.press("enter")
-    await until(pilot, lambda: not isinstance(pilot.app.screen, Palette))
+    assert not isinstance(pilot.app.screen, Palette)
     await settled(pilot)
 
 
@@ -38,10 +31,13 @@ async def test_it_lists_everything() -> None:
         wanted += [f"Go to {title}" for _, title in TITLES]
         wanted += [f"Field {field.label.strip()}" for field in all_fields().values()]
         wanted += [f"Theme {theme.name}" for theme in THEMES]
-        await until(pilot, lambda: isinstance(pilot.app.screen, Palette) and len(rows(pilot)) >= len(wanted))
-        found = rows(pilot)
-        assert [name for name in wanted if not any(row.startswith(f"{name}  ") for row in found)] == []
-        assert len(found) == len(wanted), "and nothing of Textual's own"
+        found = listed(pilot)
+        while len(found) < len(wanted):
+            page = listed(pilot)
+            await pilot.press("pagedown")
+            assert listed(pilot) != page, "there is more on the next page"
+            found += listed(pilot)
+        assert [name for name, _ in found] == wanted, "and nothing of Textual's own"
 
 
 @pytest.mark.parametrize(
@@ -80,6 +76,25 @@ async def test_an_action_of_the_menu_is_that_of_its_key() -> None:
 async def test_escape_closes_it() -> None:
     async with opened() as pilot:
         await pilot.press("ctrl+k")
-        await until(pilot, lambda: isinstance(pilot.app.screen, Palette) and len(rows(pilot)) > 3)
+        assert isinstance(pilot.app.screen, Palette)
         await pilot.press("escape")
-        await until(pilot, lambda: isinstance(pilot.app.screen, WizardScreen))
+        assert isinstance(pilot.app.screen, WizardScreen)
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("", ["Undo", "Redo", "Theme undone", "Quit"]),
+        ("undo", ["Undo", "Theme undone"]),
+        ("one", ["Theme undone", "Undo"]),
+        ("done theme", ["Theme undone"]),
+        ("tmu", ["Theme undone"]),
+        ("edit", ["Undo", "Redo"]),
+        ("last edit", ["Undo"]),
+        ("edir", []),
+    ],
+)
+def test_names_come_before_sentences_and_whole_words_before_letters(words: str, found: list[str]) -> None:
+    does = {"Undo": "the last one is taken back, an edit", "Redo": "an edit again", "Theme undone": "", "Quit": ""}
+    offers = [Offer(name, sentence, lambda: None) for name, sentence in does.items()]
+    assert [offer.name for offer in ranked(words, offers)] == found

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 
 from textual.pilot import Pilot
-from textual.widgets import OptionList
 
-from tests.tui.conftest import opened, until
+from tests.tui.conftest import opened, text_of, until
+from tests.tui.palettes import listed
 from wizard_tui.models.search import Found
-from wizard_tui.tui.palette import Palette
 from wizard_tui.tui.screens.wizard import WizardScreen
 
 NASTY = "org/[bold]model\x1b[31m\u202e"
@@ -19,11 +17,6 @@ NASTY = "org/[bold]model\x1b[31m\u202e"
 
 def wizard(pilot: Pilot[str]) -> WizardScreen:
     return next(screen for screen in pilot.app.screen_stack if isinstance(screen, WizardScreen))
-
-
-def rows(pilot: Pilot[str]) -> list[str]:
-    listed = pilot.app.screen.query_one(OptionList)
-    return [str(listed.get_option_at_index(index).prompt) for index in range(listed.option_count)]
 
 
 async def test_models_are_found_as_one_types_and_enter_takes_one() -> None:
@@ -36,12 +29,12 @@ async def test_models_are_found_as_one_types_and_enter_takes_one() -> None:
     async with opened(hardware__gpu="H100 80GB") as pilot:
         wizard(pilot).sources = replace(wizard(pilot).sources, search_hub=on_the_hub)
         await pilot.press("ctrl+f", *"qwen3 32b")
-        await until(pilot, lambda: isinstance(pilot.app.screen, Palette) and bool(asked) and len(rows(pilot)) > 3)
-        found = rows(pilot)
+        await until(pilot, lambda: asked and listed(pilot)[0][1] == "fits, known")
+        found = listed(pilot)
         assert asked == ["qwen3 32b"], "what was overtaken is not asked"
-        assert re.split(r" {2,}", found[0]) == ["Qwen/Qwen3-32B", "fits, known"]
-        assert sum(row.split()[0] == "Qwen/Qwen3-32B" for row in found) == 1
-        await until(pilot, lambda: any("[bold]model\\x1b[31m\\u202e" in row for row in rows(pilot)))
+        assert found[0] == ("Qwen/Qwen3-32B", "fits, known")
+        assert [name for name, _ in found].count("Qwen/Qwen3-32B") == 1
+        await until(pilot, lambda: any("[bold]model\\x1b[31m\\u202e" in name for name, _ in listed(pilot)))
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, WizardScreen))
         assert wizard(pilot).session.texts["model.model"] == "Qwen/Qwen3-32B"
@@ -56,6 +49,6 @@ async def test_without_the_hub_what_is_here_is_still_found() -> None:
     async with opened(hardware__gpu="T4") as pilot:
         wizard(pilot).sources = replace(wizard(pilot).sources, search_hub=refuses)
         await pilot.press("ctrl+f", *"qwen3-32b")
-        await until(pilot, lambda: isinstance(pilot.app.screen, Palette) and len(rows(pilot)) > 3)
-        await until(pilot, lambda: "the Hub cannot be reached" in rows(pilot)[-1])
-        assert re.split(r" {2,}", rows(pilot)[0]) == ["Qwen/Qwen3-32B", "too large, known"]
+        await until(pilot, lambda: listed(pilot)[:1] == [("Qwen/Qwen3-32B", "too large, known")])
+        await until(pilot, lambda: "the Hub cannot be reached" in text_of(pilot, "#foot"))
+        assert len(listed(pilot)) > 3

@@ -175,8 +175,7 @@ class WizardApp(InOrderApp[str]):
         if launcher is not None and launcher.watch is not None and launcher.runs:
             from wizard_tui.tui.screens.leave import LeaveScreen
 
-            if not isinstance(self.screen, LeaveScreen):
-                self.push_screen(LeaveScreen(launcher.watch.record.name), self._leave_server)
+            push(self, LeaveScreen(launcher.watch.record.name), self._leave_server)
             return
         self._go()
 

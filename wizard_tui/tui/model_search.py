@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from collections.abc import AsyncIterator, Iterable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
-from textual.command import Hit, Hits, Provider
-
-from wizard_tui.tui.palette import Palette, hit
+from wizard_tui.tui.palette import Offer, Palette, Provider
 from wizard_tui.tui.proposals import tried
 
 if TYPE_CHECKING:
@@ -18,45 +17,51 @@ if TYPE_CHECKING:
 # the Hub is asked when nobody has typed for this long; what was asked before is cancelled by the palette
 HUB_PAUSE_S = 0.3
 SHORTEST = 3
-MODEL_COLUMNS = 44
 _MARKS = {True: "fits", False: "too large", None: "not read yet"}
 
 
 class ModelProvider(Provider):
     """Hits for a part of a model's name."""
 
-    async def search(self, query: str) -> Hits:
-        """What is here at once, then what the Hub has."""
-        wizard = cast("WizardScreen", self.screen)
-        seen: set[str] = set()
-        for place, found in enumerate(wizard.sources.search_here(query)):
-            seen.add(found.model_id)
-            trial = tried(wizard.session, found.model_id)
-            yield _hit(wizard, found, None if trial is None else trial.fits, 1 - place / 1000)
-            # one plan each: let keys through between them
-            await asyncio.sleep(0)
-        if len(query.strip()) < SHORTEST:
-            return
+    name_columns = 44
+
+    def __init__(self, wizard: WizardScreen) -> None:
+        super().__init__(wizard)
+        self._fits: dict[str, bool | None] = {}
+        self._fits_on = wizard.session.detected
+
+    def offers(self, text: str) -> Sequence[Offer]:
+        """What is here."""
+        return [self._offer(found) for found in self.wizard.sources.search_here(text)]
+
+    async def further(self, text: str) -> Sequence[Offer]:
+        """What the Hub has."""
+        if len(text.strip()) < SHORTEST:
+            return ()
         await asyncio.sleep(HUB_PAUSE_S)
-        try:
-            online = await asyncio.to_thread(wizard.sources.search_hub, query)
-        except ValueError as problem:
-            yield hit(0.001, str(problem), "what is here already is listed above", _nothing)
-            return
-        for place, found in enumerate(online):
-            if found.model_id not in seen:
-                yield _hit(wizard, found, None, 0.5 - place / 1000)
+        return [self._offer(found) for found in await asyncio.to_thread(self.wizard.sources.search_hub, text)]
+
+    async def looked_into(self, offers: Iterable[Offer]) -> AsyncIterator[None]:
+        """Which of them fit: a plan each, with keys let through between them."""
+        session = self.wizard.session
+        for name in (offer.name for offer in offers):
+            if self._fits_on is not session.detected:
+                self._fits_on = session.detected
+                self._fits.clear()
+            if name not in self._fits:
+                await asyncio.sleep(0)
+                trial = tried(session, name)
+                self._fits[name] = None if trial is None else trial.fits
+                yield
+
+    def does(self, offer: Offer) -> str:
+        """Whether it fits, once that is known, and where it is from."""
+        return f"{_MARKS[self._fits[offer.name]]}, {offer.does}" if offer.name in self._fits else ""
+
+    def _offer(self, found: Found) -> Offer:
+        return Offer(found.model_id, found.where, partial(self.wizard.take_model, found.model_id))
 
 
 def model_palette() -> Palette:
     """The palette that looks for models."""
     return Palette(ModelProvider, "a part of a model's name, such as qwen3 32b")
-
-
-def _hit(wizard: WizardScreen, found: Found, fits: bool | None, score: float) -> Hit:
-    take: Callable[[], None] = lambda: wizard.take_model(found.model_id)  # noqa: E731
-    return hit(score, found.model_id, f"{_MARKS[fits]}, {found.where}", take, MODEL_COLUMNS)
-
-
-def _nothing() -> None:
-    """A line that only says something."""

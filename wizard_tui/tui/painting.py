@@ -25,6 +25,9 @@ def painted_once(app: App[Any]) -> Iterator[None]:
 def push(
     app: App[Any], page: Screen[ScreenResultType], closed: Callable[[ScreenResultType | None], None] | None = None
 ) -> None:
-    """Put a page over the wizard."""
+    """Put a page over the wizard, unless one of its kind is on top already."""
+    if isinstance(app.screen, type(page)):
+        return
     with painted_once(app):
+        # keys that follow wait, by Textual, until the page is there and something on it has the focus
         app.push_screen(page, closed)

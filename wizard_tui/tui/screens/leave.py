@@ -6,13 +6,13 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
-from textual.screen import ModalScreen
 
+from wizard_tui.tui.modal import QuietModal
 from wizard_tui.tui.widgets.line_view import LineView
+from wizard_tui.tui.widgets.quiet import QuietVertical
 
 
-class LeaveScreen(ModalScreen[str | None]):
+class LeaveScreen(QuietModal[str | None]):
     """Answers `keep` or `stop`; None means to stay."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -21,20 +21,21 @@ class LeaveScreen(ModalScreen[str | None]):
         Binding("escape", "dismiss(None)", "Stay"),
     ]
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, server: str) -> None:
         super().__init__()
-        self._name = name
+        self._server = server
+        self._block = LineView(id="leave-lines")
 
     def compose(self) -> ComposeResult:
         """The question."""
-        with Vertical(id="dialog"):
-            yield LineView(id="leave-lines")
+        with QuietVertical(id="dialog"):
+            yield self._block
 
     def on_mount(self) -> None:
         """Ask."""
-        self.query_one("#leave-lines", LineView).show(
+        self._block.show(
             [
-                ((f"{self._name} still runs.", "strong"),),
+                ((f"{self._server} still runs.", "strong"),),
                 (("", ""),),
                 (("k", "key"), (" keep it running; the next wizard finds it again", "")),
                 (("x", "key"), (" stop it, then leave", "")),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from textual.app import ComposeResult
 
-from wizard_tui.tui.screens.base import QuietModal
+from wizard_tui.tui.modal import QuietModal
 from wizard_tui.tui.widgets.line_view import Line, LineView
 from wizard_tui.tui.widgets.quiet import QuietScroll
 
@@ -20,13 +20,14 @@ class Page(QuietModal[None]):
     def __init__(self, lines: Sequence[Line], key: str) -> None:
         super().__init__()
         self._lines = lines
+        self._block = LineView(id="page-lines")
         self._bindings.bind(f"escape,enter,{key}", "dismiss", "Close")
 
     def compose(self) -> ComposeResult:
         """One block of lines."""
         with QuietScroll(id="dialog"):
-            yield LineView(id="page-lines")
+            yield self._block
 
     def on_mount(self) -> None:
-        """Draw the page."""
-        self.query_one("#page-lines", LineView).show([*self._lines, *_END])
+        """Draw the page: not before, as it would be painted twice."""
+        self._block.show([*self._lines, *_END])

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual_plotext import Plot, PlotextPlot
 
 from wizard_tui.planning.curves import Curves
-from wizard_tui.tui.screens.base import QuietModal
+from wizard_tui.tui.modal import QuietModal
 from wizard_tui.tui.widgets.line_view import LineView
 from wizard_tui.tui.widgets.quiet import QuietVertical
 
@@ -27,7 +27,7 @@ BLUE, ORANGE, GREEN = (0, 146, 220), (230, 159, 0), (0, 158, 115)
 class PlotsScreen(QuietModal[None]):
     """Closed by Escape, Enter or the key that opened it."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,ctrl+g", "dismiss", "Close")]
+    BINDINGS: ClassVar[list[BindingType]] = [*acting("escape,enter,ctrl+g", "dismiss", "Close")]
 
     def __init__(self, curves: Curves, planned: int) -> None:
         """`planned`: the concurrency that is planned for."""
@@ -37,15 +37,19 @@ class PlotsScreen(QuietModal[None]):
 
     def compose(self) -> ComposeResult:
         """One above the other, so that both have the whole width."""
+        words = LineView(id="plot-words")
+        said = f"The upright line is the planned concurrency, {self._planned}. Escape closes this page."
+        words.show([((said, "dim"),)])
         with QuietVertical(id="plots"):
-            yield PlotextPlot(id="plot-speed")
-            yield PlotextPlot(id="plot-room")
-            yield LineView(id="plot-words")
+            yield self._speed()
+            yield self._room()
+            yield words
 
-    def on_mount(self) -> None:
-        """Draw. Both axes are logarithmic, by the positions of the points: doubling is one step everywhere."""
-        curves = self._curves
-        speed = self.query_one("#plot-speed", PlotextPlot).plt
+    # both axes are logarithmic, by the positions of the points: doubling is one step everywhere
+
+    def _speed(self) -> PlotextPlot:
+        curves, drawn = self._curves, PlotextPlot(id="plot-speed")
+        speed = drawn.plt
         speed.title("waiting over requests in flight")
         middle = len(curves.clients) // 2
         for name, series, color, away in (
@@ -58,12 +62,15 @@ class PlotsScreen(QuietModal[None]):
             speed.text(name, x, y, color=color, background="default")
         speed.vertical_line(math.log2(self._planned), "gray")
         _ticks(speed, curves.clients, (*curves.ttft_ms, *curves.tpot_ms), _milliseconds)
-        room = self.query_one("#plot-room", PlotextPlot).plt
+        return drawn
+
+    def _room(self) -> PlotextPlot:
+        curves, drawn = self._curves, PlotextPlot(id="plot-room")
+        room = drawn.plt
         room.title("requests at once over tokens of each")
         room.plot(_logs(curves.context_tokens), _logs(curves.at_once), marker=MARKER, color=GREEN)
         _ticks(room, curves.context_tokens, curves.at_once, _count)
-        words = f"The upright line is the planned concurrency, {self._planned}. Escape closes this page."
-        self.query_one("#plot-words", LineView).show([((words, "dim"),)])
+        return drawn
 
 
 def _ticks(plot: Plot, xs: Sequence[float], ys: Sequence[float], words: Callable[[float], str]) -> None:
