@@ -109,7 +109,9 @@ async def test_an_action_is_about_the_plan_of_the_keys_before_it() -> None:
     keys = [NEXT, TAB, *"131072", F4, TAB, UNDO]
     together, one_by_one = await together_and_one_by_one(keys, hardware__gpu="RTX 4090")
     assert together == one_by_one
-    assert together[0].texts["model.max_model_len"] == "131072"
+    assert together[0].texts["model.max_model_len"] == "131072", (
+        "and what is taken is taken back apart from what was typed"
+    )
 
 
 @pytest.mark.parametrize("key", [F1, F12, WHY, PLOTS, MENU, FIND, F9])

@@ -107,16 +107,8 @@ def marked(text: str) -> bool:
         (MENU + b"find" + ENTER + b"qwen3 14b" + ENTER, "vllm serve Qwen/Qwen3-14B"),
         (MENU + b"write" + ENTER + WIPE + b"there" + ENTER, "files written to there"),
         (MENU + b"words" + ENTER + ENTER + NEXT, "[2 Model]"),
-        pytest.param(
-            FIND + b"qwen3 14b" + ENTER,
-            "vllm serve Qwen/Qwen3-14B",
-            marks=pytest.mark.xfail(reason="its key goes the long way through the field that has the focus"),
-        ),
-        pytest.param(
-            F9 + WIPE + b"there" + ENTER,
-            "files written to there",
-            marks=pytest.mark.xfail(reason="its key goes the long way through the field that has the focus"),
-        ),
+        (FIND + b"qwen3 14b" + ENTER, "vllm serve Qwen/Qwen3-14B"),
+        (F9 + WIPE + b"there" + ENTER, "files written to there"),
     ],
 )
 def test_keys_of_one_write_end_where_they_end_one_by_one(

@@ -7,7 +7,7 @@ from textual.widgets import Input
 
 from tests.tui.conftest import load_model, opened, settled, typed
 from wizard_tui.hardware.catalog import get_gpu_by_name
-from wizard_tui.tui.fields import AUTO, all_fields
+from wizard_tui.tui.fields import AUTO, FORMS, all_fields
 from wizard_tui.tui.session import Session
 from wizard_tui.tui.widgets.choice import Choice
 from wizard_tui.tui.widgets.field_row import FieldRow
@@ -33,8 +33,11 @@ async def test_the_four_words() -> None:
         pilot.app.screen.patch({"hardware": {"data_parallel_size": 2}})  # type: ignore[attr-defined]
         await settled(pilot)
         session: Session = pilot.app.session  # type: ignore[attr-defined]
-        for row in pilot.app.screen.query(FieldRow):
-            assert row_text(row).rstrip().endswith(f" {session.origins[row.field.path]}"), row.field.path
+        for step in FORMS:
+            await pilot.app.screen.go(step)  # type: ignore[attr-defined]
+            await settled(pilot)
+            for row in pilot.app.screen.query_one(f"#{step}").query(FieldRow):
+                assert row_text(row).rstrip().endswith(f" {session.origins[row.field.path]}"), row.field.path
         assert {session.origins[row.field.path] for row in pilot.app.screen.query(FieldRow)} == {
             "yours", "detected", "suggested", "default",
         }  # fmt: skip

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual_plotext import Plot, PlotextPlot
 
 from wizard_tui.planning.curves import Curves
@@ -27,7 +27,7 @@ BLUE, ORANGE, GREEN = (0, 146, 220), (230, 159, 0), (0, 158, 115)
 class PlotsScreen(QuietModal[None]):
     """Closed by Escape, Enter or the key that opened it."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*acting("escape,enter,ctrl+g", "dismiss", "Close")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,ctrl+g", "dismiss", "Close")]
 
     def __init__(self, curves: Curves, planned: int) -> None:
         """`planned`: the concurrency that is planned for."""

@@ -66,7 +66,7 @@ class WizardScreen(QuietScreen):
         self._begun = False
         self._undrawn = ExitStack()
         self._save_timer: Timer | None = None
-        self._reading = Reading(self, sources, session)
+        self._reading = Reading(self, lambda: self.sources, session)
 
     def compose(self) -> ComposeResult:
         """Stepper, then the switcher of steps beside the panels, then help line, strip and footer."""
@@ -141,7 +141,7 @@ class WizardScreen(QuietScreen):
             self.query_one(HelpLine).say("")
             if step in FORMS:
                 self.query_one(f"#{step}", Form).show(self.session)
-                self._focus_first(step)
+                self._focus_field(*self._broken_in(step)[:1], step=step)
                 return
             if step == "review":
                 self._show_review()
@@ -175,7 +175,7 @@ class WizardScreen(QuietScreen):
             return
         at = ORDER.index(self.session.step)
         if by > 0 and (broken := self._broken_in(self.session.step)):
-            self._focus_field(broken[0])
+            self._focus_field(broken[0], step=self.session.step)
             self.app.bell()
             return
         await self.go(ORDER[max(0, min(len(ORDER) - 1, at + by))])
@@ -183,7 +183,7 @@ class WizardScreen(QuietScreen):
     async def focus_path(self, path: str) -> None:
         """Go to the step of a field and put the focus there."""
         await self.go(step_of(path))
-        self._focus_field(path)
+        self._focus_field(path, step=step_of(path))
 
     def action_leave_field(self) -> None:
         """Escape leaves the field and loses nothing."""
@@ -395,10 +395,6 @@ class WizardScreen(QuietScreen):
     def _broken_in(self, step: str) -> list[str]:
         return [path for path in self.session.errors if path in all_fields() and step_of(path) == step]
 
-    def _focus_first(self, step: str) -> None:
-        form = self.query_one(f"#{step}", Form)
-        broken = self._broken_in(step)
-        form.focus_field(broken[0] if broken else None)
-
-    def _focus_field(self, path: str) -> None:
-        self.query_one(f"#{step_of(path)}", Form).focus_field(path)
+    def _focus_field(self, path: str | None = None, *, step: str) -> None:
+        """The first field of the step where no path is given."""
+        self.query_one(f"#{step}", Form).focus_field(path)

@@ -31,7 +31,7 @@ STAGE_COLUMNS = 40
 """As styles/launch.tcss has it: where both fit, the stages stand beside the figures."""
 
 
-class LaunchView(Pane, QuietVertical, can_focus=True):
+class LaunchView(QuietVertical, Pane, can_focus=True):
     """Keys start, stop and measure; the log follows until it is scrolled."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

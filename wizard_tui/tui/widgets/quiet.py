@@ -29,7 +29,7 @@ class Pane(Widget):
     """Takes the focus as a whole, which its first line shows.
 
     Textual's own is painted anew, with all that it holds and its scrollbar, when the focus comes and goes: 6 to 8 kB
-    for a Tab.
+    for a Tab. To be named behind a container, whose style sheet counts.
     """
 
     def _on_focus(self, event: Focus) -> None:
@@ -50,7 +50,7 @@ class Pane(Widget):
             first.mark(on=has_focus)
 
 
-class QuietScroll(Pane, VerticalScroll):
+class QuietScroll(VerticalScroll, Pane):
     """One above the other, scrolled where there is no room for all."""
 
     virtual_size: Reactive[Size] = Reactive(Size(0, 0), layout=True, repaint=False)

@@ -71,11 +71,7 @@ def bar(parts: Sequence[Part], width: int) -> Line:
     cells = [int(share) for share in exact]
     for index in sorted(range(len(parts)), key=lambda i: cells[i] - exact[i])[: width - sum(cells)]:
         cells[index] += 1
-    stretches = [_stretch(part, count) for part, count in zip(parts, cells, strict=True) if count]
-    # neighbours of one colour are sent as one
-    return tuple(
-        ("".join(text for text, _ in alike), style) for style, alike in groupby(stretches, key=lambda one: one[1])
-    )
+    return tuple(_stretch(part, count) for part, count in zip(parts, cells, strict=True) if count)
 
 
 def _stretch(part: Part, cells: int) -> Span:
