@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from textual._xterm_parser import XTermParser
 from textual.pilot import Pilot
@@ -46,17 +46,21 @@ def end_of(pilot: Pilot[str]) -> End:
     return End(dict(session.texts), session.step, focus, type(app.screen).__name__, shown)
 
 
-async def write(pilot: Pilot[str], keys: str) -> None:
-    """What the terminal reads in one go, as Textual's driver hands it on; until all is done that follows from it."""
-    for event in XTermParser().feed(keys):
+async def write(pilot: Pilot[str], *keys: str) -> None:
+    """Keys that come at once, as Textual's driver hands them on; until all is done that follows from them.
+
+    Each is read for itself: an Escape and a letter in one packet are, in every terminal, the letter with Alt.
+    """
+    for event in (event for key in keys for event in XTermParser().feed(key)):
         event.set_sender(pilot.app)
         pilot.app.post_message(event)
     await asyncio.sleep(0)
     await settled(pilot)
 
 
-async def ends(*rounds: Sequence[str], **fields: str) -> list[End]:
-    """Where the wizard is after each round of writes. Each is sent when all is done that the one before it does."""
+async def ends(*rounds: Sequence[Sequence[str]], **fields: str) -> list[End]:
+    """Where the wizard is after each round of writes of some keys. Each is sent when all is done that the one before it
+    does."""
     found = []
     async with opened(gpus=BOX, **fields) as pilot:
         for _ in range(3):
@@ -64,13 +68,17 @@ async def ends(*rounds: Sequence[str], **fields: str) -> list[End]:
             await settled(pilot)
         for writes in rounds:
             for keys in writes:
-                await write(pilot, keys)
+                await write(pilot, *keys)
             found.append(end_of(pilot))
     return found
 
 
 async def together_and_one_by_one(*rounds: Sequence[str], **fields: str) -> tuple[list[End], list[End]]:
-    return await ends(*(["".join(keys)] for keys in rounds), **fields), await ends(*rounds, **fields)
+    return await ends(*([keys] for keys in rounds), **fields), await ends(*(by_one(keys) for keys in rounds), **fields)
+
+
+def by_one(keys: Sequence[str]) -> list[list[str]]:
+    return [[key] for key in keys]
 
 
 @pytest.mark.parametrize("key", LEAVING)
@@ -97,11 +105,12 @@ async def test_what_follows_a_key_that_leaves_a_step_goes_to_the_step_it_leads_t
         (NEXT + TAB + "4096" + ENTER + BACK + TAB + "7", "model.max_model_len", "40967"),
         (NEXT + TAB + "x" + ENTER + "5", "model.max_model_len", "x5"),
         (NEXT + "\x1b[200~-pasted\x1b[201~" + ENTER + WIPE + "H200", "hardware.gpu", "H200"),
+        # what a terminal makes of Enter before a program has told it otherwise
         ("\n" + "\n" + WIPE + "H200", "hardware.gpu", "H200"),
     ],
 )
 async def test_one_write_fills_the_fields_it_was_aimed_at(keys: str, path: str, text: str) -> None:
-    (end,) = await ends([keys])
+    (end,) = await ends([[keys]])
     assert end.texts[path] == text
 
 
@@ -109,9 +118,8 @@ async def test_an_action_is_about_the_plan_of_the_keys_before_it() -> None:
     keys = [NEXT, TAB, *"131072", F4, TAB, UNDO]
     together, one_by_one = await together_and_one_by_one(keys, hardware__gpu="RTX 4090")
     assert together == one_by_one
-    assert together[0].texts["model.max_model_len"] == "131072", (
-        "and what is taken is taken back apart from what was typed"
-    )
+    # what was taken is taken back, and not what was typed
+    assert together[0].texts["model.max_model_len"] == "131072"
 
 
 @pytest.mark.parametrize("key", [F1, F12, WHY, PLOTS, MENU, FIND, F9])
@@ -130,9 +138,10 @@ KEYS = st.sampled_from(
 )
 
 
-@settings(max_examples=6)
+# failing keys are said as they were drawn: to look for fewer of them takes minutes
+@settings(max_examples=6, phases=(Phase.explicit, Phase.generate))
 @given(keys=st.lists(KEYS, min_size=20, max_size=60), cuts=st.sets(st.integers(1, 59), max_size=6))
 def test_any_keys_in_any_chunks_end_where_they_end_one_by_one(keys: list[str], cuts: set[int]) -> None:
     bounds = [0, *sorted(cut for cut in cuts if cut < len(keys)), len(keys)]
-    chunks = ["".join(keys[first:last]) for first, last in pairwise(bounds)]
-    assert asyncio.run(ends(chunks)) == asyncio.run(ends(keys))
+    chunks = [keys[first:last] for first, last in pairwise(bounds)]
+    assert asyncio.run(ends(chunks)) == asyncio.run(ends(by_one(keys)))
