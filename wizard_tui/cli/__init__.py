@@ -77,10 +77,13 @@ def _answered(arguments: list[str]) -> int:
 
 
 def _wizard() -> int:
-    from wizard_tui.tui.app import run as run_wizard
+    from wizard_tui.cli.early_keys import kept_as_typed
 
-    gc.enable()
-    run_wizard()
+    with kept_as_typed():
+        from wizard_tui.tui.app import run as run_wizard
+
+        gc.enable()
+        run_wizard()
     return OK
 
 

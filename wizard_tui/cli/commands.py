@@ -43,10 +43,13 @@ def wizard(found: Namespace) -> int:
         return OK
     if not on_a_terminal():
         raise UsageError("the wizard draws on a terminal, which this is not; use --plain, or plan (see --help)")
-    from wizard_tui.tui.app import run
+    from wizard_tui.cli.early_keys import kept_as_typed
 
-    gc.enable()
-    run(profile=profile, fresh=found.fresh, mouse=found.mouse)
+    with kept_as_typed():
+        from wizard_tui.tui.app import run
+
+        gc.enable()
+        run(profile=profile, fresh=found.fresh, mouse=found.mouse)
     return OK
 
 
