@@ -204,7 +204,7 @@ def _also_fitting(session: Session, models: tuple[str, ...], columns: int) -> li
     if not models:
         return []
     count = len(session.proposals)
-    heading = f"{count} model{'s' * (count > 1)} fit{'s' * (count == 1)}; ↑ ↓ or a digit takes one"
+    heading = f"{count} model{'s' * (count > 1)} fit{'s' * (count == 1)}; ↑↓ or a digit"
     weights = "weights a GPU"
     lines: list[Line] = [_EMPTY, ((f"{heading:<{columns - len(weights)}}", "accent"), (weights, "dim"))]
     for number, model_id in enumerate(models, 1):
