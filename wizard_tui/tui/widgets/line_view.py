@@ -175,7 +175,7 @@ class LineView(Widget):
 
 
 def _differences(before: Line, after: Line, columns: int) -> list[tuple[int, int]]:
-    """The stretches of columns that differ. Two with little between them are one: that costs less than to begin anew."""
+    """The stretches of columns that differ. Two with little between them are one: that costs less."""
     if before == after:
         return []
     old, new = _cells(before, columns), _cells(after, columns)
