@@ -98,10 +98,10 @@ def test_a_click_on_a_step_a_model_or_a_tab_sends_what_it_changes(terminal: Term
         assert 0 < sent(terminal, on(terminal, f" {tab} ", PANEL_COLUMN)) <= 5_000
 
 
-# Each row of digits turns the verdict from OK to NO and makes the field wrong and right again. A digit that does neither
-# sends 1,000 bytes at most. One that does changes verdict, bar, figures and three offers: their text alone is some 700
-# bytes. For prompt tokens and utilization also a flag comes or goes, which moves the lines of the preview, and a field
-# that turns right with the same key has its help back.
+# Each row of digits turns the verdict from OK to NO and makes the field wrong and right again. A digit that does
+# neither sends 1,000 bytes at most. One that does changes verdict, bar, figures and three offers: 700 bytes of text.
+# For prompt tokens and utilization also a flag comes or goes, which moves the lines of the preview, and a field that
+# turns right with the same key has its help back.
 DIGITS = {
     "max model len": ("Model", ("131072", "999999", "0", "51231", "4096"), 1_350),
     "concurrency": ("Workload", ("100", "2560", "0", "64"), 1_200),
