@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.tui.test_wire import BACK, NEXT, TAB, WIPE, wizard
 from tools.terminal import Terminal
+from wizard_tui.tui.widgets.line_view import Line, _differences
 
 BACK_TAB = b"\x1b[Z"
 STEPS = ("Welcome", "Model", "Hardware", "Workload", "Policy", "Review", "Launch")
 FORM_COLUMNS, PANEL_COLUMN, HELP_ROW = 53, 56, 33
+
+COLUMNS = 40
+span = st.tuples(st.text("ab 界世█", max_size=30), st.sampled_from(["", "dim", "good", "bad-badge"]))
+drawn_line = st.lists(span, max_size=3).map(tuple)
 
 
 @pytest.fixture(scope="module")
@@ -149,3 +157,22 @@ def verdict(terminal: Terminal) -> str:
     rows = [line[PANEL_COLUMN:] for line in terminal.text.splitlines()[6:12]]
     (word,) = (word for word in ("OK", "TIGHT", "NO") if any(row.startswith(f" {word} ") for row in rows))
     return word + (" stale" if any("not applied" in row for row in rows) else "")
+
+
+@given(drawn_line, drawn_line)
+@settings(derandomize=True)
+def test_what_is_not_sent_again_is_alike(before: Line, after: Line) -> None:
+    stretches = _differences(before, after, COLUMNS)
+    old, new = seen(before), seen(after)
+    sent_again = {column for start, end in stretches for column in range(start, end)}
+    assert all(old[column] == new[column] for column in set(range(COLUMNS)) - sent_again)
+    assert all(end < start for (_, end), (start, _) in itertools.pairwise(stretches))
+
+
+def seen(line: Line) -> list[tuple[str, str]]:
+    """What stands in each column, counted by hand."""
+    cells: list[tuple[str, str]] = []
+    for text, style in line:
+        for char in text:
+            cells += [(char, style if char != " " or style.endswith("badge") else "")] + [("", "")] * (char in "界世")
+    return (cells + [(" ", "")] * COLUMNS)[:COLUMNS]
