@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test test-busy fuzz lint types contracts check shots bench accuracy mutants release-check clean
+.PHONY: run test test-busy fuzz random-keys lint types contracts check shots bench accuracy mutants release-check clean
 
 run: $(VENV)/.installed
 	@$(BIN)/vllm-wizard-tui $(ARGS)
@@ -26,6 +26,10 @@ fuzz: $(VENV)/.dev
 		EXAMPLES=5000 $(BIN)/python -m pytest tests/planning/test_invariants.py \
 			--hypothesis-seed=$$seed --hypothesis-show-statistics $(ARGS) || exit 1; \
 	done
+
+# the wizard under random keys, clicks and sizes for 20 minutes: make random-keys ARGS="--seed 7 --minutes 2"
+random-keys: $(VENV)/.dev
+	$(BIN)/python -m tools.random_keys $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

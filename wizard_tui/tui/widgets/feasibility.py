@@ -52,9 +52,8 @@ class FeasibilityPanel(LineView):
             lines.extend(_wrapped("!", "warn", f"not applied: {stale}", columns, rows=1))
             style = "dim"
         tone = style if style in ("bad", "dim") else "strong"
-        # a blank between the badge and its sentence
         room = VERDICT_ROWS - len(lines)
-        said = wrapped(report.verdict, columns, style=tone, mark=(" ", ""), indent=" " * (len(word) + 3), rows=room)
+        said = wrapped(report.verdict, columns, style=tone, mark=(" ", tone), indent=" " * (len(word) + 3), rows=room)
         lines += [((f" {word} ", f"{style}-badge"), *said[0]), *said[1:]]
         # what stands beneath keeps its place when the verdict turns
         lines += [EMPTY] * (VERDICT_ROWS - len(lines))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -45,6 +47,11 @@ STYLES: Mapping[str, tuple[str, str]] = {
     "key": ("text-accent", "bold"),
 }
 
+
+_SEEN_ON_BLANKS = {name for name, (_, setting) in STYLES.items() if "reverse" in setting}
+# what it takes, about, to set a style and to end it, and to go to another column before
+STYLE_BYTES = 23
+ANEW_BYTES = STYLE_BYTES + 8
 
 _MARKED = Style(reverse=True)
 
@@ -113,9 +120,20 @@ class LineView(Widget):
         for y in range(max(len(old), len(fresh))):
             before = old[y] if y < len(old) else ()
             after = fresh[y] if y < len(fresh) else ()
-            if before != after:
-                start, end = _difference(before, after)
-                self.refresh(Region(start, y - round(self.scroll_y), min(end, self.size.width) - start, 1))
+            if y == 0 and self._is_marked and before != after:
+                # set in reverse, every blank shows its colour
+                self.mark(on=True)
+                continue
+            for start, end in _differences(before, after, self.size.width):
+                self.refresh(Region(start, y - round(self.scroll_y), end - start, 1))
+
+    def _size_updated(self, size: Size, virtual_size: Size, container_size: Size, layout: bool = True) -> bool:
+        """The layout paints what it gave another size. Textual's own sends that again with the next change."""
+        is_resized = self._size != size
+        is_changed = super()._size_updated(size, virtual_size, container_size, layout)
+        if is_resized:
+            self._repaint_regions.clear()
+        return is_changed
 
     async def on_click(self, event: events.Click) -> None:
         """Do what stands under the pointer."""
@@ -141,7 +159,9 @@ class LineView(Widget):
     def strip_of(self, line: Sequence[Span], columns: int) -> Strip:
         """Styled cells, cut or filled up to `columns`."""
         base = self.rich_style
-        segments = [Segment(text, base + self._named(style) if style else base) for text, style in line]
+        # neighbours of one style are one piece: each piece brings its style along
+        pieces = [("".join(text for text, _ in group), style) for style, group in groupby(line, itemgetter(1))]
+        segments = [Segment(text, base + self._named(style) if style else base) for text, style in pieces]
         room = columns - _width(line)
         if segments and room > 0 and not (segments[-1].style or base).reverse:
             # blanks as part of the last piece: of their own, they would bring a style along
@@ -154,16 +174,37 @@ class LineView(Widget):
         return _style(self.app.theme_variables[variable] if variable else "", setting)
 
 
-def _difference(before: Line, after: Line) -> tuple[int, int]:
-    """The columns from the first to the last that differ: what is alike at both ends need not be sent."""
-    old, new = ([(char, style) for text, style in line for char in text] for line in (before, after))
-    first = next((at for at, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
-    start = cell_len("".join(char for char, _ in new[:first]))
-    end = max(_width(before), _width(after))
-    if len(old) == len(new) and (width := _width(before)) == _width(after):
-        alike = next((at for at, (a, b) in enumerate(zip(old[::-1], new[::-1], strict=True)) if a != b), 0)
-        end = width - cell_len("".join(char for char, _ in new[len(new) - alike :]))
-    return start, end
+def _differences(before: Line, after: Line, columns: int) -> list[tuple[int, int]]:
+    """The stretches of columns that differ. Two with little between them are one: that costs less."""
+    if before == after:
+        return []
+    old, new = _cells(before, columns), _cells(after, columns)
+    found: list[tuple[int, int]] = []
+    for at in (at for at in range(columns) if old[at] != new[at]):
+        if found and _cost(new[found[-1][1] : at]) <= ANEW_BYTES:
+            found[-1] = found[-1][0], at + 1
+        else:
+            found.append((at, at + 1))
+    return found
+
+
+def _cells(line: Line, columns: int) -> list[Span]:
+    """The character and the style of each column; of a blank, what is seen of it."""
+    cells: list[Span] = []
+    for char, style in ((char, style) for text, style in line for char in text):
+        if width := cell_len(char):
+            cells.append((char, style if char != " " or style in _SEEN_ON_BLANKS else ""))
+            # the second column of a wide character changes with the first
+            cells += [("", char)] * (width - 1)
+        elif cells:
+            cells[-1] = cells[-1][0] + char, style
+    return [*cells, *[(" ", "")] * (columns - len(cells))][:columns]
+
+
+def _cost(cells: Sequence[Span]) -> int:
+    """Bytes that these cells take: their text, and each of their styles but the first."""
+    styles = len(list(groupby(cells, itemgetter(1))))
+    return sum(len(char.encode()) for char, _ in cells) + STYLE_BYTES * max(0, styles - 1)
 
 
 def _width(line: Sequence[Span]) -> int:

@@ -1,0 +1,68 @@
+"""What was closed is forgotten: a session of hours holds no more than one of minutes."""
+
+from __future__ import annotations
+
+import gc
+from collections import Counter
+from collections.abc import Sequence
+
+import pytest
+from textual._styles_cache import StylesCache
+from textual.pilot import Pilot
+from textual.screen import Screen
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tests.tui.conftest import opened, settled
+from wizard_tui.tui.fields import ORDER
+
+KINDS = (Widget, Screen, StylesCache, Strip)
+WARM_UP, ROUNDS = 3, 10
+LINES_OF_A_PLOT, FEW_LINES = 40, 20
+
+
+def held() -> Counter[str]:
+    gc.collect()
+    return Counter(kind.__name__ for thing in gc.get_objects() for kind in KINDS if isinstance(thing, kind))
+
+
+async def open_and_close(pilot: Pilot[str], key: str) -> None:
+    wizard = pilot.app.screen
+    await pilot.press(key)
+    await settled(pilot)
+    assert pilot.app.screen is not wizard, key
+    await pilot.press("escape")
+    await settled(pilot)
+    assert pilot.app.screen is wizard, key
+
+
+@pytest.mark.parametrize(
+    ("keys", "widgets_a_round"),
+    [
+        (("f1", "f12", "ctrl+p", "ctrl+k", "ctrl+f", "f9"), 0),
+        # textual-plotext's two plots are called when the theme changes, and known for that until it does
+        (("ctrl+g",), 2),
+    ],
+)
+async def test_what_was_closed_is_forgotten(keys: Sequence[str], widgets_a_round: int) -> None:
+    async with opened() as pilot:
+        await rounds(pilot, keys, WARM_UP)
+        before = held()
+        await rounds(pilot, keys, ROUNDS)
+        more = held()
+        more.subtract(before)
+    assert more["Screen"] <= 0
+    assert more["Widget"] <= widgets_a_round * ROUNDS
+    assert more["StylesCache"] <= widgets_a_round * ROUNDS
+    # a page has some thirty lines: one more round of any of them would be more than this
+    assert more["Strip"] <= LINES_OF_A_PLOT * widgets_a_round * ROUNDS + FEW_LINES
+
+
+async def rounds(pilot: Pilot[str], keys: Sequence[str], count: int) -> None:
+    steps = len(ORDER) - 1
+    for _ in range(count):
+        for key in keys:
+            await open_and_close(pilot, key)
+        for key in ["ctrl+n"] * steps + ["ctrl+o"] * steps:
+            await pilot.press(key)
+        await settled(pilot)
