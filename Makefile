@@ -19,11 +19,13 @@ test-busy: $(VENV)/.dev
 	done; \
 	$(BIN)/python -m pytest $(ARGS)
 
-# 200,000 random requests in 40 runs, each repeatable by its seed: make fuzz SEEDS=7
+# 200,000 random requests in 40 runs, and plans held against their neighbours; repeatable by its seed: make fuzz SEEDS=7
 SEEDS ?= $(shell seq 40)
 fuzz: $(VENV)/.dev
 	for seed in $(SEEDS); do \
 		EXAMPLES=5000 $(BIN)/python -m pytest tests/planning/test_invariants.py \
+			--hypothesis-seed=$$seed --hypothesis-show-statistics $(ARGS) || exit 1; \
+		EXAMPLES=200 $(BIN)/python -m pytest tests/planning/test_sanity.py \
 			--hypothesis-seed=$$seed --hypothesis-show-statistics $(ARGS) || exit 1; \
 	done
 

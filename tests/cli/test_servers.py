@@ -112,6 +112,15 @@ def test_the_server_ends_with_the_command_that_stays_with_it(
     assert Records().all() == []
 
 
+@pytest.mark.parametrize("command", [("servers", "stop"), ("servers", "log"), ("doctor", "--way")])
+@pytest.mark.parametrize("typed", [f"hf_{'q' * 34}", f"https://me:{'q' * 34}@hf.co/a/b"])
+def test_what_is_no_name_is_quoted_without_its_secret(run: Run, command: tuple[str, ...], typed: str) -> None:
+    ran = run(*command, typed)
+    assert ran.code == 2
+    assert "qqq" not in ran.err + ran.out
+    assert "***" in ran.err or "https://hf.co/a/b" in ran.err
+
+
 def test_calibration_is_shown_and_cleared(run: Run) -> None:
     assert "nothing was observed" in run("calibration", "show").out
     Observations().add(Observation("H100", "0.33.0", "a/b", "TP 1", 1 << 29, "2026-11-24T00:00:00+00:00"))

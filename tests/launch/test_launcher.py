@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -122,6 +123,34 @@ def test_a_failed_start_teaches_until_that_is_forgotten(
     launcher.forget()
     assert launcher.kept is None
     assert launcher.observations.all() == ()
+
+
+def test_what_is_forgotten_is_not_learnt_again_from_the_server_that_is_followed(
+    launcher: Launcher, stand_in: Callable[..., None], port: int
+) -> None:
+    """Forgotten before its log was read; the next start teaches again."""
+    stand_in(log=["Available KV cache memory: 50.00 GiB"])
+    for _ in range(2):
+        launcher.start(*planned(port), force=False)
+        launcher.forget()
+        polled(launcher, lambda: launcher.is_ready)
+        assert launcher.rows
+        assert launcher.kept is None
+        assert launcher.observations.all() == ()
+        assert launcher.stop()
+        polled(launcher, lambda: not launcher.runs)
+    launcher.start(*planned(port), force=False)
+    polled(launcher, lambda: launcher.is_ready)
+    assert launcher.observations.all() == (launcher.kept,)
+
+
+def test_what_cannot_be_forgotten_is_said(launcher: Launcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_: Observations) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Observations, "clear", fails)
+    launcher.forget()
+    assert launcher.problem == "the calibration cannot be removed: Permission denied"
 
 
 def test_what_was_checked_for_one_way_does_not_count_for_the_next(launcher: Launcher) -> None:

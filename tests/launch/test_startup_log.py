@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import re
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -201,3 +205,37 @@ def test_any_line_is_harmless(line: str) -> None:
 
 def test_a_line_without_end_is_cut() -> None:
     assert len(clean_line("x" * (10 * LINE_LIMIT))) == LINE_LIMIT
+
+
+HUGE = ("9" * 400, "9" * 400 + ".5", "9" * 5000, str(1 << 53))
+
+
+@pytest.mark.parametrize("huge", HUGE, ids=("whole", "broken", "too long for Python", "not exact"))
+def test_a_figure_that_no_server_prints_is_none(huge: str) -> None:
+    for version, line, _ in FORMATS:
+        spoilt = re.sub(r"(?<![\w.])\d[\d,.]*\d", huge, line)
+        values = started([spoilt]).log.values
+        assert all(isinstance(value, str) or abs(value) < 1 << 53 for value in values.values()), version
+    assert started([f"GPU KV cache size: {huge} tokens"]).log.kv_cache_tokens is None
+    assert started([f"Available KV cache memory: -{huge} GiB"]).log.values == {}
+
+
+@pytest.mark.parametrize(
+    ("values", "tokens"),
+    [
+        ({"kv_cache_tokens": int("9" * 400)}, None),
+        ({"kv_cache_tokens": math.inf}, None),
+        ({"kv_cache_tokens": math.nan}, None),
+        ({"kv_cache_tokens": 1 << 53, "num_gpu_blocks": 100}, 1600),
+        ({"num_gpu_blocks": 1 << 52}, None),
+        ({"num_gpu_blocks": 100, "block_size": int("9" * 400)}, None),
+        ({"num_gpu_blocks": 100, "arguments": "{'block_size': " + "9" * 400 + "}"}, None),
+        ({"num_gpu_blocks": 100, "arguments": "{'block_size': 1e400}"}, None),
+        ({"num_gpu_blocks": 100, "arguments": "{'block_size': 'x'}"}, None),
+        ({"num_gpu_blocks": 100, "arguments": "{'block_size': [1]}"}, None),
+        ({"num_gpu_blocks": 100, "arguments": "{'block_size': 32}"}, 3200),
+        ({"num_gpu_blocks": 100, "arguments": "{'block_size': None}", "block_size": 64}, 6400),
+    ],
+)
+def test_the_size_of_the_cache_is_a_number_or_none(values: dict[str, Any], tokens: int | None) -> None:
+    assert StartupLog(values=values).kv_cache_tokens == tokens

@@ -33,8 +33,14 @@ VERSIONS = ("0.6.6", "0.8.5", "0.11.0", "0.19.0", "0.24.0", "0.29.0", "0.31.0", 
 IMAGES = ("me/vllm:v0.29.0", "registry.local:5000/vllm:0.19.0", "vllm")
 IN_THE_BOX = 8
 
+# what no field takes: control characters but for tabs and line feeds, separators of lines, turns of the direction
+CHARACTERS = st.characters(
+    exclude_categories=("Cc", "Cs", "Zl", "Zp"),
+    exclude_characters="\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069",
+    include_characters="\t\n",
+)
 WORDS = st.sampled_from(("main", "x", "-x", "a b", "$HOME", "'", '"', "ü", "{{ x }}", "--flag", "#", "%n")) | st.text(
-    min_size=1, max_size=12
+    CHARACTERS, min_size=1, max_size=12
 )
 POWERS = st.sampled_from((1, 1, 2, 2, 3, 4, 5, 8, 16, 64))
 TOKENS = st.integers(1, 200_000) | st.sampled_from((1, 1 << 20, 1 << 30, "32K", "8k", "1,024"))

@@ -185,6 +185,7 @@ def test_the_answer_is_the_decision_told_in_bytes_and_gib() -> None:
         bytes_per_block=told.bytes_per_block,
         num_blocks=told.num_blocks,
         tokens=told.tokens,
+        max_model_len=8192,
         max_concurrency=told.max_concurrency,
         bytes_per_request=told.bytes_per_request,
         estimated_max_model_len=8192,

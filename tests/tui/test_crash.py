@@ -64,12 +64,15 @@ if HOW == "start":
     app.WizardApp.on_mount = fail
 if HOW == "before":
     app.WizardApp.get_driver_class = fail
+if HOW == "GPUs":
+    from wizard_tui.hardware import detect
+    detect.detect = fail
 if HOW == "session":
     app.Keeper.new_session = fail
 cli.main()
 """.replace("the token", TOKEN)
 IN_USE = ("action", "worker", "timer", "callback", "thread", "input")
-AT_THE_START = ("compose", "start", "before", "session")
+AT_THE_START = ("compose", "start", "before", "session", "GPUs")
 
 
 @pytest.fixture

@@ -16,10 +16,10 @@ from tests.models.hub_faults import FAULTS
 from tests.models.hub_server import Hub, Repo
 from tests.planning.conftest import LLAMA_8B
 from tests.tui.conftest import opened, typed, until
-from wizard_tui.models import hub as reading
+from wizard_tui.models import hub as hub_reader
+from wizard_tui.tui import reading
 from wizard_tui.tui.facts import Sources
 from wizard_tui.tui.fields import MODEL
-from wizard_tui.tui.screens import wizard as screens
 from wizard_tui.tui.screens.wizard import WizardScreen
 from wizard_tui.tui.session import Session
 
@@ -31,10 +31,10 @@ TYPED = ("gated", "absent", "too many", "broken", "silent", "dripping", "floodin
 @pytest.fixture(autouse=True)
 def impatient(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits and limits as short as they may be."""
-    monkeypatch.setattr(reading, "PATIENCE", 2)
-    monkeypatch.setattr(reading, "TIMEOUT_S", 0.3)
-    monkeypatch.setattr(reading, "JSON_LIMIT_BYTES", 1 << 20)
-    monkeypatch.setattr(screens, "MODEL_PAUSE_S", 0.02)
+    monkeypatch.setattr(hub_reader, "PATIENCE", 2)
+    monkeypatch.setattr(hub_reader, "TIMEOUT_S", 0.3)
+    monkeypatch.setattr(hub_reader, "JSON_LIMIT_BYTES", 1 << 20)
+    monkeypatch.setattr(reading, "MODEL_PAUSE_S", 0.02)
 
 
 def wizard(pilot: Pilot[str]) -> WizardScreen:
@@ -96,6 +96,8 @@ async def test_no_way_to_the_hub(hub: Hub, monkeypatch: pytest.MonkeyPatch, why:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
         monkeypatch.setattr(socket, "getaddrinfo", fails)
+        # a name, as an address in figures is not looked up
+        monkeypatch.setattr(constants, "ENDPOINT", "http://no-such-host.invalid")
     async with opened() as pilot:
         wizard(pilot).sources = replace(wizard(pilot).sources, load_model=Sources().load_model)
         session = await model_typed(pilot, "org/model")

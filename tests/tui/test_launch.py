@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import pytest
+from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import Input, Log
 
+from tests.conftest import LIMIT_S
 from tests.tui.conftest import opened, settled, text_of, typed, until
 from wizard_tui.hardware.catalog import get_gpu_by_name
 from wizard_tui.hardware.gpu import GPU
 from wizard_tui.hardware.observed import Observations
 from wizard_tui.launch import ways
 from wizard_tui.launch.launcher import Launcher
+from wizard_tui.launch.machine import Machine
 from wizard_tui.launch.records import Records
 from wizard_tui.launch.watch import ENDED
+from wizard_tui.planning.decide import Decision
+from wizard_tui.schemas.outputs import PlanResponse
 from wizard_tui.tui.screens.leave import LeaveScreen
 from wizard_tui.tui.screens.wizard import WizardScreen
 
@@ -156,7 +163,7 @@ async def test_a_start_corrects_the_next_plan_until_that_is_forgotten(
         session = pilot.app.session  # type: ignore[attr-defined]
         assert session.response.memory.kv_available / 2**30 == pytest.approx(50.0)
         if not fails:
-            await answered(pilot)  # its log has shown the same again by then
+            await answered(pilot)  # a key is refused while it is asked something
         await pilot.press("u")
         await until(pilot, lambda: session.response.memory.kv_available == before)
         assert "in this plan by what" not in joined(pilot)
@@ -165,6 +172,120 @@ async def test_a_start_corrects_the_next_plan_until_that_is_forgotten(
 
 def joined(pilot: Pilot[str]) -> str:
     return " ".join(text_of(pilot, "#launch-lines").split())
+
+
+async def together(pilot: Pilot[str], *keys: str) -> None:
+    """Keys that a terminal sends at once."""
+    for key in keys:
+        pilot.app.post_message(Key(key, key))
+    await pilot.pause()
+
+
+async def test_of_two_starts_at_once_the_second_is_refused(stand_in: Callable[..., None], port: int) -> None:
+    """The first is looked at and refused alone, and of more that go on one starts one server."""
+    stand_in()
+    async with at_launch(port, gpus=(H100,)) as pilot:
+        one = launcher(pilot)
+        begun: list[bool] = []
+        may_end = Event()
+        start = one.start
+
+        def slow(decision: Decision, response: PlanResponse, *, force: bool) -> None:
+            begun.append(force)
+            may_end.wait(LIMIT_S)
+            start(decision, response, force=force)
+
+        one.start = slow  # type: ignore[method-assign]
+        await together(pilot, "s", "s")
+        await until(pilot, lambda: "! busy: starting" in text_of(pilot, "#launch-head"))
+        may_end.set()
+        await until(pilot, lambda: not one.busy)
+        # without a vLLM of its own this machine is refused, which the second key has not overruled
+        assert begun == [False]
+        assert "s again" in one.problem
+        assert not one.runs
+        await together(pilot, "s", "s", "s")
+        await answered(pilot)
+        assert begun == [False, True]
+        assert len(Records().all()) == 1
+
+
+@pytest.mark.parametrize("key", ["s", "w", "c", "x", "t", "l", "u"])
+async def test_no_key_is_dropped_while_something_goes_on(stand_in: Callable[..., None], port: int, key: str) -> None:
+    stand_in()
+    async with at_launch(port) as pilot:
+        one = launcher(pilot)
+        way, looked = one.way, Event()
+        look = one.look
+
+        def slow(response: PlanResponse | None, way: str) -> Machine:
+            looked.wait(LIMIT_S)
+            return look(response, way)
+
+        one.look = slow
+        await together(pilot, "c", key)
+        await until(pilot, lambda: "! busy: looking at this machine" in text_of(pilot, "#launch-head"))
+        assert one.way == way
+        looked.set()
+        await until(pilot, lambda: not one.busy)
+        await settled(pilot)
+        assert "busy" not in text_of(pilot, "#launch-head"), "it is said as long as it is true"
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("x", "no server runs"),
+        ("t", "no server answers yet"),
+        ("l", "no server answers yet"),
+        ("m", "nothing was measured yet"),
+        ("u", "no start has shown anything yet"),
+        ("p", "no failure with a known cure"),
+    ],
+)
+async def test_a_key_for_which_there_is_nothing_says_so(port: int, key: str, said: str) -> None:
+    async with at_launch(port) as pilot:
+        await pilot.press(key)
+        await settled(pilot)
+        assert said in text_of(pilot, "#launch-head")
+
+
+async def test_a_stop_ends_the_load_run_and_takes_its_place(stand_in: Callable[..., None], port: int) -> None:
+    stand_in()
+    async with at_launch(port) as pilot:
+        await started(pilot)
+        one = launcher(pilot)
+        never = asyncio.Event()
+        ended: list[str] = []
+
+        async def load(on_point: object) -> None:
+            try:
+                await never.wait()
+            finally:
+                ended.append(one.busy)
+
+        one.load = load  # type: ignore[assignment, method-assign]
+        await pilot.press("l")
+        await until(pilot, lambda: one.busy == "load run")
+        await together(pilot, "t", "x", "x")
+        await until(pilot, lambda: one.watch is not None and one.watch.state == ENDED and not one.busy)
+        assert ended == ["stopping"]
+        assert Records().all() == []
+        assert not one.problem
+
+
+async def test_a_server_that_is_started_again_is_asked_again(stand_in: Callable[..., None], port: int) -> None:
+    stand_in()
+    async with at_launch(port) as pilot:
+        await started(pilot)
+        one = launcher(pilot)
+        first = one.watch
+        assert first is not None
+        ways.stop(first.record)
+        await until(pilot, lambda: first.state == ENDED)
+        await asked_to_start(pilot)
+        await until(pilot, lambda: one.watch is not first)
+        await answered(pilot)
 
 
 async def test_quitting_asks_and_the_next_wizard_finds_it_again(stand_in: Callable[..., None], port: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from textual.widgets import Input
+from textual.pilot import Pilot
 
 from tests.tui.conftest import opened, settled, text_of, typed
 from wizard_tui.hardware.catalog import get_gpu_by_name
@@ -49,7 +49,8 @@ def test_a_bar_is_to_scale_and_fills_its_width(width: int) -> None:
 
 
 async def test_an_idle_gpu_is_shown_as_idle() -> None:
-    async with opened(gpus=(CARD, CARD)) as pilot:
+    # a context of which one of them gives every user the whole
+    async with opened(gpus=(CARD, CARD), model__max_model_len="4096") as pilot:
         rows = text_of(pilot, "#vram").splitlines()
         assert rows[0].startswith("2 x NVIDIA GeForce RTX 4090")
         assert rows[1].startswith("0 ")
@@ -82,34 +83,71 @@ async def test_each_part_keeps_its_place_whatever_its_size() -> None:
 
 
 async def test_keys_typed_into_one_field_are_one_edit_whose_effect_is_said() -> None:
+    async with opened(
+        hardware__gpu="H100 80GB", model__max_model_len="4096", policy__gpu_memory_utilization="0.5"
+    ) as pilot:
+        session = pilot.app.session  # type: ignore[attr-defined]
+        before = session.response.kv_cache.max_concurrency
+        await pilot.app.screen.focus_path("policy.gpu_memory_utilization")  # type: ignore[attr-defined]
+        await pilot.press("end", "ctrl+u")
+        await typed(pilot, "0.82")
+        await settled(pilot)
+        after = session.response.kv_cache.max_concurrency
+        assert concurrency_line(pilot).endswith(f"{100 * (after / before - 1):+.0f} %"), "against 0.5, and not 0.8"
+        assert after > before
+        await pilot.app.screen.focus_path("model.kv_cache_dtype")  # type: ignore[attr-defined]
+        await pilot.press("right", "right", "right")
+        await settled(pilot)
+        assert concurrency_line(pilot).endswith("+100 %"), "of fp8 alone: another field is another edit"
+
+
+def concurrency_line(pilot: Pilot[str]) -> str:
+    lines = text_of(pilot, "#feasibility").splitlines()
+    return next(line for line in lines if "Maximum concurrency" in line).rstrip()
+
+
+async def test_requests_of_another_length_are_not_compared() -> None:
     async with opened(hardware__gpu="H100 80GB", model__max_model_len="4096") as pilot:
-        before = pilot.app.session.response.kv_cache.max_concurrency  # type: ignore[attr-defined]
-        await pilot.press("ctrl+n", "tab", "end", "ctrl+u")
-        await typed(pilot, "8192")
+        for length in ("8192", ""):
+            await pilot.app.screen.focus_path("model.max_model_len")  # type: ignore[attr-defined]
+            await pilot.press("end", "ctrl+u", *length)
+            await settled(pilot)
+            # another field, so that the next length is another edit
+            await pilot.press("tab")
+            assert concurrency_line(pilot).endswith("x"), f"{length or 'auto'}: no change beside it"
+
+
+async def test_copies_of_a_server_are_counted_together() -> None:
+    cards = [replace(get_gpu_by_name("H100 80GB"), index=index) for index in range(4)]
+    async with opened(gpus=tuple(cards), model__max_model_len="4096", hardware__data_parallel_size="1") as pilot:
+        session = pilot.app.session  # type: ignore[attr-defined]
+        before = session.response.kv_cache.max_concurrency
+        await pilot.app.screen.focus_path("hardware.data_parallel_size")  # type: ignore[attr-defined]
+        await pilot.press("end", "ctrl+u", "4")
         await settled(pilot)
-        after = pilot.app.session.response.kv_cache.max_concurrency  # type: ignore[attr-defined]
-        (line,) = (line for line in text_of(pilot, "#feasibility").splitlines() if "Maximum concurrency" in line)
-        assert line.endswith(f"{100 * (after / before - 1):+.0f} %"), "against 4096, and not against 819"
-        assert after < before
-        await pilot.press("tab", "tab", "tab", "right", "right", "right")
-        await settled(pilot)
-        (line,) = (line for line in text_of(pilot, "#feasibility").splitlines() if "Maximum concurrency" in line)
-        assert line.endswith("+100 %"), "of fp8 alone: another field is another edit"
+        assert session.response.config.data_parallel_size == 4
+        after = session.response.kv_cache.max_concurrency
+        assert concurrency_line(pilot).endswith(f"{100 * (4 * after / before - 1):+.0f} %")
+        assert after <= before
 
 
 async def test_gib_and_times_are_said_as_such() -> None:
-    async with opened(hardware__gpu="H100 80GB") as pilot:
-        await pilot.press(*["ctrl+n"] * 4)
-        await typed(pilot, "0.5")
-        await settled(pilot)
-        (line,) = (line for line in text_of(pilot, "#feasibility").splitlines() if "Available KV" in line)
-        assert line.rstrip().endswith(" GiB")
-        assert "  -" in line
-        pilot.app.screen.query_one("#policy-gpu_memory_utilization", Input).value = ""
-        await pilot.press("ctrl+o", "ctrl+o", "ctrl+o", "tab")
-        await typed(pilot, "99")
-        await settled(pilot)
-        assert " times" in text_of(pilot, "#feasibility")
+    async with opened(
+        hardware__gpu="H100 80GB", model__max_model_len="1024", policy__gpu_memory_utilization="0.25"
+    ) as pilot:
+        for share, sign in (("0.95", "  +"), ("0.5", "  -")):
+            await pilot.app.screen.focus_path("policy.gpu_memory_utilization")  # type: ignore[attr-defined]
+            await pilot.press("end", "ctrl+u")
+            await typed(pilot, share)
+            await settled(pilot)
+            (line,) = (line for line in text_of(pilot, "#feasibility").splitlines() if "Available KV" in line)
+            assert line.rstrip().endswith(" GiB")
+            assert sign in line
+            assert concurrency_line(pilot).endswith(" times" if share == "0.95" else " %")
+            # another field, so that the next share is another edit
+            await pilot.app.screen.focus_path("model.max_model_len")  # type: ignore[attr-defined]
+            await pilot.press("end", "0", "backspace")
+            await settled(pilot)
 
 
 @pytest.mark.parametrize("size", [(100, 30), (120, 36), (200, 60)])

@@ -23,7 +23,6 @@ from wizard_tui.planning.planner import plan
 from wizard_tui.resolve import resolve
 from wizard_tui.schemas.errors import one_sentence
 
-LARGEST_FIGURE = 1 << 53
 LONGEST_START = 1 << 26
 """Characters; a log in which no server is ready by then tells of no start."""
 
@@ -39,8 +38,6 @@ def verify_log(path: Path, asked: Asked, *, as_json: bool, keep: bool) -> int:
             if log.ready:
                 # what comes after may be many GiB, or not come yet
                 break
-    # a log may hold anything: a number that no server prints is none
-    log.values = {name: value for name, value in log.values.items() if isinstance(value, str) or value < LARGEST_FIGURE}
     try:
         request = request_from_log(log, asked.file_sections(), asked.option_sections())
         facts = resolve(request)

@@ -27,6 +27,7 @@ from wizard_tui.planning.decide import Decision, decide
 from wizard_tui.planning.planner import plan
 from wizard_tui.resolve import resolve
 from wizard_tui.schemas.outputs import PlanResponse
+from wizard_tui.schemas.secrets import without_secrets
 
 LOOK_EVERY_S = 0.5
 OK, PROBLEM, INTERRUPTED = 0, 1, 130
@@ -142,7 +143,7 @@ def _planned(asked: Asked) -> tuple[Decision, PlanResponse]:
 
 def _way(way: str) -> str:
     if way not in ways.WAYS:
-        raise UsageError(f"--way takes one of {', '.join(ways.WAYS)}, not {way}")
+        raise UsageError(f"--way takes one of {', '.join(ways.WAYS)}, not {without_secrets(way)}")
     return way
 
 
@@ -233,7 +234,7 @@ def _named(name: str) -> Record:
         if record.name == name:
             return record
     there = ", ".join(record.name for record in running) or "none"
-    raise UsageError(f"no server {name!r} that was started from here runs; there is {there}")
+    raise UsageError(f"no server {without_secrets(name)!r} that was started from here runs; there is {there}")
 
 
 def _check_lines(checks: list[Check]) -> Iterator[str]:

@@ -9,6 +9,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from wizard_tui.hardware.observed import Observation, Observations
@@ -39,7 +40,8 @@ ROUNDS, LEAST_REQUESTS = 3, 8
 
 @dataclass
 class Launcher:
-    """One server at a time. `busy` names what is going on in a thread; `problem` is the last sentence that went wrong.
+    """One server at a time. `busy` names what is going on, from the key on that began it; `problem` is the last
+    sentence that went wrong.
 
     `look` asks the machine, `records` and `observations` are where servers and calibration are kept.
     """
@@ -61,6 +63,9 @@ class Launcher:
     points: list[LoadPoint] = field(default_factory=list)
     result: LoadResult | None = None
     result_rows: list[Row] = field(default_factory=list)
+    # what is forgotten is not learnt again from the server that is followed; threads learn and forget
+    _teaches: bool = field(default=True, init=False)
+    _learning: Lock = field(default_factory=Lock, init=False)
 
     @property
     def runs(self) -> bool:
@@ -218,26 +223,34 @@ class Launcher:
             self.watch.close()
 
     def forget(self) -> None:
-        """Remove what starts on this machine have shown, so that it corrects no plan. Slow."""
-        try:
-            self.observations.clear()
-            self.kept = None
-        except OSError as error:
-            self.problem = f"the calibration cannot be removed: {error.strerror or error}"
+        """Remove what starts on this machine have shown, and what the one that is followed may still show, so that it
+        corrects no plan. Slow."""
+        with self._learning:
+            try:
+                self.observations.clear()
+            except OSError as error:
+                self.problem = f"the calibration cannot be removed: {error.strerror or error}"
+                return
+            self._teaches, self.kept = False, None
 
     def _follow(self, record: Record, decision: Decision | None, response: PlanResponse | None) -> None:
         self.close()
         self.watch, self.decision = Watch(record, response, decision), decision
         self.rows, self.kept, self.answer, self.answer_rows = [], None, None, []
         self.result, self.points, self.result_rows = None, [], []
+        self._teaches = True
 
     def _verify(self) -> None:
         """Hold the start against its plan, and keep what it showed: one that failed may have shown the most."""
         if self.watch is None or self.watch.response is None:
             return
         self.rows = compare(self.watch.response, self.watch.log)
-        self.kept = observation(self.decision, self.watch.log) if self.decision is not None else None
-        if self.kept is not None:
+        with self._learning:
+            if self.decision is None or not self._teaches:
+                return
+            self.kept = observation(self.decision, self.watch.log)
+            if self.kept is None:
+                return
             try:
                 self.observations.add(self.kept)
             except OSError as error:

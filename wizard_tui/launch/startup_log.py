@@ -19,6 +19,9 @@ STAGES = ("load", "compile", "profile", "kv cache", "graphs", "warm-up", "ready"
 LINE_LIMIT = 1 << 16
 """Longer lines are cut: no message is longer, and a log may be binary."""
 
+LARGEST_FIGURE = 1 << 53
+"""From here on a number is none that a server prints, and no longer exact as a float."""
+
 TEXT_FIELDS = frozenset({"version", "arguments", "architecture", "attention_backend", "address"})
 FULLEST_RANK = frozenset({"weights_gib"})
 LEAST_RANK = frozenset({"available_kv_gib", "num_gpu_blocks"})
@@ -53,10 +56,13 @@ class StartupLog:
 
     @property
     def kv_cache_tokens(self) -> int | None:
-        """Size of the KV cache in tokens; early versions print blocks (of 16 tokens unless set) instead."""
-        tokens = self.values.get("kv_cache_tokens")
-        if tokens is None and (blocks := self.values.get("num_gpu_blocks")) is not None:
-            tokens = blocks * int(self.arguments.get("block_size") or self.values.get("block_size") or 16)
+        """Size of the KV cache in tokens; early versions print blocks (of 16 tokens unless set) instead. None where
+        neither is told, or is no number that can be."""
+        tokens = _figure(self.values.get("kv_cache_tokens"))
+        if tokens is None and (blocks := _figure(self.values.get("num_gpu_blocks"))) is not None:
+            # an argument may be anything, and what a server states of itself comes without a limit
+            size = _figure(self.arguments.get("block_size") or self.values.get("block_size") or 16)
+            tokens = None if size is None else _figure(blocks * size)
         return None if tokens is None else int(tokens)
 
     def feed(self, line: str) -> str | None:
@@ -121,9 +127,16 @@ def _number(text: str) -> float | int | None:
     """A number as vLLM prints it; None for what only looks like one, as a log may hold anything."""
     plain = text.replace(",", "")
     try:
-        return float(plain) if "." in plain else int(plain)
+        return _figure(float(plain) if "." in plain else int(plain))
     except ValueError:
         return None
+
+
+def _figure(stated: object) -> float | int | None:
+    """`stated` where it is a number that a server may mean, else None."""
+    if isinstance(stated, bool) or not isinstance(stated, (int, float)):
+        return None
+    return stated if abs(stated) < LARGEST_FIGURE else None
 
 
 @lru_cache(maxsize=1)

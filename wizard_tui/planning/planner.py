@@ -93,6 +93,7 @@ def _kv_cache(decision: Decision) -> KVCachePlan:
         bytes_per_block=cache.bytes_per_block,
         num_blocks=cache.num_blocks,
         tokens=cache.tokens,
+        max_model_len=length,
         max_concurrency=cache.max_concurrency,
         bytes_per_request=cache.bytes_per_request,
         estimated_max_model_len=cache.estimated_max_model_len,

@@ -80,7 +80,8 @@ class KVCachePlan(Result):
     bytes_per_block: int
     num_blocks: int
     tokens: int = Field(description="vLLM logs it as 'GPU KV cache size'")
-    max_concurrency: float = Field(description="vLLM logs it as 'Maximum concurrency'")
+    max_model_len: int = Field(description="tokens of one request, of which max_concurrency says how many fit")
+    max_concurrency: float = Field(description="of one replica; vLLM logs it as 'Maximum concurrency'")
     bytes_per_request: int = Field(description="for one request of max_model_len")
     estimated_max_model_len: int
     groups: list[KVCacheGroup]

@@ -20,7 +20,8 @@ OF_THE_MODEL = frozenset({MODEL, "model.revision", "model.params_b"})
 
 
 class Reading:
-    """Asks in workers of a screen, to which the answers are posted."""
+    """Asks in workers of a screen, to which the answers are posted; what fails there without one ends the wizard, as a
+    fault of ours."""
 
     def __init__(self, screen: Screen[None], sources: Callable[[], Sources], session: Callable[[], Session]) -> None:
         self._screen, self._sources, self._session = screen, sources, session
@@ -41,9 +42,9 @@ class Reading:
         if model := session.texts[MODEL].strip():
             revision = session.texts["model.revision"].strip() or None
             work = self._sources().read_model(self._screen, model, revision, session.params_b)
-            self._screen.run_worker(work, group="model", exclusive=True, exit_on_error=False)
+            self._screen.run_worker(work, group="model", exclusive=True)
 
     def ask_gpus(self) -> None:
         """Ask the driver."""
         work = self._sources().find_gpus(self._screen)
-        self._screen.run_worker(work, group="gpus", exclusive=True, exit_on_error=False)
+        self._screen.run_worker(work, group="gpus", exclusive=True)

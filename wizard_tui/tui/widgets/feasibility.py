@@ -82,8 +82,7 @@ class FeasibilityPanel(LineView):
 def _figures(response: PlanResponse, previous: PlanResponse, *, roomy: bool) -> list[Line]:
     cache, memory, speed = response.kv_cache, response.memory, response.performance
     moved = gib(memory.kv_available - previous.memory.kv_available)
-    before = previous.kv_cache.max_concurrency
-    times = cache.max_concurrency / before if before else 1.0
+    times = _times(response, previous)
     low, high = cache.tokens_range
     kv_low, kv_high = (gib(size) for size in memory.kv_available_range)
     # what holds not even one request does not start, and has no speed
@@ -115,6 +114,17 @@ def _figures(response: PlanResponse, previous: PlanResponse, *, roomy: bool) -> 
         )
         for name, short, value, change in rows
     ]
+
+
+def _times(response: PlanResponse, previous: PlanResponse) -> float:
+    """How many times the requests of `previous` all replicas together hold; 1 where requests are of another length."""
+    before = _concurrency(previous)
+    same_length = response.kv_cache.max_model_len == previous.kv_cache.max_model_len
+    return _concurrency(response) / before if same_length and before else 1.0
+
+
+def _concurrency(response: PlanResponse) -> float:
+    return response.kv_cache.max_concurrency * (response.config.data_parallel_size or 1)
 
 
 def _change(times: float) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import work
@@ -23,10 +25,13 @@ from wizard_tui.tui.widgets.quiet import Pane, QuietHorizontal, QuietLog, QuietS
 
 if TYPE_CHECKING:
     from wizard_tui.hardware.observed import Observation
+    from wizard_tui.planning.decide import Decision
+    from wizard_tui.schemas.outputs import PlanResponse
     from wizard_tui.tui.screens.wizard import WizardScreen
 
 LOOK_EVERY_S = 0.5
 LOG_LINES = 5000
+ASKING, LOADING = "asking it something", "load run"
 STAGE_COLUMNS = 40
 """As styles/launch.tcss has it: where both fit, the stages stand beside the figures."""
 
@@ -95,49 +100,60 @@ class LaunchView(QuietVertical, Pane, can_focus=True):
 
     def action_check(self) -> None:
         """Look at the machine."""
-        if not self.launcher.busy:
-            self._check()
+        self._take_time("looking at this machine", self._check)
 
     def action_start(self) -> None:
         """Start; a second time although something would stop it."""
-        launcher = self.launcher
-        if launcher.runs:
-            self._say("a server runs already; x stops it")
-        elif not launcher.busy:
-            self._start(force=self._forced)
+        if self._is_refused("a server runs already; x stops it" if self.launcher.runs else ""):
+            return
+        kept, decision = self.session.plan_to_keep(), self.session.decided()
+        if kept is None or decision is None:
+            self._say("there is no plan to start yet")
+            return
+        if self.session.stale is not None:
+            self._say(f"not started: {self.session.stale}")
+            return
+        self._log.clear()
+        # the request as it is kept: the screen asks for reasons, which the user did not
+        self._take_time("starting", partial(self._start, decision, kept[1], force=self._forced))
 
     def action_stop(self) -> None:
-        """Stop what runs."""
-        if self.launcher.runs and self.launcher.busy != "stopping":
-            self._stop()
+        """Stop what runs; what is being asked of it ends with it."""
+        if self.launcher.busy in (ASKING, LOADING):
+            self.workers.cancel_group(self, "launch")
+            self.launcher.busy = ""
+        if not self._is_refused("" if self.launcher.runs else "no server runs"):
+            self._take_time("stopping", self._stop)
 
     def action_way(self) -> None:
         """The next way to start."""
-        if not self.launcher.runs and not self.launcher.busy:
+        if not self._is_refused("a server runs; x stops it" if self.launcher.runs else ""):
             self.launcher.next_way()
             self._forced = False
             self.action_check()
 
     def action_ask(self) -> None:
         """The smoke test."""
-        if self.launcher.is_ready and not self.launcher.busy:
-            self._ask()
+        if not self._is_refused("" if self.launcher.is_ready else "no server answers yet"):
+            self._take_time(ASKING, self.launcher.ask)
 
     def action_load(self) -> None:
         """The load run."""
-        if self.launcher.is_ready and not self.launcher.busy:
-            self._load()
+        if not self._is_refused("" if self.launcher.is_ready else "no server answers yet"):
+            self._take_time(LOADING, self._load)
 
     def action_use_measured(self) -> None:
         """Plan with what was measured."""
         if patch := self.launcher.measured():
             self._wizard.patch(patch)
             self._say("the plan follows what was measured; Review shows it")
+        else:
+            self._say("nothing was measured yet; l does that")
 
     def action_forget(self) -> None:
         """Remove the calibration of this machine."""
-        if self.session.observed and not self.launcher.busy:
-            self._forget()
+        if not self._is_refused("" if self.session.observed else "no start has shown anything yet"):
+            self._take_time("forgetting", self._forget)
 
     def action_cure(self) -> None:
         """Apply the change that cures the failure on screen."""
@@ -146,6 +162,8 @@ class LaunchView(QuietVertical, Pane, can_focus=True):
             self._forced = False
             self._wizard.patch(failure.patch)
             self._say("applied; s starts it again, ctrl+z takes it back")
+        else:
+            self._say("there is no failure with a known cure")
 
     def action_follow(self) -> None:
         """Back to the end of the log."""
@@ -183,57 +201,71 @@ class LaunchView(QuietVertical, Pane, can_focus=True):
 
     # work that takes time
 
-    @work(exclusive=True, group="launch")
-    async def _check(self) -> None:
-        launcher, response = self.launcher, self.session.response
-        async with self._busy("looking at this machine"):
-            await asyncio.to_thread(launcher.check, response)
-            if launcher.watch is None and (record := await asyncio.to_thread(launcher.find_running)) is not None:
-                await asyncio.to_thread(launcher.attach, record)
-                self._watch()
+    def _take_time(self, what: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Begin something, unless something else goes on. `busy` is set at once: the next key may be here already."""
+        if self._is_refused():
+            return
+        self.launcher.busy, self.launcher.problem = what, ""
+        self.draw()
+        self.run_worker(self._until_done(what, work), group="launch")
 
-    @work(exclusive=True, group="launch")
-    async def _start(self, *, force: bool) -> None:
-        kept, decision = self.session.plan_to_keep(), self.session.decided()
-        if kept is None or decision is None:
-            self._say("there is no plan to start yet")
+    def _is_refused(self, reason: str = "") -> bool:
+        """Whether a key does nothing now, as something else goes on or for a reason that is given; says why."""
+        if self.launcher.busy:
+            reason = _refusal(self.launcher.busy)
+        if reason:
+            self._say(reason)
+        return bool(reason)
+
+    async def _until_done(self, what: str, work: Callable[[], Awaitable[None]]) -> None:
+        launcher = self.launcher
+        try:
+            await work()
+        finally:
+            # stopping the server takes the place of what was being asked of it
+            if launcher.busy == what:
+                launcher.busy = ""
+            if launcher.problem == _refusal(what):
+                launcher.problem = ""
+            self.draw()
+
+    async def _check(self) -> None:
+        launcher = self.launcher
+        await asyncio.to_thread(launcher.check, self.session.response)
+        if launcher.watch is None and (record := await asyncio.to_thread(launcher.find_running)) is not None:
+            await asyncio.to_thread(launcher.attach, record)
+            self._watch()
+
+    async def _start(self, decision: Decision, response: PlanResponse, *, force: bool) -> None:
+        try:
+            await asyncio.to_thread(self.launcher.start, decision, response, force=force)
+        except ValueError as error:
+            self._say(str(error))
+            self._forced = would_stop(self.launcher.checks)
             return
-        if self.session.stale is not None:
-            self._say(f"not started: {self.session.stale}")
-            return
-        self._log.clear()
-        async with self._busy("starting"):
-            try:
-                # the request as it is kept: the screen asks for reasons, which the user did not
-                await asyncio.to_thread(self.launcher.start, decision, kept[1], force=force)
-            except ValueError as error:
-                self._say(str(error))
-                self._forced = would_stop(self.launcher.checks)
-                return
         self._forced = False
         self._watch()
 
     @work(exclusive=True, group="watch")
     async def _watch(self) -> None:
+        """Follow one server to its end."""
         launcher = self.launcher
+        known: Observation | None = None
+        asked = launcher.answer is not None
         while launcher.watch is not None:
             lines = await asyncio.to_thread(launcher.poll)
             if lines:
                 self._log.write_lines([shown(brief(line)) for line in lines])
-            was_ready, was_known = self._was_ready, self._known
-            if launcher.kept is not None and launcher.kept != was_known:
-                self._known = launcher.kept
+            if launcher.kept is not None and launcher.kept != known:
+                known = launcher.kept
                 await self._learn()
             self.draw()
             if launcher.watch.state == ENDED:
                 return
-            if launcher.is_ready and not was_ready and launcher.answer is None:
-                self._was_ready = True
-                self._ask()
+            if launcher.is_ready and not asked and not launcher.busy:
+                asked = True
+                self.action_ask()
             await asyncio.sleep(LOOK_EVERY_S)
-
-    _was_ready = False
-    _known: Observation | None = None
 
     async def _learn(self) -> None:
         """Plan again with what starts on this machine have shown by now."""
@@ -242,24 +274,13 @@ class LaunchView(QuietVertical, Pane, can_focus=True):
         self.session.replan()
         self.post_message(Replan())
 
-    @work(exclusive=True, group="launch")
     async def _forget(self) -> None:
-        async with self._busy("forgetting"):
-            await asyncio.to_thread(self.launcher.forget)
-            await self._learn()
+        await asyncio.to_thread(self.launcher.forget)
+        await self._learn()
 
-    @work(exclusive=True, group="launch")
     async def _stop(self) -> None:
-        async with self._busy("stopping"):
-            await asyncio.to_thread(self.launcher.stop)
-        self._was_ready = False
+        await asyncio.to_thread(self.launcher.stop)
 
-    @work(exclusive=True, group="launch")
-    async def _ask(self) -> None:
-        async with self._busy("asking it something"):
-            await self.launcher.ask()
-
-    @work(exclusive=True, group="launch")
     async def _load(self) -> None:
         rate = self.query_one("#launch-rate", Sparkline)
         rate.display = True
@@ -268,11 +289,7 @@ class LaunchView(QuietVertical, Pane, can_focus=True):
             rate.data = [point.toks_per_s for point in self.launcher.points]
             self.draw()
 
-        async with self._busy("load run"):
-            await self.launcher.load(draw_point)
-
-    def _busy(self, what: str) -> _Busy:
-        return _Busy(self, what)
+        await self.launcher.load(draw_point)
 
     # drawing
 
@@ -308,16 +325,5 @@ class LaunchView(QuietVertical, Pane, can_focus=True):
         self.query_one("#launch-lines", LineView).show(facts(launcher, self.session, max(30, columns)))
 
 
-class _Busy:
-    """Names what is going on while it goes on."""
-
-    def __init__(self, view: LaunchView, what: str) -> None:
-        self._view, self._what = view, what
-
-    async def __aenter__(self) -> None:
-        self._view.launcher.busy, self._view.launcher.problem = self._what, ""
-        self._view.draw()
-
-    async def __aexit__(self, *raised: object) -> None:
-        self._view.launcher.busy = ""
-        self._view.draw()
+def _refusal(what: str) -> str:
+    return f"busy: {what}"
