@@ -69,7 +69,7 @@ async def model_read(pilot: Pilot[str]) -> None:
     """Read a model that has changed at once, and not a moment after the last key."""
     screen = pilot.app.screen
     if isinstance(screen, WizardScreen) and screen.session.stale is not None:
-        screen._ask_model()
+        screen._reading.ask_model()
         await settled(pilot)
 
 

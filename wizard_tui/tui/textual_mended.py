@@ -7,6 +7,8 @@ from rich.control import Control
 from textual._compositor import ChopsUpdate
 from textual._styles_cache import StylesCache
 
+from wizard_tui.tui.pen import Pen
+
 # A sum of two colours is remembered together with the object that asked for it, for the last 1024 of them: all lines of
 # every page and dialog that was closed stay in memory with it, which was 9 kB for every key of a long session.
 _remembered = StylesCache.get_inner_outer
@@ -16,15 +18,18 @@ StylesCache.get_inner_outer = getattr(_remembered, "__wrapped__", _remembered)  
 def _changed_cells(update: ChopsUpdate, console: Console) -> str:
     """What is written for spans of rows: the cells of these spans alone.
 
-    Textual's own begins each at the left end of its widget, so that the label of a figure is sent with the figure.
+    Textual's own begins each at the left end of its widget, so that the label of a figure is sent with the figure, and
+    says every style in full.
     """
     written: list[str] = []
+    pen = Pen(console._color_system)
     for y, first, last in update.spans:
         for end, (x, strip) in zip(update.chop_ends[y], update.chops[y].items(), strict=False):
             start, stop = max(x, first), min(end, last)
             if strip is not None and start < stop:
                 written.append(Control.move_to(start, y).segment.text)
-                written.append(strip.crop(start - x, stop - x).render(console))
+                written.extend(map(pen.write, strip.crop(start - x, stop - x)))
+    written.append(pen.lift())
     return "".join(written)
 
 

@@ -24,6 +24,13 @@ MARKER = "•"
 BLUE, ORANGE, GREEN = (0, 146, 220), (230, 159, 0), (0, 158, 115)
 
 
+class _Drawing(PlotextPlot):
+    """A plot that is gone when its page is closed: what follows the theme for it would keep it for ever."""
+
+    def on_unmount(self) -> None:
+        self.app.theme_changed_signal.unsubscribe(self)
+
+
 class PlotsScreen(QuietModal[None]):
     """Closed by Escape, Enter or the key that opened it."""
 
@@ -47,8 +54,8 @@ class PlotsScreen(QuietModal[None]):
 
     # both axes are logarithmic, by the positions of the points: doubling is one step everywhere
 
-    def _speed(self) -> PlotextPlot:
-        curves, drawn = self._curves, PlotextPlot(id="plot-speed")
+    def _speed(self) -> _Drawing:
+        curves, drawn = self._curves, _Drawing(id="plot-speed")
         speed = drawn.plt
         speed.title("waiting over requests in flight")
         middle = len(curves.clients) // 2
@@ -64,8 +71,8 @@ class PlotsScreen(QuietModal[None]):
         _ticks(speed, curves.clients, (*curves.ttft_ms, *curves.tpot_ms), _milliseconds)
         return drawn
 
-    def _room(self) -> PlotextPlot:
-        curves, drawn = self._curves, PlotextPlot(id="plot-room")
+    def _room(self) -> _Drawing:
+        curves, drawn = self._curves, _Drawing(id="plot-room")
         room = drawn.plt
         room.title("requests at once over tokens of each")
         room.plot(_logs(curves.context_tokens), _logs(curves.at_once), marker=MARKER, color=GREEN)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 LEGEND_COLUMNS = 20
 # more kinds of GPUs in one box would push the verdict off the screen
 BARS = 4
+TALL_ROWS = 6
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,10 @@ class VramBar(LineView):
             for label, parts in kinds:
                 cells = round(room * sum(part.size for part in parts) / largest)
                 lines.append(((f"{label:<{width - room}}", "dim"), *bar(parts, cells)))
-        self.show([*lines, *_legend(memory, width)])
+        lines += _legend(memory, width)
+        # room for a second bar, which would move all that stands beneath
+        rows = TALL_ROWS if self.screen.has_class("-tall") else 0
+        self.show([*lines, *[((("", ""),))] * (rows - len(lines))])
 
 
 def _kinds(memory: MemoryBreakdown, busy: int, gpus: Sequence[GPU]) -> list[tuple[str, list[Part]]]:
