@@ -107,7 +107,7 @@ def test_a_click_on_a_step_a_model_or_a_tab_sends_what_it_changes(terminal: Term
 
 
 # Each row of digits turns the verdict from OK to NO and makes the field wrong and right again. One that does changes
-# verdict, bar, figures and three offers: 700 bytes of text. For prompt tokens and utilization also a flag comes or goes,
+# verdict, bar, figures and three offers: 700 bytes of text. For prompt tokens and utilization a flag comes or goes too,
 # which moves the lines of the preview, and a field that turns right with the same key has its help back.
 DIGITS = {
     "max model len": ("Model", ("131072", "999999", "0", "51231", "4096"), 1_000),
@@ -118,7 +118,7 @@ DIGITS = {
 
 
 @pytest.mark.parametrize("label", DIGITS)
-def test_a_digit_sends_at_most_1000_bytes_and_little_more_where_the_command_changes_too(
+def test_a_digit_sends_at_most_1000_bytes_and_more_where_it_rewrites_the_command(
     terminal: Terminal, label: str
 ) -> None:
     step, texts, most_at_a_turn = DIGITS[label]
