@@ -70,7 +70,7 @@ def test_it_opens_in_the_terminals_that_people_have(tmp_path: Path, kind: str) -
 
 def test_without_colour_nothing_is_lost(tmp_path: Path) -> None:
     with wizard(tmp_path, NO_COLOR="1") as opened:
-        assert "weights" in opened.text
+        opened.wait_for(lambda text: "weights a GPU" in text)
         assert "OK  Fits" in opened.text
         opened.press(ENTER)
         row = next(row for row, line in enumerate(opened.text.splitlines()) if "› model" in line)

@@ -98,13 +98,16 @@ def _worked(work: Callable[[], int]) -> int:
 def _open_what_is_closed() -> bool:
     """Put the null device where stdin, stdout and stderr are closed; whether stdout was.
 
-    Left closed, the next file that is opened would get their number, and be read and written as one of them.
+    Left closed, the next file that is opened would get their number, and be read and written as one of them. A command
+    that reads stdin still finds that there is none.
     """
     closed = [name for name in ("stdin", "stdout", "stderr") if getattr(sys, name) is None]
     for name in closed:
         # the lowest number that is free, which is its own
-        mode = "r" if name == "stdin" else "w"
-        setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
+        if name == "stdin":
+            os.open(os.devnull, os.O_RDONLY)
+        else:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
     return "stdout" in closed
 
 
@@ -115,7 +118,8 @@ def _close_output(file: TextIO) -> None:
 
 def on_a_terminal() -> bool:
     """Whether the wizard can be drawn here."""
-    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    # as by `<&-`, there may be no stdin
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def _complete() -> None:

@@ -71,7 +71,7 @@ def _ask_plainly(profile: Profile | None) -> None:
 def _asked_on_stderr(question: str) -> str:
     sys.stderr.write(_safe(question))
     sys.stderr.flush()
-    answer = sys.stdin.readline()
+    answer = sys.stdin.readline() if sys.stdin is not None else ""
     if not answer:
         raise EOFError
     return answer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 @contextmanager
@@ -28,8 +28,6 @@ def kept_as_typed() -> Iterator[None]:
     try:
         yield
     finally:
-        try:
+        # the terminal may be gone
+        with suppress(termios.error, OSError):
             termios.tcsetattr(sys.stdin, termios.TCSANOW, before)
-        except (termios.error, OSError):
-            # the terminal is gone
-            return

@@ -83,7 +83,7 @@ def described(error: BaseException, *, step: str = "", private: Iterable[str] = 
 
 def _written(text: str) -> Path | None:
     folder = state_folder() / "crashes"
-    path = folder / f"{datetime.now(timezone.utc):%Y%m%d-%H%M%S}-{secrets.token_hex(4)}.txt"
+    path = folder / f"{datetime.now(timezone.utc):%Y%m%d-%H%M%S-%f}-{secrets.token_hex(4)}.txt"
     try:
         make_private(folder)
         replace_file(path, text)
