@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -26,6 +28,15 @@ WHY, PLOTS, MENU, FIND, ANEW = "\x10", "\x07", "\x0b", "\x06", "\x0c"
 UP, DOWN, LEFT, RIGHT = "\x1b[A", "\x1b[B", "\x1b[D", "\x1b[C"
 LEAVING = {"enter": (ENTER,), "next": (NEXT, F3), "back": (BACK, F2)}
 BOX = (get_gpu_by_name("RTX 4090"),) * 2
+
+
+@pytest.fixture(autouse=True, scope="module")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Any keys may write files."""
+    before = Path.cwd()
+    os.chdir(tmp_path_factory.mktemp("written"))
+    yield
+    os.chdir(before)
 
 
 class End(NamedTuple):
