@@ -141,6 +141,8 @@ def digits(terminal: Terminal, step: str, label: str, texts: tuple[str, ...]) ->
     go(terminal, step)
     row = next(row for row, line in enumerate(terminal.text.splitlines()) if line[3:21].strip() == label and row > 1)
     terminal.press(at(5, row))
+    # what was laid out while its step was hidden is painted once more with the first key
+    terminal.press(b"1")
     turns: dict[str, int] = {}
     others: dict[str, int] = {}
     for text in texts:

@@ -22,6 +22,8 @@ def wizard(home: Path, size: tuple[int, int] = (120, 36), **further: str) -> Ter
     command = [sys.executable, "-m", "wizard_tui", "--profile", str(profile)]
     terminal = Terminal(command, size=size, environment=environment(str(home)) | further)
     terminal.wait_for(lambda text: "Fits" in text)
+    if size == (120, 36):
+        terminal.wait_for(lambda text: "weights a GPU" in text)
     terminal.settle()
     return terminal
 

@@ -127,14 +127,6 @@ class LineView(Widget):
             for start, end in _differences(before, after, self.size.width):
                 self.refresh(Region(start, y - round(self.scroll_y), end - start, 1))
 
-    def _size_updated(self, size: Size, virtual_size: Size, container_size: Size, layout: bool = True) -> bool:
-        """The layout paints what it gave another size. Textual's own sends that again with the next change."""
-        is_resized = self._size != size
-        is_changed = super()._size_updated(size, virtual_size, container_size, layout)
-        if is_resized:
-            self._repaint_regions.clear()
-        return is_changed
-
     async def on_click(self, event: events.Click) -> None:
         """Do what stands under the pointer."""
         for end, action in self._clicks.get(event.y, ()):

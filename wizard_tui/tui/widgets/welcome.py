@@ -140,7 +140,9 @@ class Welcome(QuietScroll, can_focus=True):
         lines += [*others, *_also_fitting(session, self._shown, columns)]
         first = len(lines) - len(self._shown)
         clicks |= {first + place: [(columns, f"focused.take({place})")] for place in range(len(self._shown))}
-        self._view.show(lines, clicks)
+        # as high as the place for it: lines that come later are then no new layout
+        room = self.scrollable_content_region.height
+        self._view.show([*lines, *[_EMPTY] * (room - len(lines))], clicks)
 
     @property
     def _view(self) -> LineView:
