@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from wizard_tui.tui.state_file import StateFile
 
 COLUMNS = [(0, "-tiny"), (MIN_COLUMNS, "-narrow"), (100, "-wide"), (160, "-huge")]
-RETRY_S = 3.0
-"""A session that could not be saved is tried to be saved again so often, in seconds."""
 ROWS = [(0, "-flat"), (MIN_ROWS, "-short"), (32, "-tall")]
+RETRY_S = 3.0
+"""A session that could not be saved is tried again so often."""
 SHEETS = ("base.tcss", "forms.tcss", "panels.tcss", "narrow.tcss", "dialogs.tcss", "launch.tcss")
 
 

@@ -27,9 +27,9 @@ LONGEST_MESSAGE, MESSAGE_SHOWN = 4000, 400
 # a shorter text of the user's says nothing, and taking it out would spoil the message
 SHORTEST_PRIVATE, SHORTEST_PART = 4, 6
 _GONE = "[taken out]"
-# named as a key, by a prefix that services give their keys, or long and of letters and digits
 # what is quoted in a message is mostly data; not the sign within a word, as in "can't"
 _QUOTED = re.compile(r"(?<!\w)(?:'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\")")
+# named as a key, by a prefix that services give their keys, or long and of letters and digits
 _KEYS = re.compile(
     r"(?i:\b(?:\w*(?:token|secret|passw(?:or)?d|api_?key|authorization)\w*)[\"']?\s*[=:]\s*(?:bearer\s+)?)\S+"
     r"|(?i:\bbearer\s+)\S+"

@@ -63,7 +63,7 @@ class WizardScreen(QuietScreen):
         self.sources = sources
         self._save = on_save
         self.launcher: Launcher | None = None
-        self._begun = False
+        self._begun = self._is_building_ahead = False
         self._undrawn = ExitStack()
         self._save_timer: Timer | None = None
         self._reading = Reading(self, lambda: self.sources, session)
@@ -152,8 +152,6 @@ class WizardScreen(QuietScreen):
         """Build the forms that were not visited yet, when the first plan is on screen."""
         for form in self.query(Form):
             await form.build(self.session)
-            # keys go between them
-            await asyncio.sleep(0)
 
     async def _build_launch(self) -> LaunchView:
         """The last step's widgets and all that starts servers are loaded on the first visit."""
@@ -307,7 +305,9 @@ class WizardScreen(QuietScreen):
         await asyncio.sleep(PLAN_PAUSE_S)
         self.session.replan()
         self._show_plan()
-        self._build_ahead()
+        if not self._is_building_ahead:
+            self._is_building_ahead = True
+            self._build_ahead()
 
     def _show_plan(self) -> None:
         session = self.session
