@@ -8,10 +8,10 @@ BIN := $(VENV)/bin
 run: $(VENV)/.installed
 	@$(BIN)/vllm-wizard-tui $(ARGS)
 
-# in so many processes; a file's tests stay together
-WORKERS ?= 2
+# in more processes than cores, as many tests wait; one that has nothing left takes over from the others
+WORKERS ?= 3
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 # the same beside loops that keep every core busy: no test may take silence or seconds for an answer
 test-busy: $(VENV)/.dev
@@ -19,7 +19,7 @@ test-busy: $(VENV)/.dev
 	for core in $$(seq $$(getconf _NPROCESSORS_ONLN)); do \
 		$(BIN)/python -c "import os; all(os.getppid() == $$$$ for _ in iter(int, 1))" & burners="$$burners $$!"; \
 	done; \
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 # 200,000 random requests in 40 runs, and plans held against their neighbours; repeatable by its seed: make fuzz SEEDS=7
 SEEDS ?= $(shell seq 40)

@@ -1,4 +1,4 @@
-"""The wheel and the editable install, each in an environment of its own, from a directory that is not ours."""
+"""The wheel and the editable install, in an environment that has nothing else, from a directory that is not ours."""
 
 from __future__ import annotations
 
@@ -10,7 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from tools.release_check import OPENS, ROOT, archive_problems, build, call, installed, running_problems, wheel_problems
+from tools.release_check import (
+    OPENS,
+    ROOT,
+    archive_problems,
+    build,
+    call,
+    environment,
+    install,
+    running_problems,
+    wheel_problems,
+)
 from wizard_tui import __version__
 
 
@@ -39,11 +49,12 @@ def test_the_version_is_written_once(built: tuple[Path, Path]) -> None:
     assert f'"{__version__}"' not in (ROOT / "pyproject.toml").read_text()
 
 
-@pytest.mark.parametrize("way", ["wheel", "editable"])
-def test_installed_alone_the_command_runs_and_the_wizard_opens(
-    built: tuple[Path, Path], tmp_path: Path, way: str
-) -> None:
-    wheel = way == "wheel"
-    programs = installed(Path(sys.executable), built[1] if wheel else ROOT, tmp_path / "venv", editable=not wheel)
+def test_installed_alone_the_command_runs_and_the_wizard_opens(built: tuple[Path, Path], tmp_path: Path) -> None:
+    programs = environment(Path(sys.executable), tmp_path / "venv")
+    install(programs, built[1])
     assert list(running_problems(programs)) == []
-    assert ("site-packages" in call(programs / "python", "-c", OPENS, cwd=tmp_path)) == wheel
+    assert "site-packages" in call(programs / "python", "-c", OPENS, cwd=tmp_path)
+    # with what the wheel brought along, an editable install needs nothing more
+    install(programs, "--no-deps", "--editable", ROOT)
+    assert list(running_problems(programs)) == []
+    assert "site-packages" not in call(programs / "python", "-c", OPENS, cwd=tmp_path)

@@ -126,14 +126,16 @@ def build(folder: Path) -> tuple[Path, Path]:
     return archive, wheel
 
 
-def installed(python: Path, what: Path, folder: Path, *, editable: bool = False) -> Path:
-    """The directory of programs of a new environment that has `what`."""
+def environment(python: Path, folder: Path) -> Path:
+    """The directory of programs of a new environment."""
     call(python, "-m", "venv", folder, cwd=folder.parent)
-    programs = folder / "bin"
-    option = ["--editable"] if editable else []
-    pip = [programs / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    call(*pip, *option, what, cwd=folder.parent)
-    return programs
+    return folder / "bin"
+
+
+def install(programs: Path, *what: str | Path) -> None:
+    """Install into an environment, as pip is told. What is never loaded need not be compiled."""
+    pip = [programs / "python", "-m", "pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check"]
+    call(*pip, *what, cwd=programs.parent.parent)
 
 
 def running_problems(programs: Path) -> Iterator[str]:
@@ -187,7 +189,9 @@ def checks(folder: Path, *, draft: bool) -> Iterator[tuple[str, list[str]]]:
     yield "pipx, uv tool, and the page of the package", list(installer_problems(wheel, folder))
     for name, python in pythons().items():
         try:
-            problems = list(running_problems(installed(python, wheel, folder / name)))
+            programs = environment(python, folder / name)
+            install(programs, wheel)
+            problems = list(running_problems(programs))
         except ValueError as problem:
             problems = [str(problem)]
         yield f"Python {name}", problems

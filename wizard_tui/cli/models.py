@@ -143,7 +143,7 @@ def _fits(found: Found, box: tuple[GPU, ...]) -> bool | None:
     if entry is None or not box:
         return None
     request = PlanRequest.model_validate({"model": {"model": entry.id}})
-    return decide(request, Facts(metadata_from_catalog(entry), box)).fits
+    return decide(request, Facts(metadata_from_catalog(entry.id), box)).fits
 
 
 def _facts(metadata: ModelMetadata) -> dict[str, Any]:

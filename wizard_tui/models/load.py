@@ -59,7 +59,7 @@ def load_model_metadata(
     if known is not None:
         return known
     if entry is not None and revision is None:
-        return _of_catalogue(entry.id)
+        return metadata_from_catalog(entry.id)
     try:
         found = hub.fetch(name, revision)
         disk_cache.save(name, revision, found)
@@ -91,16 +91,12 @@ def _of_directory(folder: str, path: str, config: str, headers: tuple[tuple[str,
     )
 
 
-@lru_cache(maxsize=64)
-def _of_catalogue(model_id: str) -> ModelMetadata:
+@lru_cache(maxsize=256)
+def metadata_from_catalog(model_id: str) -> ModelMetadata:
+    """The facts of a built-in model, kept: a list of proposals asks for all of them. Raises ValueError for others."""
     entry = catalog.find(model_id)
     if entry is None:
         raise ValueError(f"{model_id} is not in the catalogue")
-    return metadata_from_catalog(entry)
-
-
-def metadata_from_catalog(entry: catalog.Entry) -> ModelMetadata:
-    """The facts of a built-in model."""
     about = Repository(
         license=entry.license,
         gated=entry.gated,

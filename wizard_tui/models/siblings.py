@@ -25,8 +25,8 @@ def siblings(metadata: ModelMetadata) -> tuple[ModelMetadata, ...]:
 def _of(model_id: str) -> tuple[ModelMetadata, ...]:
     wanted = plain_name(model_id)
     named = [name for name in catalog.ids() if name != model_id and plain_name(name) == wanted]
-    found = [metadata_from_catalog(entry) for name in named if (entry := catalog.find(name)) is not None]
-    return tuple(sorted((one for one in found if one.quantization), key=_bits, reverse=True))
+    quantised = (each for each in map(metadata_from_catalog, named) if each.quantization)
+    return tuple(sorted(quantised, key=_bits, reverse=True))
 
 
 def plain_name(model_id: str) -> str:

@@ -14,18 +14,14 @@ if TYPE_CHECKING:
 
 def tried(session: Session, model_id: str) -> Decision | None:
     """What a model of the catalogue would come to; None where it is not known there."""
-    from wizard_tui.models import catalog
     from wizard_tui.models.load import metadata_from_catalog
     from wizard_tui.planning.decide import decide
     from wizard_tui.resolve import Facts, resolve_gpus
 
     try:
         request = PlanRequest.model_validate({**session.draft(), "model": {"model": model_id}})
-        entry = catalog.find(model_id)
-        if entry is None:
-            return None
         gpus = resolve_gpus(request.hardware, session.detected or ())
-        return decide(request, Facts(metadata_from_catalog(entry), gpus, session.installed_vllm))
+        return decide(request, Facts(metadata_from_catalog(model_id), gpus, session.installed_vllm))
     except ValueError:
         return None
 
