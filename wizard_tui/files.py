@@ -9,6 +9,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from wizard_tui.errors import Refusal
+
 PROGRAM = "vllm-wizard-tui"
 NOWHERE = Path(os.devnull)
 """Nothing is found there, and what would be written there is refused as by a disk that is full."""
@@ -38,11 +40,11 @@ def _found(folder: Callable[[str], Path]) -> Path:
 
 
 def expanded(path: str) -> Path:
-    """A path in which `~` is the home directory. Raises ValueError where there is no such user, or none has a home."""
+    """A path in which `~` is the home directory. Raises Refusal where there is no such user, or none has a home."""
     try:
         return Path(path).expanduser()
     except RuntimeError:
-        raise ValueError(f"{path} is nowhere, as there is no such home directory; give a path without ~") from None
+        raise Refusal(f"{path} is nowhere, as there is no such home directory; give a path without ~") from None
 
 
 class NotPrivateError(OSError):

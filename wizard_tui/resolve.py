@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from wizard_tui.errors import Refusal
 from wizard_tui.hardware.gpu import GPU
 from wizard_tui.hardware.observed import Observation, Observations
 from wizard_tui.models.metadata import ModelMetadata
@@ -30,7 +31,7 @@ def resolve(request: PlanRequest, load: Callable[..., ModelMetadata] | None = No
     """Fetch the facts of a request: from disk, the built-in catalogue, the Hub and the driver.
 
     `load` reads the model in place of `load_model_metadata`: one that keeps what it read serves many requests.
-    Raises ValueError (no GPU, unknown GPU, bad repository, missing field) or FileNotFoundError (a local directory
+    Raises Refusal (no GPU, unknown GPU, bad repository, missing field) or FileNotFoundError (a local directory
     without config.json), each with one plain sentence.
     """
     gpus = resolve_gpus(request.hardware)
@@ -73,7 +74,7 @@ def resolve_gpus(hardware: HardwareInput, detected: Sequence[GPU] | None = None)
     if hardware.used_gib is not None:
         gpus = tuple(replace(gpu, used_bytes=int(hardware.used_gib * GIB), holders=()) for gpu in gpus)
     if (unknown := next((gpu for gpu in gpus if gpu.total_bytes <= 0), None)) is not None:
-        raise ValueError(f"the memory of {unknown.name} is not known; give it with vram_gb")
+        raise Refusal(f"the memory of {unknown.name} is not known; give it with vram_gb")
     return gpus
 
 
@@ -83,7 +84,7 @@ def _named(hardware: HardwareInput) -> GPU:
     name = "manual GPU" if hardware.gpu.strip().lower() == "auto" else hardware.gpu.strip()
     try:
         return get_gpu_by_name(name, hardware.vram_gb)
-    except ValueError:
+    except Refusal:
         if hardware.vram_gb is None:
             raise
         return GPU(name=name, total_bytes=int(hardware.vram_gb * GIB), source="manual")
@@ -97,14 +98,14 @@ def _detected(hardware: HardwareInput, detected: Sequence[GPU] | None) -> tuple[
         found = detect()
         detected, why = found.gpus, "".join(f" ({problem})" for problem in found.problems[:1])
     if not detected:
-        raise ValueError(f"no GPU was detected{why}; set gpu to a name such as 'H100 80GB', or vram_gb to its memory")
+        raise Refusal(f"no GPU was detected{why}; set gpu to a name such as 'H100 80GB', or vram_gb to its memory")
     if hardware.indices is not None:
         by_index = {gpu.index: gpu for gpu in detected}
         missing = [index for index in hardware.indices if index not in by_index]
         if missing:
             there = ", ".join(str(index) for index in sorted(i for i in by_index if i is not None))
-            raise ValueError(f"GPU {missing[0]} is not in this machine; it has {there}")
+            raise Refusal(f"GPU {missing[0]} is not in this machine; it has {there}")
         return tuple(by_index[index] for index in hardware.indices)
     if len(detected) < hardware.gpus:
-        raise ValueError(f"{hardware.gpus} GPUs were asked for, but this machine shows {len(detected)}")
+        raise Refusal(f"{hardware.gpus} GPUs were asked for, but this machine shows {len(detected)}")
     return tuple(detected[: hardware.gpus])

@@ -10,6 +10,7 @@ import pytest
 
 from tests.conftest import Run
 from tests.planning.conftest import LLAMA_8B
+from wizard_tui.errors import Refusal
 from wizard_tui.models.search import Found
 
 
@@ -45,7 +46,7 @@ def test_programs_read_json(run: Run) -> None:
 
 def test_an_unreachable_hub_is_a_note(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuses(text: str) -> Sequence[Found]:
-        raise ValueError("the Hub cannot be reached")
+        raise Refusal("the Hub cannot be reached")
 
     monkeypatch.setattr("wizard_tui.models.search.search_hub", refuses)
     ran = run("models", "search", "qwen3-32b", "--gpu", "H100 80GB")

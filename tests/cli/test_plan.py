@@ -14,6 +14,7 @@ import pytest
 from tests.conftest import Run
 from tests.planning.conftest import LLAMA_8B
 from wizard_tui.cli.options import SECTIONS, option_of
+from wizard_tui.errors import Refusal
 from wizard_tui.schemas.inputs import PlanRequest
 from wizard_tui.schemas.outputs import PlanResponse
 
@@ -109,7 +110,7 @@ def test_each_field_is_an_option_and_a_line_of_a_profile(
 
     def remember(request: PlanRequest) -> PlanResponse:
         asked.append(request)
-        raise ValueError("enough")
+        raise Refusal("enough")
 
     monkeypatch.setattr("wizard_tui.planning.planner.run_plan", remember)
     section, _, name = path.partition(".")
@@ -212,8 +213,8 @@ def test_a_fault_of_ours_costs_one_line_and_is_said_to_be_ours(
     ran = run("plan", "--batch", file)
     answers = [json.loads(line) for line in ran.out.splitlines()]
     assert ["error" in answer for answer in answers] == [False, True, True, False]
-    assert answers[1]["error"].startswith("there is no plan by a fault of this program (ZeroDivisionError)")
-    assert "line 2: there is no plan by a fault of this program" in ran.err
+    assert answers[1]["error"].startswith("a fault of this program (ZeroDivisionError): there is no plan")
+    assert "line 2: a fault of this program" in ran.err
     assert "Zq9" not in ran.out + ran.err
     assert ran.code == 70
 
@@ -305,3 +306,11 @@ def test_control_characters_of_a_name_do_not_reach_the_terminal(run: Run) -> Non
     assert ran.code == 2
     assert "\x1b" not in ran.err
     assert ran.err.count("\n") == 1
+
+
+def test_an_error_of_ours_is_not_taken_for_a_refusal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wizard_tui.planning.estimate.kv_needed_bytes", lambda *_: int("Zq9"))
+    ran = run("plan", "-m", "Qwen/Qwen3-8B", "--gpu", "H100 80GB")
+    assert ran.code == 70
+    assert "a fault of this program, not of yours: ValueError" in ran.err
+    assert "Zq9" not in ran.err

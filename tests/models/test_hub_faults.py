@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from tests.models.hub_faults import FAULTS, body
 from tests.models.hub_server import SHA, Hub
 from tests.planning.conftest import LLAMA_8B
+from wizard_tui.errors import Refusal
 from wizard_tui.models import hub as reading
 from wizard_tui.models.hub import check_access
 from wizard_tui.models.load import load_model_metadata
@@ -83,7 +84,7 @@ def test_a_search_on_a_hub_that_fails(hub: Hub, name: str) -> None:
     hub.fault = FAULTS[name][0]
     try:
         assert search_hub("llama") == []
-    except ValueError as error:
+    except Refusal as error:
         assert str(error).isprintable()
 
 
@@ -93,7 +94,7 @@ def test_the_question_for_access_to_a_hub_that_fails(hub: Hub, name: str) -> Non
     try:
         # any answer that is no refusal is a yes, whatever it holds
         check_access("org/model")
-    except ValueError as error:
+    except Refusal as error:
         assert re.search(FAULTS[name][1], str(error))
 
 
@@ -134,7 +135,7 @@ def test_any_values_in_an_answer_are_a_model_or_one_sentence(hub: Hub, spoilt: l
     hub.fault = answer
     try:
         found = reading.fetch("org/model")
-    except ValueError as error:
+    except Refusal as error:
         assert str(error).isprintable()
         assert len(str(error)) < 400
         return

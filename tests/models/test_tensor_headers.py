@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests.models.hub_server import safetensors
 from tests.planning.conftest import LLAMA_8B
+from wizard_tui.errors import Refusal
 from wizard_tui.models import tensor_headers
 from wizard_tui.models.load import load_model_metadata
 from wizard_tui.models.local import INDEX
@@ -158,7 +159,7 @@ VALUES = st.recursive(
 def test_any_header_is_read_or_broken(header: dict[str, Any]) -> None:
     try:
         found = parse_header(json.dumps(header).encode(), "x")
-    except ValueError as error:
+    except Refusal as error:
         assert str(error) == "x has a broken safetensors header; download it again"
         return
     for kind, shape in found.values():

@@ -11,6 +11,7 @@ from typing import Any, get_args
 from hypothesis import strategies as st
 
 from tests.planning.conftest import CONFIGS, facts
+from wizard_tui.errors import Refusal
 from wizard_tui.hardware.catalog import all_gpus, get_gpu_by_name
 from wizard_tui.hardware.gpu import GPU
 from wizard_tui.models.load import load_model_metadata, metadata_from_count
@@ -151,7 +152,7 @@ def requests(draw: st.DrawFn) -> tuple[PlanRequest, Facts | str]:
     asked = PlanRequest.model_validate(draw(ASKED))
     try:
         gpus = resolve_gpus(asked.hardware, detected=box(draw(st.sampled_from(GPUS))))
-    except ValueError as error:
+    except Refusal as error:
         return asked, refused(asked, error)
     installed = draw(maybe(st.sampled_from(VERSIONS))) if are_of_this_box(gpus) else None
     return asked, Facts(metadata_of(asked), gpus, installed)
@@ -174,7 +175,7 @@ def _known(model: str) -> ModelMetadata:
     return facts(model).metadata if model in CONFIGS else load_model_metadata(model)
 
 
-def refused(asked: PlanRequest, error: ValueError) -> str:
+def refused(asked: PlanRequest, error: Refusal) -> str:
     """The sentence of a refusal; fails where it is not one that this request may get."""
     sentence = str(error)
     assert "\n" not in sentence

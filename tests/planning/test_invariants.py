@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from tests.planning.conftest import CONFIGS
 from tests.planning.drawn import FIELDS, GPUS, MODELS, box, metadata_of, refused, requests
+from wizard_tui.errors import Refusal
 from wizard_tui.models import catalog
 from wizard_tui.models.load import load_model_metadata
 from wizard_tui.planning.planner import plan
@@ -53,7 +54,7 @@ def planned(asked: PlanRequest, known: Facts | str) -> PlanResponse | None:
         return None
     try:
         return plan(asked, known)
-    except ValueError as error:
+    except Refusal as error:
         refused(asked, error)
         return None
 
@@ -295,7 +296,7 @@ def test_a_wrong_request_is_refused_by_the_documented_error_alone(
         return
     try:
         gpus = resolve_gpus(asked.hardware, detected=box(gpu))
-    except ValueError as error:
+    except Refusal as error:
         assert str(error)
         assert "\n" not in str(error)
         return

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from tests.planning.conftest import request
 from tests.planning.drawn import GPUS, MODELS, maybe, metadata_of, refused, requests
+from wizard_tui.errors import Refusal
 from wizard_tui.hardware.catalog import get_gpu_by_name
 from wizard_tui.hardware.gpu import GPU
 from wizard_tui.models.load import load_model_metadata
@@ -96,7 +97,7 @@ def known(drawn: tuple[PlanRequest, Facts | str]) -> tuple[PlanRequest, Facts]:
     assert not isinstance(box, str)
     try:
         decide(asked, box)
-    except ValueError as error:
+    except Refusal as error:
         refused(asked, error)
         assume(False)
     return asked, box

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from wizard_tui.errors import Refusal
 from wizard_tui.render.profile import render_profile
 from wizard_tui.schemas.inputs import PlanRequest
 from wizard_tui.schemas.profile import OutputsInput, load_profile, parse_profile
@@ -136,7 +137,7 @@ def test_a_file_that_is_none_is_said(tmp_path: Path) -> None:
 def test_any_text_is_a_profile_or_one_sentence(text: str) -> None:
     try:
         profile = parse_profile(text)
-    except ValueError as error:
+    except Refusal as error:
         assert str(error).startswith("the profile")
         assert "\n" not in str(error)
         assert len(str(error)) < 1000

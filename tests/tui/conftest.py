@@ -12,6 +12,7 @@ from textual.pilot import Pilot
 from tests.planning.conftest import CONFIGS
 from tools import driven
 from tools.terminal import LIMIT_S
+from wizard_tui.errors import Refusal
 from wizard_tui.hardware.gpu import GPU, Detection
 from wizard_tui.hardware.observed import Observation
 from wizard_tui.launch.machine import Machine
@@ -27,7 +28,7 @@ from wizard_tui.tui.widgets.line_view import LineView
 def load_model(model: str, revision: str | None, params_b: float | None) -> ModelMetadata:
     """The models of the planner's tests, under short names."""
     if model not in CONFIGS:
-        raise ValueError(f"{model} is not known; give a local directory")
+        raise Refusal(f"{model} is not known; give a local directory")
     return metadata_from_config(CONFIGS[model], model_id=f"test/{model}", source="config")
 
 

@@ -112,8 +112,8 @@ def test_a_click_on_a_step_a_model_or_a_tab_sends_what_it_changes(terminal: Term
 DIGITS = {
     "max model len": ("Model", ("131072", "999999", "0", "51231", "4096"), 1_000),
     "concurrency": ("Workload", ("100", "2560", "0", "64"), 1_000),
-    "prompt tokens": ("Workload", ("512", "51231", "0", "20480"), 1_250),
-    "utilization": ("Policy", ("0.5", "0.95", "1.5", "0.05"), 1_650),
+    "prompt tokens": ("Workload", ("512", "51231", "0", "20480"), 1_200),
+    "utilization": ("Policy", ("0.5", "0.95", "1.5", "0.05"), 1_550),
 }
 
 
@@ -133,7 +133,7 @@ def test_a_number_of_gpus_sends_what_it_changes(terminal: Terminal) -> None:
     assert max(*turns.values(), *others.values()) <= 1_000
     # and here GPUs that stay idle have a bar of their own
     turns, others = digits(terminal, "Hardware", "GPUs", ("4",))
-    assert others["4"] <= 1_600
+    assert others["4"] <= 1_550
 
 
 def digits(terminal: Terminal, step: str, label: str, texts: tuple[str, ...]) -> tuple[dict[str, int], dict[str, int]]:

@@ -9,6 +9,7 @@ from textual.pilot import Pilot
 
 from tests.tui.conftest import opened, text_of, until
 from tests.tui.palettes import listed
+from wizard_tui.errors import Refusal
 from wizard_tui.models.search import Found
 from wizard_tui.tui.screens.wizard import WizardScreen
 
@@ -44,7 +45,7 @@ async def test_models_are_found_as_one_types_and_enter_takes_one() -> None:
 
 async def test_without_the_hub_what_is_here_is_still_found() -> None:
     def refuses(text: str) -> Sequence[Found]:
-        raise ValueError("the Hub cannot be reached")
+        raise Refusal("the Hub cannot be reached")
 
     async with opened(hardware__gpu="T4") as pilot:
         wizard(pilot).sources = replace(wizard(pilot).sources, search_hub=refuses)

@@ -15,6 +15,7 @@ from tests.planning.conftest import CONFIGS
 from tests.tui.conftest import opened, picture, settled, text_of, typed, until
 from tools.bench import environment
 from tools.terminal import Terminal
+from wizard_tui.errors import Refusal
 from wizard_tui.hardware.catalog import get_gpu_by_name
 from wizard_tui.hardware.gpu import GPU
 from wizard_tui.launch.machine import Machine
@@ -42,7 +43,7 @@ def nasty_gpu() -> GPU:
 
 def load(model: str, revision: str | None, params_b: float | None) -> ModelMetadata:
     if model.startswith("refused"):
-        raise ValueError(f"{NASTY} is not known")
+        raise Refusal(f"{NASTY} is not known")
     return metadata_from_config(CONFIGS["llama-8b"], model_id=f"test/{MARKUP}", source="config")
 
 

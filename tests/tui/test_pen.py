@@ -17,10 +17,10 @@ from wizard_tui.tui.pen import Pen
 COLOURS = st.none() | st.builds(Color.from_rgb, *[st.sampled_from((0, 64, 255))] * 3) | st.just(Color.default())
 FLAGS = st.none() | st.booleans()
 STYLES = st.none() | st.builds(
-    lambda colour, ground, bold, reverse, underline: Style(
-        color=colour, bgcolor=ground, bold=bold, reverse=reverse, underline=underline
+    lambda colour, ground, bold, dim, reverse, underline: Style(
+        color=colour, bgcolor=ground, bold=bold, dim=dim, reverse=reverse, underline=underline
     ),
-    COLOURS, COLOURS, FLAGS, FLAGS, FLAGS,
+    COLOURS, COLOURS, FLAGS, FLAGS, FLAGS, FLAGS,
 )  # fmt: skip
 SEGMENTS = st.lists(st.builds(Segment, st.sampled_from(("a", "bc", " ")), STYLES), max_size=8)
 
@@ -55,4 +55,4 @@ def test_what_is_alike_is_not_said_again() -> None:
     pen = Pen(ColorSystem.EIGHT_BIT)
     grey, bold = Style.parse("color(250) on color(234)"), Style.parse("bold color(80) on color(234)")
     written = "".join(pen.write(Segment("a", style)) for style in (grey, grey, bold, grey)) + pen.lift()
-    assert written == "\x1b[38;5;250;48;5;234maa\x1b[1;38;5;80ma\x1b[0;38;5;250;48;5;234ma\x1b[0m"
+    assert written == "\x1b[38;5;250;48;5;234maa\x1b[1;38;5;80ma\x1b[22;38;5;250ma\x1b[0m"

@@ -1,11 +1,13 @@
-"""What fails while the outside is asked, and is no answer, ends the wizard as a fault of this program."""
+"""What fails while the outside is asked, and is no answer, is a fault of this program, and said to be one."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 from textual.worker import WorkerFailed
 
-from tests.tui.conftest import load_model, settled
+from tests.tui.conftest import load_model, opened, settled, text_of, until
 from wizard_tui.hardware.gpu import Detection
 from wizard_tui.tui.app import WizardApp
 from wizard_tui.tui.facts import Sources
@@ -27,9 +29,8 @@ def nothing_found() -> Detection:
     [
         Sources(load_model=load_model, detect=fails, observed=tuple),
         Sources(load_model=load_model, detect=nothing_found, observed=fails),  # type: ignore[arg-type]
-        Sources(load_model=fails, detect=nothing_found, observed=tuple),  # type: ignore[arg-type]
     ],
-    ids=["GPUs", "calibration", "model"],
+    ids=["GPUs", "calibration"],
 )
 async def test_a_fault_of_ours_is_told_and_not_waited_for(sources: Sources) -> None:
     session = Session()
@@ -39,3 +40,25 @@ async def test_a_fault_of_ours_is_told_and_not_waited_for(sources: Sources) -> N
         async with app.run_test() as pilot:
             await settled(pilot)
     assert app.fault is FAULT
+
+
+@pytest.mark.parametrize("part", ["reading", "planning"])
+async def test_a_fault_with_a_model_is_a_line_of_its_own_and_no_mark_at_a_field(
+    part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened() as pilot:
+        session, screen = pilot.app.session, pilot.app.screen  # type: ignore[attr-defined]
+        if part == "planning":
+            monkeypatch.setattr("wizard_tui.planning.planner.plan", breaks)
+        else:
+            screen.sources = replace(screen.sources, load_model=breaks)  # type: ignore[attr-defined]
+        screen.take_model("llama-70b")  # type: ignore[attr-defined]
+        await until(
+            pilot, lambda: "! not applied: a fault of this program (ValueError): " in text_of(pilot, "#feasibility")
+        )
+        assert session.problem_of("model.model") is None
+        assert "Zq9" not in text_of(pilot, "#feasibility")
+
+
+def breaks(*_: object) -> None:
+    raise ValueError("invalid literal for int() with base 10: 'Zq9'")

@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from wizard_tui.cli.inputs import opened_lines
+from wizard_tui.errors import Refusal, fault
 from wizard_tui.models.load import load_model_metadata
 from wizard_tui.planning.planner import plan
 from wizard_tui.resolve import resolve
@@ -52,13 +53,12 @@ def _said(error: Exception) -> tuple[str, int]:
     """What a line is answered where it has no plan, and the exit code for it."""
     if isinstance(error, ValidationError):
         return one_sentence(error), WRONG
-    if isinstance(error, (ValueError, OSError)):
+    if isinstance(error, (Refusal, OSError)):
         return without_secrets_in(str(error)), WRONG
-    # by its kind alone: what it says may hold anything of the request
-    return f"there is no plan by a fault of this program ({type(error).__name__}); please report the request", FAULT
+    return fault(error, "there is no plan"), FAULT
 
 
 def _request(line: str) -> PlanRequest:
     if len(line) > LINE_LIMIT:
-        raise ValueError(f"the line is longer than {LINE_LIMIT >> 20} MiB, which no request is")
+        raise Refusal(f"the line is longer than {LINE_LIMIT >> 20} MiB, which no request is")
     return PlanRequest.model_validate_json(line)

@@ -14,6 +14,7 @@ from wizard_tui import __version__
 from wizard_tui.cli import completion, models, on_a_terminal, running
 from wizard_tui.cli.options import add_request, asked
 from wizard_tui.cli.parser import Command, Parser, UsageError
+from wizard_tui.errors import Refusal
 from wizard_tui.files import expanded
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def wizard(found: Namespace) -> int:
 
     try:
         profile = load_profile(Path(found.profile)) if found.profile is not None else None
-    except ValueError as error:
+    except Refusal as error:
         raise UsageError(str(error)) from None
     if found.plain:
         _ask_plainly(profile)
@@ -125,7 +126,7 @@ def generate(found: Namespace) -> int:
     except Conflict as error:
         sys.stderr.write(error.diff)
         raise UsageError(f"{error}; add --force to replace it") from None
-    except ValueError as error:
+    except Refusal as error:
         raise UsageError(str(error)) from None
     except OSError as error:
         problem = error.strerror or error
@@ -199,7 +200,7 @@ def _planned(request: PlanRequest) -> tuple[PlanRequest, PlanResponse]:
 
     try:
         return request, run_plan(request)
-    except (ValueError, OSError) as error:
+    except (Refusal, OSError) as error:
         raise UsageError(str(error)) from None
 
 

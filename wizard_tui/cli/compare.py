@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from wizard_tui.cli.inputs import opened_lines
 from wizard_tui.cli.options import Asked, words_of
 from wizard_tui.cli.parser import UsageError
+from wizard_tui.errors import Refusal
 from wizard_tui.hardware.observed import Observations
 from wizard_tui.launch.calibrate import observation
 from wizard_tui.launch.failures import Failure, StartReader
@@ -45,7 +46,7 @@ def verify_log(path: Path, asked: Asked, *, as_json: bool, keep: bool) -> int:
         rows = compare(response, log)
     except ValidationError as error:
         raise UsageError(one_sentence(error)) from None
-    except (ValueError, OSError) as error:
+    except (Refusal, OSError) as error:
         # a start that failed early tells neither model nor memory, but why
         if not log.ready and (failure := reader.failure()) is not None and not as_json:
             sys.stderr.write(failure_lines(failure))

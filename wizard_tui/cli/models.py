@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from wizard_tui.cli import completion
 from wizard_tui.cli.parser import Command, Parser, UsageError
+from wizard_tui.errors import Refusal
 from wizard_tui.models.config_shapes import shown
 from wizard_tui.schemas.secrets import refuse_token, without_secrets_in
 
@@ -30,13 +31,13 @@ def search(found: Namespace) -> int:
 
     try:
         refuse_token(found.text, "what is searched for")
-    except ValueError as error:
+    except Refusal as error:
         raise UsageError(str(error)) from None
     seen = search_here(found.text)
     try:
         here = {one.model_id for one in seen}
         seen += [one for one in search_hub(found.text) if one.model_id not in here]
-    except ValueError as problem:
+    except Refusal as problem:
         sys.stderr.write(f"note: {_safe(without_secrets_in(str(problem)))}\n")
     box = _box(found.gpu, found.gpus)
     rows = [{**asdict(one), "fits": _fits(one, box)} for one in seen]
@@ -59,7 +60,7 @@ def show(found: Namespace) -> int:
 
     try:
         facts = _facts(load_model_metadata(found.model, found.revision))
-    except (ValueError, OSError) as error:
+    except (Refusal, OSError) as error:
         raise UsageError(str(error)) from None
     if found.json:
         sys.stdout.write(json.dumps(facts, indent=2) + "\n")
@@ -118,7 +119,10 @@ def _count(word: str) -> int:
 
 def _box(gpu: str, gpus: int | None) -> tuple[GPU, ...]:
     """The GPUs that marks are for; none where there are none, which marks nothing."""
+    from pydantic import ValidationError
+
     from wizard_tui.resolve import resolve_gpus
+    from wizard_tui.schemas.errors import one_sentence
     from wizard_tui.schemas.inputs import HardwareInput
 
     try:
@@ -127,7 +131,9 @@ def _box(gpu: str, gpus: int | None) -> tuple[GPU, ...]:
 
             return detect().gpus[:gpus]
         return resolve_gpus(HardwareInput.model_validate({"gpu": gpu, "gpus": gpus or 1}))
-    except ValueError as error:
+    except ValidationError as error:
+        raise UsageError(one_sentence(error)) from None
+    except Refusal as error:
         raise UsageError(str(error)) from None
 
 

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from wizard_tui.cli import completion
 from wizard_tui.cli.parser import Parser, UsageError
+from wizard_tui.errors import Refusal
 from wizard_tui.schemas.errors import field_errors
 from wizard_tui.schemas.inputs import PlanRequest
 from wizard_tui.schemas.profile import OutputsInput, Profile, parse_profile_data, read_profile_text
@@ -148,7 +149,7 @@ def _file_data(file: Path | None) -> dict[str, Any]:
         return {}
     try:
         return parse_profile_data(read_profile_text(file), str(file))
-    except ValueError as error:
+    except Refusal as error:
         raise UsageError(str(error)) from None
 
 

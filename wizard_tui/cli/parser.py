@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, NamedTuple, NoReturn
 
+from wizard_tui.errors import Refusal
 from wizard_tui.schemas.secrets import without_secrets, without_secrets_in
 
 PAGE_COLUMNS, NARROWEST = 80, 40
@@ -27,7 +28,7 @@ _MESSAGES = (
 )
 
 
-class UsageError(Exception):
+class UsageError(Refusal):
     """Something the user can put right; its text is one plain sentence, in which no secret is quoted."""
 
     def __init__(self, sentence: str) -> None:

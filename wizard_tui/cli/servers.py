@@ -15,6 +15,7 @@ from types import FrameType
 from wizard_tui.cli.compare import failure_lines, figure_table
 from wizard_tui.cli.options import Asked, words_of
 from wizard_tui.cli.parser import UsageError
+from wizard_tui.errors import Refusal
 from wizard_tui.hardware.observed import Observations
 from wizard_tui.launch import ways
 from wizard_tui.launch.client import GREETING, LoadPoint
@@ -55,7 +56,7 @@ def launch(asked: Asked, way: str, *, detach: bool, force: bool, load: bool, sho
     launcher = Launcher(way=_way(way))
     try:
         launcher.start(decision, response, force=force)
-    except ValueError as error:
+    except Refusal as error:
         for line in _check_lines([check for check in launcher.checks if check.state != "ok"]):
             sys.stderr.write(line)
         stopped = would_stop(launcher.checks) and not force
@@ -137,7 +138,7 @@ def _planned(asked: Asked) -> tuple[Decision, PlanResponse]:
     try:
         facts = resolve(request)
         return decide(request, facts), plan(request, facts)
-    except (ValueError, OSError) as error:
+    except (Refusal, OSError) as error:
         raise UsageError(str(error)) from None
 
 

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from wizard_tui.engine.versions import release_of
+from wizard_tui.errors import Refusal
 from wizard_tui.tables import read_table
 
 _NONCHARACTERS = "\ufdd0-\ufdef" + "".join(
@@ -45,25 +46,25 @@ class Flag(NamedTuple):
 
 
 def flags_of(version: str) -> Mapping[str, Flag]:
-    """The flags of a vLLM version by `dest`, such as `max_model_len`. Raises ValueError for a version like `newest`."""
+    """The flags of a vLLM version by `dest`, such as `max_model_len`. Raises Refusal for a version like `newest`."""
     return _flags_of(release_of(version))
 
 
 def flag_named(dest: str, version: str) -> Flag:
     """The flag that sets `dest` in a vLLM version.
 
-    Raises ValueError that names the replacement, the version that brought the flag, or the nearest known flag.
+    Raises Refusal that names the replacement, the version that brought the flag, or the nearest known flag.
     """
     try:
         return flags_of(version)[dest]
     except KeyError:
-        raise ValueError(_why_missing(dest, version)) from None
+        raise Refusal(_why_missing(dest, version)) from None
 
 
 def flag_arguments(dest: str, value: Any, version: str) -> tuple[str, ...]:
     """How `dest` = `value` is passed to `vllm serve` of a version: a flag, then its values; () for a switch left off.
 
-    Raises ValueError for a flag the version lacks, a value of the wrong kind, one that is not among the choices, or
+    Raises Refusal for a flag the version lacks, a value of the wrong kind, one that is not among the choices, or
     text that no command line can carry.
     """
     flag = flag_named(dest, version)
@@ -81,15 +82,15 @@ def flag_arguments(dest: str, value: Any, version: str) -> tuple[str, ...]:
 
 
 def checked_text(text: str, what: str) -> str:
-    """`text` itself; ValueError when not every program can be given it: NUL, lone surrogates, noncharacters."""
+    """`text` itself; Refusal when not every program can be given it: NUL, lone surrogates, noncharacters."""
     if _NOT_TEXT.search(text):
-        raise ValueError(f"{what} holds a character that no command line can carry; remove it")
+        raise Refusal(f"{what} holds a character that no command line can carry; remove it")
     return text
 
 
 def _boolean(flag: Flag, value: Any) -> tuple[str, ...]:
     if not isinstance(value, bool):
-        raise ValueError(f"{flag.name} is either on or off, not {value!r}")
+        raise Refusal(f"{flag.name} is either on or off, not {value!r}")
     if value:
         return (flag.name,)
     return (flag.off,) if flag.off else ()
@@ -98,9 +99,9 @@ def _boolean(flag: Flag, value: Any) -> tuple[str, ...]:
 def _word(flag: Flag, value: Any) -> str:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if (flag.kind in ("int", "float") and not number) or (flag.kind == "int" and value != int(value)):
-        raise ValueError(f"{flag.name} takes a number, not {value!r}")
+        raise Refusal(f"{flag.name} takes a number, not {value!r}")
     if flag.choices and value not in flag.choices:
-        raise ValueError(f"{flag.name} takes one of {', '.join(map(str, flag.choices))}, not {value!r}")
+        raise Refusal(f"{flag.name} takes one of {', '.join(map(str, flag.choices))}, not {value!r}")
     return checked_text(str(value), flag.name)
 
 

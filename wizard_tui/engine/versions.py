@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any
 
+from wizard_tui.errors import Refusal
 from wizard_tui.tables import read_table
 
 
@@ -75,7 +76,7 @@ _VERSION = re.compile(r"v?(\d+)\.(\d+)(?:\.(\d+))?(?:[A-Za-z.+_-][\w.+-]*)?", re
 def rules_for(version: str | None) -> VersionRules:
     """The rules of a version such as `0.29.0` or `0.20.1rc1.dev16+g7a1eb8ac2`; of the newest known for None.
 
-    A version beyond the newest known gets its rules and a note. Raises ValueError for what is no version.
+    A version beyond the newest known gets its rules and a note. Raises Refusal for what is no version.
     """
     version = (version or NEWEST).strip()
     release = release_of(version)
@@ -96,10 +97,10 @@ def rules_for(version: str | None) -> VersionRules:
 
 @lru_cache(maxsize=256)
 def release_of(version: str) -> tuple[int, int, int]:
-    """The numbers of a version, for comparison. Raises ValueError for what is no version."""
+    """The numbers of a version, for comparison. Raises Refusal for what is no version."""
     match = _VERSION.fullmatch(version.strip())
     if match is None:
-        raise ValueError(f"{version!r} is no vLLM version; write it like {NEWEST}")
+        raise Refusal(f"{version!r} is no vLLM version; write it like {NEWEST}")
     major, minor, patch = match.groups()
     return int(major), int(minor), int(patch or 0)
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
+from wizard_tui.errors import Refusal
 from wizard_tui.hardware.gpu import GPU
 from wizard_tui.tables import read_table
 
@@ -46,11 +47,11 @@ def get_gpu_by_name(name: str, vram_gb: float | None = None) -> GPU:
     A name that fits several GPUs means the one that the table marks as default, or else the one whose size is nearest
     to `vram_gb` where that is given.
 
-    Raises ValueError when the name is empty, unknown (naming near ones) or fits several GPUs (naming them).
+    Raises Refusal when the name is empty, unknown (naming near ones) or fits several GPUs (naming them).
     """
     text = name.strip()[:_LONGEST_NAME]
     if not text:
-        raise ValueError("the name of the GPU is empty; give one such as 'H100 80GB', or its memory with vram_gb")
+        raise Refusal("the name of the GPU is empty; give one such as 'H100 80GB', or its memory with vram_gb")
     profile = _MIG.search(_plain(text))
     whole = text if profile is None else text[: profile.start()] + text[profile.end() :]
     entry = _choose(text, _matches(whole), vram_gb)
@@ -85,7 +86,7 @@ def mig_instance(entry: CatalogueEntry, profile: str, total_bytes: int | None = 
     known = dict(entry.mig)
     if profile not in known and total_bytes is None:
         offered = f"it offers {', '.join(known)}" if known else "it cannot be partitioned as far as is known"
-        raise ValueError(f"{entry.gpu.name} has no MIG profile {profile}; {offered}")
+        raise Refusal(f"{entry.gpu.name} has no MIG profile {profile}; {offered}")
     slices, gb = (int(part) for part in profile.removesuffix("gb").split("g."))
     compute = min(1.0, slices / max(int(name[0]) for name in (*known, profile)))
     memory = min(1.0, gb / entry.marketed_gb)
@@ -207,14 +208,14 @@ def _choose(text: str, found: tuple[CatalogueEntry, ...], vram_gb: float | None)
     if not found:
         near = _near(text)
         hint = f"near names: {', '.join(near)}; or" if near else "for a GPU that is not in the table"
-        raise ValueError(f"no GPU called {text!r} is known; {hint} give its memory with vram_gb")
+        raise Refusal(f"no GPU called {text!r} is known; {hint} give its memory with vram_gb")
     defaults = [entry for entry in found if entry.default]
     for few in (found, defaults):
         if len(few) == 1:
             return few[0]
     if vram_gb is not None:
         return min(found, key=lambda entry: abs(entry.marketed_gb - vram_gb))
-    raise ValueError(f"{text!r} may be {_either(entry.gpu.name for entry in found)}; say which, or add its memory size")
+    raise Refusal(f"{text!r} may be {_either(entry.gpu.name for entry in found)}; say which, or add its memory size")
 
 
 def _near(text: str) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 
 from wizard_tui.engine.versions import rules_for
+from wizard_tui.errors import Refusal
 from wizard_tui.hardware.observed import Observation
 from wizard_tui.launch.startup_log import StartupLog
 from wizard_tui.planning.decide import Decision, decide
@@ -35,7 +36,7 @@ def observation(decision: Decision, log: StartupLog) -> Observation | None:
     if more is None or not are_of_this_box(decision.facts.gpus):
         return None
     release = decision.rules.release
-    with suppress(ValueError):
+    with suppress(Refusal):
         # what is installed may be another than was planned for, or a build without a number
         release = rules_for(log.values.get("version") or decision.rules.version).release
     return _observed(decision, more, release, datetime.now(timezone.utc).isoformat(timespec="seconds"))

@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx2 as httpx
 
+from wizard_tui.errors import Refusal
 from wizard_tui.launch import ways
 from wizard_tui.launch.records import Record
 
@@ -36,7 +37,7 @@ _FIGURES: Mapping[str, tuple[str, Callable[[str], float]]] = {
 _LOWEST_ID, _HIGHEST_ID = 100, 250
 
 
-class AnswerError(ValueError):
+class AnswerError(Refusal):
     """A server does not answer as an OpenAI server does; its text is one plain sentence."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
+from wizard_tui.errors import Refusal
 from wizard_tui.launch.writer import OutputFile
 from wizard_tui.render.profile import render_profile
 from wizard_tui.render.readme import render_readme
@@ -26,7 +27,7 @@ def deployment_files(
 ) -> dict[str, OutputFile]:
     """Name in the directory -> file, for the artifacts named in `emit`, and always README.md and plan.json.
 
-    `all` is every artifact made for the plan's number of machines. Raises ValueError with the nearest name for an
+    `all` is every artifact made for the plan's number of machines. Raises Refusal with the nearest name for an
     artifact that there is none of, and for one that is made for another number of machines.
     """
     names = artifact_names(DEFAULT if emit is None else emit)
@@ -44,7 +45,7 @@ def deployment_files(
 
 
 def artifact_names(emit: Sequence[str]) -> tuple[str, ...]:
-    """The artifacts that `emit` means, in one order, each once. Raises ValueError for a name that is none."""
+    """The artifacts that `emit` means, in one order, each once. Raises Refusal for a name that is none."""
     known = (*ARTIFACTS, PROFILE)
     wanted = set()
     for word in emit:
@@ -54,7 +55,7 @@ def artifact_names(emit: Sequence[str]) -> tuple[str, ...]:
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
             hint = f" (did you mean {near[0]}?)" if near else ""
-            raise ValueError(f"there is no artifact {word!r}{hint}; choose from {', '.join(known)} or all")
+            raise Refusal(f"there is no artifact {word!r}{hint}; choose from {', '.join(known)} or all")
         wanted |= {name, *(ARTIFACTS[name].needs if name in ARTIFACTS else ())}
     return tuple(name for name in known if name in wanted)
 
@@ -63,5 +64,5 @@ def _fitting(names: Sequence[str], config: VLLMConfig, *, chosen: bool) -> tuple
     others = [name for name in names if name in ARTIFACTS and not ARTIFACTS[name].fits(config)]
     if chosen and others:
         machines = "several machines" if ARTIFACTS[others[0]].nodes == "several" else "one machine"
-        raise ValueError(f"{others[0]} is for {machines}, the plan has {config.deployment.nodes}; leave it out")
+        raise Refusal(f"{others[0]} is for {machines}, the plan has {config.deployment.nodes}; leave it out")
     return tuple(name for name in names if name not in others)

@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
+from wizard_tui.errors import Refusal
 from wizard_tui.hardware.observed import Observation, Observations
 from wizard_tui.launch import ways
 from wizard_tui.launch.calibrate import observation
@@ -90,13 +93,11 @@ class Launcher:
     def start(self, decision: Decision, response: PlanResponse, *, force: bool) -> None:
         """Start a server for a plan, unless something would stop it and `force` is not set. Slow.
 
-        Raises ValueError with one plain sentence.
+        Raises Refusal with one plain sentence.
         """
         self.check(response)
         if would_stop(self.checks) and not force:
-            raise ValueError(
-                "it would not come up: put the lines marked BAD right, or press s again to start it anyway"
-            )
+            raise Refusal("it would not come up: put the lines marked BAD right, or press s again to start it anyway")
         record = ways.start(ways.Launch(response.config, decision.request, os.environ), self.way, self.records)
         self._follow(record, decision, response)
 
@@ -126,7 +127,7 @@ class Launcher:
             request = PlanRequest.model_validate(record.request)
             facts = resolve(request)
             decision, response = decide(request, facts), plan(request, facts)
-        except (ValueError, OSError) as error:
+        except (Refusal, ValidationError, OSError) as error:
             self.problem = f"the plan of {record.name} cannot be made again: {error}"
         self._follow(record, decision, response)
 

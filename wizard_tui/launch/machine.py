@@ -15,6 +15,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from time import time
 
+from wizard_tui.errors import Refusal
 from wizard_tui.hardware.gpu import Detection
 from wizard_tui.launch.downloads import downloaded_bytes, hub_cache
 from wizard_tui.schemas.outputs import PlanResponse
@@ -125,7 +126,7 @@ def _hub_problem(model_id: str) -> str:
 
     try:
         check_access(model_id)
-    except ValueError as problem:
+    except Refusal as problem:
         return str(problem)
     return ""
 

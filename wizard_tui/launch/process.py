@@ -16,6 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from wizard_tui.errors import Refusal
+
 PROC = Path("/proc")
 # what each signal is given before the next: vLLM ends its workers on SIGINT, which takes a while with many GPUs
 GRACE_S: tuple[tuple[signal.Signals, float], ...] = (
@@ -218,5 +220,5 @@ def _reap(handle: str) -> None:
 def _parts(handle: str) -> tuple[int, int]:
     found = _HANDLE.fullmatch(handle)
     if found is None:
-        raise ValueError(f"{handle!r} is no handle of a process")
+        raise Refusal(f"{handle!r} is no handle of a process")
     return int(found[1]), int(found[2])

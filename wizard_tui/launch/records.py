@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
 
+from wizard_tui.errors import Refusal
 from wizard_tui.files import check_private, make_private, read_private, replace_file, state_folder
 from wizard_tui.launch.process import is_handle
 
@@ -163,21 +164,21 @@ class Records:
 
 
 def _read(path: Path) -> Record:
-    """A record, looked at as a whole. Raises ValueError with what is wrong and the cure, and OSError."""
+    """A record, looked at as a whole. Raises Refusal with what is wrong and the cure, and OSError."""
     none = f"{path} is no record of a server; remove it when the server that it names has ended"
     try:
         data = json.loads(read_private(path, LIMIT_BYTES))
         version = data.pop("version", 1)
     except (ValueError, RecursionError, AttributeError, TypeError):
-        raise ValueError(none) from None
+        raise Refusal(none) from None
     if isinstance(version, int) and version > VERSION:
-        raise ValueError(f"{path} was written by a later version of this program; use that one")
+        raise Refusal(f"{path} was written by a later version of this program; use that one")
     try:
         record = _RECORD.validate_python(data)
     except ValueError:
-        raise ValueError(none) from None
+        raise Refusal(none) from None
     if version != VERSION or not _is_ours(record, path):
-        raise ValueError(none)
+        raise Refusal(none)
     return record
 
 

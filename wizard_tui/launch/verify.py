@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wizard_tui.engine import speculation
+from wizard_tui.errors import Refusal
 from wizard_tui.launch.startup_log import StartupLog
 from wizard_tui.planning.decide import PERFORMANCE_MODES
 from wizard_tui.planning.memory.overhead import facts
@@ -153,7 +154,7 @@ def request_from_log(
     """The request that the logged server answers to, as far as the log tells.
 
     `base` (a request as plain data) fills what the log does not say, such as the GPU; `over` wins over the log. Raises
-    ValueError when none of them names a model.
+    Refusal when none of them names a model.
     """
     sections: dict[str, dict[str, Any]] = {name: dict(fields) for name, fields in (base or {}).items() if fields}
     arguments, chosen = log.arguments, over or {}
@@ -161,7 +162,7 @@ def request_from_log(
     if model:
         sections.setdefault("model", {})["model"] = model
     if not sections.get("model", {}).get("model"):
-        raise ValueError("the log does not name its model; give the profile of this server with --profile")
+        raise Refusal("the log does not name its model; give the profile of this server with --profile")
     for section, fields in _asked(arguments).items():
         sections.setdefault(section, {}).update(fields)
     for name, (section, field) in _RESOLVED.items():

@@ -18,6 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
+from wizard_tui.errors import Refusal
 from wizard_tui.launch import listeners, process
 from wizard_tui.launch.records import HANDLES, Record, Records, is_base_url
 from wizard_tui.render.arguments import serve_arguments
@@ -35,7 +36,7 @@ _LOCAL = {"0.0.0.0": "127.0.0.1", "::": "::1", "localhost": "127.0.0.1"}  # noqa
 _CONTAINER_ID = re.compile(r"[0-9a-f]{64}")
 
 
-class LaunchError(ValueError):
+class LaunchError(Refusal):
     """A server cannot be started or stopped; its text is one plain sentence with the cure."""
 
 

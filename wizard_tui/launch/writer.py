@@ -16,6 +16,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from wizard_tui.errors import Refusal
+
 MANIFEST = ".vllm-wizard-tui.json"
 PRIVATE, PRIVATE_SCRIPT, PRIVATE_DIRECTORY = 0o600, 0o700, 0o700
 LIMIT_BYTES = 8 << 20
@@ -39,7 +41,7 @@ class OutputFile:
         return hashlib.sha256(self.data).hexdigest()
 
 
-class Conflict(ValueError):  # noqa: N818 - it is an outcome, shown with its diff
+class Conflict(Refusal):
     """Files that somebody changed stand in the way; nothing was written. `diff` shows them against the new ones."""
 
     def __init__(self, names: list[str], diff: str) -> None:
@@ -52,12 +54,12 @@ class Conflict(ValueError):  # noqa: N818 - it is an outcome, shown with its dif
 def write_files(folder: Path, files: Mapping[str, OutputFile], *, force: bool = False) -> list[Path]:
     """Write `files` (name in the directory -> content) and return the paths of those that are new or different.
 
-    Raises Conflict when a file was changed by hand or is not ours, unless `force`; ValueError when something that is no
+    Raises Conflict when a file was changed by hand or is not ours, unless `force`; Refusal when something that is no
     regular file is in the way or a name leads out of the directory; OSError when the disk refuses. In each case
     everything is as it was before.
     """
     if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder} is not a directory; give another one")
+        raise Refusal(f"{folder} is not a directory; give another one")
     present = {name: _content(folder, name) for name in files}
     if not force and (changed := _changed_by_hand(folder, present, files)):
         raise Conflict(changed, "".join(_diff(name, present[name], files[name]) for name in changed))
@@ -124,15 +126,15 @@ def _content(folder: Path, name: str) -> bytes | None:
     """What stands at a name now, None when nothing does."""
     parts = PurePosixPath(name).parts
     if not parts or ".." in parts or PurePosixPath(name).is_absolute():
-        raise ValueError(f"{name!r} leads out of the directory")
+        raise Refusal(f"{name!r} leads out of the directory")
     path = folder / name
     for part in (path, *(parent for parent in path.parents if folder in parent.parents)):
         if part.is_symlink():
-            raise ValueError(f"{part} is a symbolic link; remove it or give another directory")
+            raise Refusal(f"{part} is a symbolic link; remove it or give another directory")
     if not path.exists():
         return None
     if not path.is_file() or path.stat().st_size > LIMIT_BYTES:
-        raise ValueError(f"{path} is not a file that could be replaced; remove it or give another directory")
+        raise Refusal(f"{path} is not a file that could be replaced; remove it or give another directory")
     return path.read_bytes()
 
 

@@ -7,6 +7,7 @@ import re
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from wizard_tui.errors import Refusal
 from wizard_tui.schemas.secrets import HUB_HOSTS, bare_address
 
 _FILE_VIEWS = frozenset({"tree", "blob", "resolve", "raw", "commit"})
@@ -24,7 +25,7 @@ class Address(NamedTuple):
 def parse(name: str) -> Address:
     """The repository that a Hub id or the address of a page means.
 
-    Addresses of the Hub and of the mirror that HF_ENDPOINT names are understood. Raises ValueError for other sites,
+    Addresses of the Hub and of the mirror that HF_ENDPOINT names are understood. Raises Refusal for other sites,
     and for pages that are no model's.
     """
     if not _SCHEME.match(name) and not name.lower().startswith(tuple(f"{host}/" for host in HUB_HOSTS)):
@@ -32,12 +33,12 @@ def parse(name: str) -> Address:
     address = bare_address(name if _SCHEME.match(name) else f"https://{name}")
     host, mirror = _host(address), _host(bare_address(os.environ.get("HF_ENDPOINT", "")))
     if not host or host not in (*HUB_HOSTS, mirror):
-        raise ValueError(f"{host or address} is not the Hub; give an id such as Qwen/Qwen3-8B, or set HF_ENDPOINT")
+        raise Refusal(f"{host or address} is not the Hub; give an id such as Qwen/Qwen3-8B, or set HF_ENDPOINT")
     pieces = [unquote(piece) for piece in urlsplit(address).path.split("/") if piece]
     if pieces[:1] == ["models"]:
         pieces = pieces[1:]
     if len(pieces) < 2 or pieces[0] in ("datasets", "spaces", "collections", "papers", "docs"):
-        raise ValueError(f"{address} is no model's page; give an id such as Qwen/Qwen3-8B")
+        raise Refusal(f"{address} is no model's page; give an id such as Qwen/Qwen3-8B")
     revision = pieces[3] if len(pieces) > 3 and pieces[2] in _FILE_VIEWS else None
     rest = "/".join(pieces[4:])
     return Address(f"{pieces[0]}/{pieces[1]}", None if revision == "main" else revision, rest or None)

@@ -1,7 +1,7 @@
 """Single facts out of a config.json, under the many names that checkpoints give them.
 
 The names and their order are vLLM 0.33's: vllm/transformers_utils/model_arch_config_convertor.py and
-config.py:CONFIG_FIELD_ALIASES there. Every function raises ValueError that names the key and the model.
+config.py:CONFIG_FIELD_ALIASES there. Every function raises Refusal that names the key and the model.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from wizard_tui.errors import Refusal
 from wizard_tui.models.config_shapes import number, shown, whole
 
 NAMES: Mapping[str, tuple[str, ...]] = {
@@ -71,9 +72,9 @@ def needed(text: Mapping[str, Any], fact: str, where: str) -> int:
     """A fact without which nothing can be planned: a whole number above zero."""
     value = optional(text, fact, where)
     if value is None:
-        raise ValueError(f"{where} lacks `{fact}`")
+        raise Refusal(f"{where} lacks `{fact}`")
     if value == 0:
-        raise ValueError(f"{where} has `{fact}` 0, which must be a whole number above 0")
+        raise Refusal(f"{where} has `{fact}` 0, which must be a whole number above 0")
     return value
 
 
@@ -86,7 +87,7 @@ def optional(text: Mapping[str, Any], fact: str, where: str) -> int | None:
         if value is None:
             continue
         if (count := whole(value)) is None:
-            raise ValueError(f"{where} has `{name}` {shown(value)}, which must be a whole number above 0")
+            raise Refusal(f"{where} has `{name}` {shown(value)}, which must be a whole number above 0")
         return count
     return None
 
@@ -99,7 +100,7 @@ def num_hidden_layers(text: Mapping[str, Any], where: str) -> int:
     else:
         stated = needed(text, "num_hidden_layers", where)
     if stated > MOST_LAYERS:
-        raise ValueError(f"{where} has {stated:,} layers, which no model has")
+        raise Refusal(f"{where} has {stated:,} layers, which no model has")
     return stated
 
 

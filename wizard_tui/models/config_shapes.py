@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
+from wizard_tui.errors import Refusal
 from wizard_tui.tables import read_table
 
 LARGEST = 1 << 40
@@ -13,7 +14,7 @@ DEEPEST = 16
 
 
 def check(config: Mapping[str, Any], where: str) -> None:
-    """Raise ValueError that names the first key whose value is of another kind than config_shapes.toml says, or an
+    """Raise Refusal that names the first key whose value is of another kind than config_shapes.toml says, or an
     object nested more than `DEEPEST` deep."""
     _check(config, where, 0)
 
@@ -41,13 +42,13 @@ def shown(value: object) -> str:
 
 def _check(part: Mapping[str, Any], where: str, depth: int) -> None:
     if depth > DEEPEST:
-        raise ValueError(f"{where} is nested too deeply to be a model's config")
+        raise Refusal(f"{where} is nested too deeply to be a model's config")
     kinds = _kinds()
     for key, value in part.items():
         if value is not None and (kind := kinds.get(key)) is not None:
             is_one, words = _RULES[kind]
             if not is_one(value):
-                raise ValueError(f"{where} has `{key}` {shown(value)}, which must be {words}")
+                raise Refusal(f"{where} has `{key}` {shown(value)}, which must be {words}")
         if isinstance(value, Mapping):
             _check(value, where, depth + 1)
 

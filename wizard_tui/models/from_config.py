@@ -28,7 +28,7 @@ def metadata_from_config(
 ) -> ModelMetadata:
     """Read the facts out of a config.json.
 
-    Raises ValueError that names the key when one is missing or cannot be, such as zero layers.
+    Raises Refusal that names the key when one is missing or cannot be, such as zero layers.
     """
     where = f"config.json of {model_id}"
     config_shapes.check(config, where)

@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
+from wizard_tui.errors import Refusal
 from wizard_tui.models.from_config import metadata_from_config
 from wizard_tui.models.local import open_regular
 from wizard_tui.models.metadata import Header, ModelMetadata, Repository
@@ -45,7 +46,7 @@ class GGUFFile:
 
 
 def metadata_from_gguf(path: Path) -> ModelMetadata:
-    """The facts of a GGUF file on this machine. Raises ValueError, one sentence, for a file that is none or broken."""
+    """The facts of a GGUF file on this machine. Raises Refusal, one sentence, for a file that is none or broken."""
     with open_regular(path) as file:
         header = read_header(file, str(path))
     return metadata_from_header(header, str(path), path=str(path.resolve()))
@@ -79,10 +80,10 @@ def read_header(file: IO[bytes], where: str) -> GGUFFile:
     """Read keys and tensor list. Time and memory are bounded by what a header may hold, not by what it claims."""
     reader = _Reader(file, where)
     if reader.take(4) != MAGIC:
-        raise ValueError(f"{where} is no GGUF file; give one that begins with GGUF, or a directory with config.json")
+        raise Refusal(f"{where} is no GGUF file; give one that begins with GGUF, or a directory with config.json")
     version = reader.number("<I")
     if version not in VERSIONS:
-        raise ValueError(f"{where} has GGUF version {version}, and 2 and 3 can be read; convert it again")
+        raise Refusal(f"{where} has GGUF version {version}, and 2 and 3 can be read; convert it again")
     tensors, keys = reader.count(MOST_TENSORS, "tensors"), reader.count(MOST_KEYS, "keys")
     values = {}
     for _ in range(keys):
@@ -92,11 +93,11 @@ def read_header(file: IO[bytes], where: str) -> GGUFFile:
 
 
 def config_of(header: GGUFFile, where: str) -> dict[str, Any]:
-    """The keys of a GGUF header under the names of a config.json. Raises ValueError when they describe no model."""
+    """The keys of a GGUF header under the names of a config.json. Raises Refusal when they describe no model."""
     facts = _facts()
     name = header.keys.get("general.architecture")
     if not isinstance(name, str) or not name:
-        raise ValueError(f"{where} does not say which architecture it has (general.architecture); convert it again")
+        raise Refusal(f"{where} does not say which architecture it has (general.architecture); convert it again")
     config: dict[str, Any] = {
         theirs: header.keys[f"{name}.{ours}"]
         for ours, theirs in facts["keys"].items()
@@ -131,12 +132,10 @@ class _Reader:
     def take(self, size: int) -> bytes:
         self._left -= size
         if size < 0 or self._left < 0:
-            raise ValueError(
-                f"{self._where} has a header of more than {HEADER_LIMIT_BYTES >> 20} MiB, which no model has"
-            )
+            raise Refusal(f"{self._where} has a header of more than {HEADER_LIMIT_BYTES >> 20} MiB, which no model has")
         data = self._file.read(size)
         if len(data) != size:
-            raise ValueError(f"{self._where} is cut off within its header; download it again")
+            raise Refusal(f"{self._where} is cut off within its header; download it again")
         return data
 
     def number(self, form: str) -> Any:
@@ -145,7 +144,7 @@ class _Reader:
     def count(self, most: int, what: str) -> int:
         number = int(self.number("<Q"))
         if number > most:
-            raise ValueError(f"{self._where} claims {number:,} {what}, which no model has; download it again")
+            raise Refusal(f"{self._where} claims {number:,} {what}, which no model has; download it again")
         return number
 
     def text(self) -> str:
@@ -158,7 +157,7 @@ class _Reader:
             return self.text()
         if kind == _ARRAY and depth < 2:
             return self._array(depth)
-        raise ValueError(f"{self._where} has a value of the unknown type {kind}; download it again")
+        raise Refusal(f"{self._where} has a value of the unknown type {kind}; download it again")
 
     def _array(self, depth: int) -> int | list[Any]:
         """One number a layer is kept as a list; of what is longer, the length counts alone."""
@@ -170,7 +169,7 @@ class _Reader:
             return length
         self._items_left -= length
         if self._items_left < 0:
-            raise ValueError(f"{self._where} has more than {MOST_ITEMS:,} words in lists, which no model has")
+            raise Refusal(f"{self._where} has more than {MOST_ITEMS:,} words in lists, which no model has")
         for _ in range(length):
             self.value(kind, depth + 1)
         return length
@@ -179,16 +178,16 @@ class _Reader:
         name = self.text()
         dimensions = int(self.number("<I"))
         if not 0 < dimensions <= MOST_DIMENSIONS:
-            raise ValueError(f"{self._where} has a tensor of {dimensions} dimensions; download it again")
+            raise Refusal(f"{self._where} has a tensor of {dimensions} dimensions; download it again")
         # the innermost dimension comes first
         shape = tuple(int(self.number("<Q")) for _ in range(dimensions))[::-1]
         if math.prod(shape) >= LARGEST:
-            raise ValueError(f"{self._where} has a tensor of more weights than any has; download it again")
+            raise Refusal(f"{self._where} has a tensor of more weights than any has; download it again")
         kind = str(self.number("<I"))
         self.number("<Q")
         known = _facts()["types"].get(kind)
         if known is None:
-            raise ValueError(f"{self._where} has tensors of type {kind}, which is not known here")
+            raise Refusal(f"{self._where} has tensors of type {kind}, which is not known here")
         return name, (str(known[0]), shape)
 
 

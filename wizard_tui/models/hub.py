@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple, TypeVar
 
+from wizard_tui.errors import Refusal
 from wizard_tui.models import exchange
 from wizard_tui.models.config_shapes import whole
 from wizard_tui.models.from_config import metadata_from_config
@@ -40,14 +41,14 @@ Answer = TypeVar("Answer")
 
 
 def fetch(model_id: str, revision: str | None = None, *, with_headers: bool = True) -> ModelMetadata:
-    """The facts of a repository. Raises ValueError, one plain sentence with its cure, for every way this can fail.
+    """The facts of a repository. Raises Refusal, one plain sentence with its cure, for every way this can fail.
 
     Asks for the list of files, for the config, and for the head of each tensor file; nothing twice, no weights.
     """
     info = asked(model_id, lambda: _listed(model_id, revision))
     files = info.files
     if CONFIG not in files:
-        raise ValueError(_no_config(model_id, files))
+        raise Refusal(_no_config(model_id, files))
     config = _read(model_id, CONFIG, info.sha)
     if QUANTIZATION in files:
         config = with_quantization(config, _read(model_id, QUANTIZATION, info.sha))
@@ -68,7 +69,7 @@ def fetch(model_id: str, revision: str | None = None, *, with_headers: bool = Tr
 
 
 def fetch_gguf(model_id: str, name: str, revision: str | None = None) -> ModelMetadata:
-    """The facts of a GGUF file in a repository, from its header alone. Raises ValueError as `fetch` does."""
+    """The facts of a GGUF file in a repository, from its header alone. Raises Refusal as `fetch` does."""
     from wizard_tui.models.gguf import metadata_from_header, read_header
 
     where = f"{model_id}/{name}"
@@ -137,7 +138,7 @@ def _listed(model_id: str, revision: str | None) -> _Listed:
 
 
 def _text(value: object) -> str:
-    """A line of an answer, empty for null; a list of licences is their names. Raises ValueError for what is none."""
+    """A line of an answer, empty for null; a list of licences is their names. Raises Refusal for what is none."""
     if isinstance(value, list):
         return ", ".join(map(_text, value))
     if value is not None and not (isinstance(value, str) and value.isprintable()):
@@ -212,13 +213,13 @@ def cached(model_id: str, revision: str | None = None) -> ModelMetadata | None:
 def settings() -> ModuleType:
     """The settings of huggingface_hub, which reads them from the environment as it is loaded.
 
-    Raises ValueError where one of them keeps it from being loaded.
+    Raises Refusal where one of them keeps it from being loaded.
     """
     try:
         from huggingface_hub import constants
     except ValueError:
         # the variable may hold a password, so it is not shown
-        raise ValueError(
+        raise Refusal(
             "HF_ENDPOINT or another variable that begins with HF_ cannot be what it is; see `env | grep HF_`"
         ) from None
     return constants
@@ -250,7 +251,7 @@ def _header(model_id: str, name: str, revision: str | None, budget: HeaderBudget
     data = _content(model_id, name, revision, first=0, last=HEAD_BYTES - 1)
     try:
         end = 8 + header_length(data[:8], where)
-    except ValueError:
+    except Refusal:
         raise _BrokenHeaderError from None
     if not budget.take(end):
         raise _BrokenHeaderError
@@ -260,7 +261,7 @@ def _header(model_id: str, name: str, revision: str | None, budget: HeaderBudget
         raise _BrokenHeaderError
     try:
         return parse_header(data[8:end], where)
-    except ValueError:
+    except Refusal:
         raise _BrokenHeaderError from None
 
 
@@ -278,14 +279,14 @@ def _repository(info: _Listed) -> Repository:
     )
 
 
-class _AbsentError(ValueError):
+class _AbsentError(Refusal):
     """A file that a repository lists and does not have."""
 
 
 def asked(model_id: str, question: Callable[[], Answer]) -> Answer:
     """The answer to a question that goes to the Hub and does nothing else.
 
-    Raises ValueError that says in plain words why there is none, and what to do.
+    Raises Refusal that says in plain words why there is none, and what to do.
     """
     from huggingface_hub import errors
 
@@ -322,7 +323,7 @@ def asked(model_id: str, question: Callable[[], Answer]) -> Answer:
             f"what answers for {model_id} is not the Hub: see whether HF_ENDPOINT and the proxy are right, or "
             "give a local directory"
         )
-    raise ValueError(sentence) from None
+    raise Refusal(sentence) from None
 
 
 CURE_OFFLINE = "check the network and HTTPS_PROXY, or give a local directory or params_b"
@@ -380,7 +381,7 @@ def _no_config(model_id: str, files: Mapping[str, int]) -> str:
 
 
 def check_access(model_id: str) -> None:
-    """Ask whether this machine, with its token, may download a repository. Raises ValueError with the cure if not."""
+    """Ask whether this machine, with its token, may download a repository. Raises Refusal with the cure if not."""
     settings()
     path = f"/api/models/{model_id}/auth-check"
     asked(model_id, lambda: _valid(model_id) and _got(f"{settings().ENDPOINT}{path}", JSON_LIMIT_BYTES))

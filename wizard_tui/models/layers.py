@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from wizard_tui.errors import Refusal
 from wizard_tui.models.config_shapes import shown, whole
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.tables import read_table
@@ -66,7 +67,7 @@ def attention_layers(metadata: ModelMetadata) -> tuple[LayerCache, ...]:
     """Every cache of the model in the order of its layers; a layer may have none, one or several.
 
     Layers that share an earlier layer's cache have none. A model known only by its numbers counts as full attention.
-    Raises ValueError when the config names a kind of layer that is not known, or lacks what its kind needs.
+    Raises Refusal when the config names a kind of layer that is not known, or lacks what its kind needs.
     """
     text = _with_defaults(metadata)
     if not text:
@@ -121,7 +122,7 @@ def layer_kinds(metadata: ModelMetadata) -> tuple[str, ...]:
     if kinds is None:
         kinds = _uniform_kind(metadata, text, facts) * layers
     if len(kinds) < layers:
-        raise ValueError(f"{metadata.model_id}: the config describes {len(kinds)} of its {layers} layers")
+        raise Refusal(f"{metadata.model_id}: the config describes {len(kinds)} of its {layers} layers")
     local = {"sliding": _window(text), "chunked": text.get("attention_chunk_size")}
     kinds = ["full" if kind in local and not local[kind] else kind for kind in kinds]
     return tuple(kinds[:layers])
@@ -171,7 +172,7 @@ def _uniform_kind(metadata: ModelMetadata, text: Mapping[str, Any], facts: Mappi
 
 def _known(names: Mapping[str, str], name: str, key: str) -> str:
     if name not in names:
-        raise ValueError(f"unknown layer kind {shown(name)} in `{key}`; known are {', '.join(names)}")
+        raise Refusal(f"unknown layer kind {shown(name)} in `{key}`; known are {', '.join(names)}")
     return names[name]
 
 
@@ -283,9 +284,9 @@ def _state(metadata: ModelMetadata, text: Mapping[str, Any], layer: int) -> Stat
     try:
         kind, tensors = _state_tensors(metadata, text)
     except KeyError as missing:
-        raise ValueError(f"{metadata.model_id}: the config lacks {missing} for its recurrent layers") from None
+        raise Refusal(f"{metadata.model_id}: the config lacks {missing} for its recurrent layers") from None
     if dtype not in _STATE_DTYPES:
-        raise ValueError(f"{metadata.model_id}: the config has recurrent states in {shown(dtype)}, which vLLM has not")
+        raise Refusal(f"{metadata.model_id}: the config has recurrent states in {shown(dtype)}, which vLLM has not")
     return StateCache(layer, kind, tensors, dtype)
 
 

@@ -6,6 +6,7 @@ import json
 from functools import lru_cache
 from pathlib import Path
 
+from wizard_tui.errors import NoConfig, Refusal
 from wizard_tui.files import expanded
 from wizard_tui.models import address, catalog
 from wizard_tui.models.config_shapes import shown
@@ -27,17 +28,17 @@ def load_model_metadata(
     A Hub model may be given by the address of its page, and a GGUF file of it as `org/name/file.gguf`.
 
     `trust_remote_code` is vLLM's business: code of a repository is never run here. `params_b` (billions) stands in for
-    a model of which nothing can be read, and is ignored otherwise. Raises FileNotFoundError for a local directory
-    without config.json or a path that does not exist, ValueError with the cure for a repository that cannot be read.
+    a model of which nothing can be read, and is ignored otherwise. Raises NoConfig for a local directory
+    without config.json or a path that does not exist, Refusal with the cure for a repository that cannot be read.
     """
     name = refuse_token(bare_address(model_id_or_path.strip()), "the model")
     if not name:
-        raise ValueError("the model is empty; give a Hub id such as Qwen/Qwen3-8B or a local directory")
+        raise Refusal("the model is empty; give a Hub id such as Qwen/Qwen3-8B or a local directory")
     try:
         place = expanded(name)
         is_folder, is_here = place.is_dir(), place.exists()
     except (OSError, ValueError) as error:
-        raise ValueError(f"{shown(name)} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        raise Refusal(f"{shown(name)} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if is_folder:
         return metadata_from_directory(place)
     if is_here:
@@ -47,7 +48,7 @@ def load_model_metadata(
     name, its_revision, file = address.parse(name)
     revision = revision or its_revision
     if _looks_like_a_path(name):
-        raise FileNotFoundError(f"{name} does not exist; give a directory with config.json or a Hub id")
+        raise NoConfig(f"{name} does not exist; give a directory with config.json or a Hub id")
     from wizard_tui.models import disk_cache, hub
 
     hub.settings()
@@ -64,13 +65,13 @@ def load_model_metadata(
         found = hub.fetch(name, revision)
         disk_cache.save(name, revision, found)
         return found
-    except ValueError as error:
+    except Refusal as error:
         if (old := disk_cache.load(name, revision, however_old=True)) is not None:
             return old
         if params_b is not None:
             return metadata_from_count(name, params_b, str(error))
         near = ", ".join(catalog.near_names(name))
-        raise ValueError(f"{error}{f'; near names in the catalogue: {near}' if near else ''}") from None
+        raise Refusal(f"{error}{f'; near names in the catalogue: {near}' if near else ''}") from None
 
 
 def metadata_from_directory(folder: Path) -> ModelMetadata:
@@ -93,10 +94,10 @@ def _of_directory(folder: str, path: str, config: str, headers: tuple[tuple[str,
 
 @lru_cache(maxsize=256)
 def metadata_from_catalog(model_id: str) -> ModelMetadata:
-    """The facts of a built-in model, kept: a list of proposals asks for all of them. Raises ValueError for others."""
+    """The facts of a built-in model, kept: a list of proposals asks for all of them. Raises Refusal for others."""
     entry = catalog.find(model_id)
     if entry is None:
-        raise ValueError(f"{model_id} is not in the catalogue")
+        raise Refusal(f"{model_id} is not in the catalogue")
     about = Repository(
         license=entry.license,
         gated=entry.gated,

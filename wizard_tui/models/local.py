@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from wizard_tui.errors import NoConfig, Refusal
 from wizard_tui.models.tensor_headers import HeaderBudget, header_length, parse_header
 
 JSON_LIMIT_BYTES = 16 << 20
@@ -21,7 +22,7 @@ LONGEST_NAME = 255
 def read_json(path: Path, limit: int | None = None) -> dict[str, Any]:
     """The object in a JSON file.
 
-    Raises FileNotFoundError when there is no such file, ValueError when it is not a regular file of at most `limit`
+    Raises NoConfig when there is no such file, Refusal when it is not a regular file of at most `limit`
     bytes (16 MiB) that holds one JSON object in UTF-8; each with one plain sentence.
     """
     limit = limit or JSON_LIMIT_BYTES
@@ -31,32 +32,32 @@ def read_json(path: Path, limit: int | None = None) -> dict[str, Any]:
 
 
 def parse_json_object(data: bytes, where: str, limit: int | None = None) -> dict[str, Any]:
-    """The object that `data` holds as JSON; ValueError, in which the file is called `where`, when it holds none."""
+    """The object that `data` holds as JSON; Refusal, in which the file is called `where`, when it holds none."""
     limit = limit or JSON_LIMIT_BYTES
     if len(data) > limit:
-        raise ValueError(f"{where} is larger than {limit >> 20} MiB, which no model config is")
+        raise Refusal(f"{where} is larger than {limit >> 20} MiB, which no model config is")
     try:
         value = json.loads(data.decode("utf-8-sig"))
     except UnicodeDecodeError:
-        raise ValueError(f"{where} is not text in UTF-8; is it the right file?") from None
+        raise Refusal(f"{where} is not text in UTF-8; is it the right file?") from None
     except json.JSONDecodeError as error:
-        raise ValueError(f"{where} is not valid JSON: {error.msg} in line {error.lineno}") from None
+        raise Refusal(f"{where} is not valid JSON: {error.msg} in line {error.lineno}") from None
     except (RecursionError, ValueError):
-        raise ValueError(f"{where} is not valid JSON: it is nested too deeply or has a number too large") from None
+        raise Refusal(f"{where} is not valid JSON: it is nested too deeply or has a number too large") from None
     if not isinstance(value, dict):
-        raise ValueError(f"{where} holds no JSON object")
+        raise Refusal(f"{where} holds no JSON object")
     return value
 
 
 def read_model_config(folder: Path) -> dict[str, Any]:
     """config.json of a directory, completed by hf_quant_config.json where ModelOpt wrote the quantisation there.
 
-    Raises FileNotFoundError or ValueError as `read_json` does.
+    Raises NoConfig or Refusal as `read_json` does.
     """
     try:
         config = read_json(folder / "config.json")
     except FileNotFoundError:
-        raise FileNotFoundError(_no_config(folder)) from None
+        raise NoConfig(_no_config(folder)) from None
     try:
         return with_quantization(config, read_json(folder / "hf_quant_config.json"))
     except FileNotFoundError:
@@ -75,7 +76,7 @@ def read_tensor_headers(folder: Path) -> dict[str, tuple[str, tuple[int, ...]]]:
     """Type and shape of every tensor of a directory's safetensors files; empty when a part of them is missing, or when
     together they are longer than those of any model.
 
-    With an index, the files that it names count, as vLLM skips all others. Raises ValueError for a broken file.
+    With an index, the files that it names count, as vLLM skips all others. Raises Refusal for a broken file.
     """
     names, budget = _safetensors_files(folder), HeaderBudget()
     headers: dict[str, tuple[str, tuple[int, ...]]] = {}
@@ -89,7 +90,7 @@ def read_tensor_headers(folder: Path) -> dict[str, tuple[str, tuple[int, ...]]]:
         except FileNotFoundError:
             return {}
         if len(data) < length:
-            raise ValueError(f"{folder / name} is cut off in its safetensors header; download it again")
+            raise Refusal(f"{folder / name} is cut off in its safetensors header; download it again")
         headers.update(parse_header(data, str(folder / name)))
     return headers
 
@@ -102,7 +103,7 @@ def _safetensors_files(folder: Path) -> list[str]:
     listed = index.get("weight_map")
     names = set(map(str, listed.values())) if isinstance(listed, dict) else set()
     if not all(map(_is_file_name, names)):
-        raise ValueError(f"{folder / INDEX} names files that are no safetensors files beside it; download it again")
+        raise Refusal(f"{folder / INDEX} names files that are no safetensors files beside it; download it again")
     return sorted(names)
 
 
@@ -114,18 +115,18 @@ def _is_file_name(name: str) -> bool:
 def open_regular(path: Path) -> Iterator[IO[bytes]]:
     """Open a regular file; a FIFO or a device, which could block for ever, is refused.
 
-    Raises FileNotFoundError, or ValueError where it cannot be opened or, within the block, be read.
+    Raises NoConfig, or Refusal where it cannot be opened or, within the block, be read.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
         with os.fdopen(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise ValueError(f"{path} is not a regular file")
+                raise Refusal(f"{path} is not a regular file")
             yield file
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror or error}") from None
+        raise Refusal(f"{path} cannot be read: {error.strerror or error}") from None
 
 
 def _no_config(folder: Path) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from wizard_tui.errors import Refusal
 from wizard_tui.models.config_shapes import whole
 from wizard_tui.models.layers import layer_kinds
 from wizard_tui.models.metadata import ModelMetadata
@@ -23,12 +24,12 @@ _TWO_TABLES = frozenset({"longrope", "su"})
 def values(metadata: ModelMetadata) -> int:
     """Values in all tables of rotary angles of a model with rotary positions.
 
-    Raises ValueError when the config lacks what they need.
+    Raises Refusal when the config lacks what they need.
     """
     try:
         return sum(positions * width for positions, width in _tables(metadata))
     except (KeyError, TypeError):
-        raise ValueError(f"config.json of {metadata.model_id} lacks the width of its rotary positions") from None
+        raise Refusal(f"config.json of {metadata.model_id} lacks the width of its rotary positions") from None
 
 
 def _tables(metadata: ModelMetadata) -> Iterator[tuple[int, int]]:

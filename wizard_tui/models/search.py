@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from wizard_tui.errors import Refusal
 from wizard_tui.models import catalog
 from wizard_tui.schemas.secrets import refuse_token
 
@@ -33,7 +34,7 @@ def search_here(text: str, limit: int = MOST) -> list[Found]:
 
 
 def search_hub(text: str, limit: int = MOST) -> list[Found]:
-    """Models of the Hub that match, most downloaded first. Raises ValueError, a plain sentence with its cure."""
+    """Models of the Hub that match, most downloaded first. Raises Refusal, a plain sentence with its cure."""
     from wizard_tui.models import hub
 
     refuse_token(text, "what is searched for")
@@ -52,7 +53,7 @@ def cached_ids() -> list[str]:
 
     try:
         folders = sorted(Path(settings().HF_HUB_CACHE).glob("models--*"))
-    except (OSError, ValueError):
+    except (OSError, Refusal):
         return []
     return [
         folder.name.removeprefix("models--").replace("--", "/", 1)

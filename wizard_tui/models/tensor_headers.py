@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
+from wizard_tui.errors import Refusal
 from wizard_tui.models.metadata import Header
 
 # what the format allows a header to be (safetensors/src/tensor.rs: MAX_HEADER_SIZE)
@@ -62,17 +63,17 @@ class HeaderBudget:
 
 
 def header_length(first: bytes, where: str) -> int:
-    """The length of a header, which stands in the file's first 8 bytes. Raises ValueError for what is none."""
+    """The length of a header, which stands in the file's first 8 bytes. Raises Refusal for what is none."""
     if len(first) < 8:
-        raise ValueError(f"{where} is cut off: it has no safetensors header; download it again")
+        raise Refusal(f"{where} is cut off: it has no safetensors header; download it again")
     (length,) = struct.unpack("<Q", first[:8])
     if not 2 <= length <= FORMAT_LIMIT_BYTES:
-        raise ValueError(f"{where} is no safetensors file: its header would have {length:,} bytes")
+        raise Refusal(f"{where} is no safetensors file: its header would have {length:,} bytes")
     return int(length)
 
 
 def parse_header(data: bytes, where: str) -> dict[str, Header]:
-    """The tensors that a header lists. Raises ValueError where safetensors would refuse it: sizes that are not those of
+    """The tensors that a header lists. Raises Refusal where safetensors would refuse it: sizes that are not those of
     the shapes, and ranges that overlap."""
     try:
         listed = json.loads(data)
@@ -81,7 +82,7 @@ def parse_header(data: bytes, where: str) -> dict[str, Header]:
         if any(end > begin for (_, end), (begin, _) in pairwise(ranges)):
             raise ValueError
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise ValueError(f"{where} has a broken safetensors header; download it again") from None
+        raise Refusal(f"{where} has a broken safetensors header; download it again") from None
     return {name: header for name, (header, _) in found.items()}
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from wizard_tui.errors import Refusal
 from wizard_tui.models import feed_forward, mixers, towers
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.models.shapes import Tensor
@@ -45,7 +46,7 @@ class Inventory(NamedTuple):
 
 @lru_cache(maxsize=256)
 def inventory(metadata: ModelMetadata) -> Inventory:
-    """The tensors of a model. Raises ValueError when the config lacks what its kind of layer needs."""
+    """The tensors of a model. Raises Refusal when the config lacks what its kind of layer needs."""
     text, hidden, vocabulary = metadata.text_config, metadata.hidden_size, metadata.vocab_size
     tied = metadata.tie_word_embeddings or (
         "tie_word_embeddings" not in text and "tie_word_embeddings" not in metadata.config and is_of(metadata, "tied")
@@ -65,9 +66,9 @@ def inventory(metadata: ModelMetadata) -> Inventory:
         if any(None in (tensor.rows, tensor.columns) for tensors in alike for tensor in tensors):
             raise TypeError  # null in the place of a width
     except KeyError as missing:
-        raise ValueError(f"config.json of {metadata.model_id} lacks {missing} for its layers") from None
+        raise Refusal(f"config.json of {metadata.model_id} lacks {missing} for its layers") from None
     except (TypeError, IndexError):
-        raise ValueError(f"config.json of {metadata.model_id} contradicts itself about its layers") from None
+        raise Refusal(f"config.json of {metadata.model_id} contradicts itself about its layers") from None
     layers = tuple(Layer(tuple(numbers), tensors) for tensors, numbers in alike.items())
     return Inventory(tuple(first), layers, tuple(last), beside, tied)
 

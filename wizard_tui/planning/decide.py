@@ -12,6 +12,7 @@ from wizard_tui.engine.defaults import default_batch_limits
 from wizard_tui.engine.dtype import dtype_refusal, served_dtype
 from wizard_tui.engine.quantization import refusal
 from wizard_tui.engine.versions import VersionRules, release_of, rules_for, version_of_image
+from wizard_tui.errors import Refusal
 from wizard_tui.hardware.gpu import GPU
 from wizard_tui.hardware.observed import Correction, correction
 from wizard_tui.models.metadata import ModelMetadata
@@ -98,16 +99,16 @@ def decide(request: PlanRequest, facts: Facts) -> Decision:
         if its.asked and its.whole:
             break
     if best is None:
-        raise ValueError("no way to place the model on these GPUs was found")
+        raise Refusal("no way to place the model on these GPUs was found")
     problem = _illegal(facts.metadata, best, in_node * hardware.nodes)
     idle = in_node * hardware.nodes - best.settings.layout.gpus
     return Decision(request, facts, best, rules, problem, max(0, idle), missed)
 
 
 def smallest(gpus: Sequence[GPU]) -> GPU:
-    """The GPU that decides: the one with the least memory beside what others hold. Raises ValueError for none."""
+    """The GPU that decides: the one with the least memory beside what others hold. Raises Refusal for none."""
     if not gpus:
-        raise ValueError("no GPU is given; name one, or give its memory with vram_gb")
+        raise Refusal("no GPU is given; name one, or give its memory with vram_gb")
     return min(gpus, key=lambda gpu: gpu.total_bytes - gpu.used_bytes)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from wizard_tui.errors import Refusal
 from wizard_tui.hardware.gpu import GPU
 from wizard_tui.planning.roofline import Load, Point, Roofline, Traffic, constants, roofline_of
 from wizard_tui.schemas.outputs import PerfEstimate, Range
@@ -176,13 +177,13 @@ def estimate_performance(
     """Speed of a dense model of which only the parameter count (billions) is known, one user, on a named GPU.
 
     The shape behind the count is that of Llama models of its size. `num_gpus // tp_size` replicas share the load.
-    Raises ValueError for an unknown GPU or sizes below one.
+    Raises Refusal for an unknown GPU or sizes below one.
     """
     from wizard_tui.hardware.catalog import get_gpu_by_name
     from wizard_tui.planning.memory.by_count import bytes_per_parameter, llama_shape
 
     if params_b <= 0 or min(tp_size, context_len, prompt_tokens, num_gpus) < 1:
-        raise ValueError("params_b, tp_size, context_len, prompt_tokens and num_gpus must be positive")
+        raise Refusal("params_b, tp_size, context_len, prompt_tokens and num_gpus must be positive")
     shape = llama_shape(params_b)
     share = bytes_per_parameter("auto", quantization)
     load = Load(

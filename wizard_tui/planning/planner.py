@@ -25,7 +25,7 @@ from wizard_tui.schemas.outputs import (
 def run_plan(request: PlanRequest) -> PlanResponse:
     """Fetch the facts of a request and plan it.
 
-    Raises ValueError or FileNotFoundError with one plain sentence when the model or the GPU cannot be resolved.
+    Raises Refusal or FileNotFoundError with one plain sentence when the model or the GPU cannot be resolved.
     """
     return plan(request, resolve(request))
 

@@ -9,6 +9,7 @@ from typing import Any
 from wizard_tui.engine import speculation
 from wizard_tui.engine.parsers import parsers_for
 from wizard_tui.engine.versions import image_tag
+from wizard_tui.errors import Refusal
 from wizard_tui.hardware.gpu import GPU
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.planning.decide import Decision, batch_limits, context_at_concurrency, decide
@@ -43,10 +44,10 @@ def generate_recommendations(
 ) -> VLLMConfig:
     """The flags for a request on GPUs that hold `vram_total_bytes` together; an empty list means one unnamed GPU.
 
-    Raises ValueError when no GPU and no memory is given.
+    Raises Refusal when no GPU and no memory is given.
     """
     if vram_total_bytes <= 0:
-        raise ValueError("vram_total_bytes must be positive")
+        raise Refusal("vram_total_bytes must be positive")
     if gpus:
         each = vram_total_bytes // len(gpus)
         box = tuple(replace(gpu, total_bytes=each) for gpu in gpus)

@@ -20,6 +20,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from wizard_tui.engine.versions import release_of
+from wizard_tui.errors import Refusal
 from wizard_tui.hardware.catalog import get_gpu_by_name
 from wizard_tui.hardware.gpu import GPU
 from wizard_tui.tables import read_table
@@ -238,7 +239,7 @@ def engine_class(vllm_version: str | None) -> str:
 def _board_power(name: str) -> float | None:
     try:
         return get_gpu_by_name(name).power_limit_w
-    except ValueError:
+    except Refusal:
         return None
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from wizard_tui.engine.flags import checked_text, flag_arguments
+from wizard_tui.errors import Refusal
 from wizard_tui.schemas.outputs import VLLMConfig
 
 Line = tuple[str, ...]
@@ -21,7 +22,7 @@ def set_options(config: VLLMConfig) -> dict[str, Any]:
 def serve_lines(config: VLLMConfig, further: Mapping[str, Any] | None = None) -> list[Line]:
     """What follows `vllm serve`: the model, then each flag with its values. `further` are options beside the config's.
 
-    Raises ValueError for an option that the planned vLLM does not have or a value it does not take.
+    Raises Refusal for an option that the planned vLLM does not have or a value it does not take.
     """
     version = config.deployment.vllm_version
     options = {**set_options(config), **(further or {})}
@@ -46,5 +47,5 @@ def double_dollars(text: str) -> str:
 
 def _model(model: str) -> str:
     if model.startswith("-"):
-        raise ValueError(f"the model {model!r} would be read as a flag; write a path as ./{model}")
+        raise Refusal(f"the model {model!r} would be read as a flag; write a path as ./{model}")
     return checked_text(model, "the model's name")

@@ -28,7 +28,7 @@ def render_docker_compose(config: VLLMConfig, *, restart: str = "unless-stopped"
     """One service, or for several machines the services `head` and `worker`, each behind a profile of that name.
 
     `restart` is Compose's word for what happens when it ends.
-    Raises ValueError for a flag the planned vLLM does not have.
+    Raises Refusal for a flag the planned vLLM does not have.
     """
     document = {
         "name": instance_name(config),

@@ -17,7 +17,7 @@ def render_config_file(config: VLLMConfig) -> str:
 
     vLLM ignores `false` for most options, so what is switched off is written as its negative flag with `true`
     (`FlexibleArgumentParser.load_config_file`). A value with a leading dash, which would be read as a flag, stands in
-    the key after `=`. Raises ValueError for a flag the planned vLLM does not have.
+    the key after `=`. Raises Refusal for a flag the planned vLLM does not have.
     """
     document: dict[str, Any] = {"model": checked_text(config.model, "the model's name")}
     for name, value in set_options(config).items():

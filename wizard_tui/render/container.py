@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
+from wizard_tui.errors import Refusal
 from wizard_tui.schemas.outputs import VLLMConfig
 
 HF_CACHE = "/root/.cache/huggingface"
@@ -125,10 +126,10 @@ def health_text(config: VLLMConfig) -> str:
 
 
 def image(config: VLLMConfig) -> str:
-    """The container image. Raises ValueError for text that is no image reference."""
+    """The container image. Raises Refusal for text that is no image reference."""
     name = config.deployment.image
     if not _IMAGE.fullmatch(name):
-        raise ValueError(f"{name!r} is not an image; write it like vllm/vllm-openai:v0.33.0")
+        raise Refusal(f"{name!r} is not an image; write it like vllm/vllm-openai:v0.33.0")
     return name
 
 

@@ -30,7 +30,7 @@ from wizard_tui.schemas.outputs import VLLMConfig
 def render_docker_command(config: VLLMConfig) -> str:
     """A detached container that restarts, is checked for health and listens where the configuration says.
 
-    Raises ValueError for a flag the planned vLLM does not have.
+    Raises Refusal for a flag the planned vLLM does not have.
     """
     cache = Shell(f'"{HOST_HF_CACHE}:{HF_CACHE}"')
     (model, *flags) = [*serve_lines(inside(config), node_options(config)), *node_lines(config)]

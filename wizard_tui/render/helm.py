@@ -19,7 +19,7 @@ _NOTE = """\
 def render_helm_values(config: VLLMConfig) -> str:
     """Values for one model on one node. The chart sets address and port.
 
-    Raises ValueError for a flag the planned vLLM does not have.
+    Raises Refusal for a flag the planned vLLM does not have.
     """
     serving: dict[str, Any] = {
         "modelSpec": [_model(config)],

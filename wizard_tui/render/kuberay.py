@@ -18,7 +18,7 @@ def render_kuberay(config: VLLMConfig) -> str:
     """Claim, service and RayJob; one pod a node.
 
     The entry point is a shell command, quoted once: in HTTPMode the operator hands it to Ray as it is. Raises
-    ValueError for a flag the planned vLLM does not have.
+    Refusal for a flag the planned vLLM does not have.
     """
     head_only = {"ray.io/node-type": "head", **pod.labels(config)}
     documents = [pod.claim(config), pod.service(config, head_only), _job(config)]

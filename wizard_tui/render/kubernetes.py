@@ -12,7 +12,7 @@ from wizard_tui.schemas.outputs import VLLMConfig
 def render_k8s_values(config: VLLMConfig) -> str:
     """Manifests for `kubectl apply`; the Secret with token and API key is referred to, never written.
 
-    A server over several nodes is not a Deployment: it is written as a LeaderWorkerSet. Raises ValueError for a flag
+    A server over several nodes is not a Deployment: it is written as a LeaderWorkerSet. Raises Refusal for a flag
     the planned vLLM does not have.
     """
     if config.deployment.nodes > 1:

@@ -14,7 +14,7 @@ _LEADER = {"leaderworkerset.sigs.k8s.io/worker-index": "0"}
 def render_leader_worker_set(config: VLLMConfig) -> str:
     """Claim, service for the leader, and the set with one pod a node.
 
-    Raises ValueError for a flag the planned vLLM does not have.
+    Raises Refusal for a flag the planned vLLM does not have.
     """
     documents = [pod.claim(config), pod.service(config, {**pod.labels(config), **_LEADER}), _set(config)]
     return pod.secret_note(config) + to_yaml_stream(documents)

@@ -27,7 +27,7 @@ def render_quadlet(config: VLLMConfig) -> str:
     """The file for ~/.config/containers/systemd or /etc/containers/systemd.
 
     What may hold any character goes through PodmanArgs=, which is split and unescaped like a command. Raises
-    ValueError for a flag the planned vLLM does not have.
+    Refusal for a flag the planned vLLM does not have.
     """
     name = instance_name(config)
     published = unit_word(f"{published_address(config)}:{port_of(config)}")

@@ -33,7 +33,7 @@ def ray_options(config: VLLMConfig) -> dict[str, Any]:
 def render_ray_start(config: VLLMConfig) -> str:
     """A script for every machine: the first starts the cluster and the server, the others join.
 
-    Raises ValueError for a flag the planned vLLM does not have.
+    Raises Refusal for a flag the planned vLLM does not have.
     """
     (model, *flags) = serve_lines(config, ray_options(config))
     return _HEAD + command([[*api_key_prefix(config), "vllm", "serve", *model], *flags])

@@ -16,7 +16,7 @@ def render_serve_command(config: VLLMConfig) -> str:
     """The command, one flag a line, every word quoted for bash.
 
     Environment variables that it needs come before it: the GPUs chosen by number, and the API key, taken from the
-    variable named by the user and never written out. Raises ValueError for a flag the planned vLLM does not have.
+    variable named by the user and never written out. Raises Refusal for a flag the planned vLLM does not have.
     """
     words = [*visible_devices(config), *api_key_prefix(config), "vllm", "serve"]
     (model, *flags) = [*serve_lines(config, node_options(config)), *node_lines(config)]

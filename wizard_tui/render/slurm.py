@@ -22,7 +22,7 @@ _PLACE = """\
 def render_slurm_script(config: VLLMConfig) -> str:
     """The script for `sbatch`: one task a node, which is given the node's GPUs.
 
-    Which GPUs is Slurm's choice, so chosen indices do not count. Raises ValueError for a flag the planned vLLM does
+    Which GPUs is Slurm's choice, so chosen indices do not count. Raises Refusal for a flag the planned vLLM does
     not have.
     """
     deployment, name = config.deployment, instance_name(config)

@@ -38,7 +38,7 @@ what CUDA and NCCL call between processes changes with the driver."""
 def render_systemd_unit(config: VLLMConfig) -> str:
     """A unit that runs as a user of its own, with caches under /var/cache and secrets from /etc/vllm.
 
-    Raises ValueError for a flag the planned vLLM does not have.
+    Raises Refusal for a flag the planned vLLM does not have.
     """
     name = instance_name(config)
     service: list[Setting] = [

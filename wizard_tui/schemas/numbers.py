@@ -14,14 +14,14 @@ _GIB = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*(?:GiB|GB|G)?", re.IGNORECASE)
 
 
 def as_number(value: object) -> object:
-    """Refuse a truth value, which Python takes for 0 or 1, as YAML does `yes` for one. Raises ValueError."""
+    """Refuse a truth value, which Python takes for 0 or 1, as YAML does `yes` for one. Raises Refusal."""
     if isinstance(value, bool):
         raise ValueError(f"must be a number, not {'true' if value else 'false'}")
     return value
 
 
 def parse_count(value: object) -> object:
-    """Read a count such as `8192`, `8k` (8000) or `32K` (32768). Raises ValueError for a truth value.
+    """Read a count such as `8192`, `8k` (8000) or `32K` (32768). Raises Refusal for a truth value.
 
     Text that is no count is returned unchanged, so that the validator behind this one names the problem.
     """
@@ -37,7 +37,7 @@ def parse_count(value: object) -> object:
 def parse_gib(value: object) -> object:
     """Read a memory size in GiB such as `80`, `80GB` or `79.2 GiB`; both spellings mean 2^30 bytes here.
 
-    Raises ValueError for a truth value.
+    Raises Refusal for a truth value.
     """
     if not isinstance(value, str):
         return as_number(value)

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
+from wizard_tui.errors import Refusal
 from wizard_tui.schemas.errors import one_sentence
 from wizard_tui.schemas.inputs import HardwareInput, ModelInput, PlanRequest, PolicyInput, Section, Text, WorkloadInput
 from wizard_tui.schemas.secrets import bare_address, without_secrets
@@ -82,55 +83,55 @@ def profile_data(profile: Profile) -> dict[str, Any]:
 
 
 def parse_profile(text: str, where: str = "the profile") -> Profile:
-    """Read a profile's YAML. Raises ValueError with one plain sentence that begins with `where`."""
+    """Read a profile's YAML. Raises Refusal with one plain sentence that begins with `where`."""
     data = parse_profile_data(text, where)
     try:
         return Profile.model_validate(data)
     except ValidationError as error:
-        raise ValueError(f"{where}: {one_sentence(error)}") from None
+        raise Refusal(f"{where}: {one_sentence(error)}") from None
 
 
 def parse_profile_data(text: str, where: str = "the profile") -> dict[str, Any]:
     """The sections of a profile as plain data, not validated but for version and shape.
 
-    The command line lays its options over them before the whole is validated. Raises ValueError as `parse_profile`.
+    The command line lays its options over them before the whole is validated. Raises Refusal as `parse_profile`.
     """
     try:
         data = yaml.load(text, Loader=_Loader)  # noqa: S506 - _Loader is a SafeLoader
     except yaml.YAMLError as error:
-        raise ValueError(f"{where} is not valid YAML{_place(error)}") from None
+        raise Refusal(f"{where} is not valid YAML{_place(error)}") from None
     except (RecursionError, ValueError):
-        raise ValueError(f"{where} is not valid YAML: a value cannot be read") from None
+        raise Refusal(f"{where} is not valid YAML: a value cannot be read") from None
     if not isinstance(data, dict):
-        raise ValueError(f"{where} holds no sections; it begins with profile_version: 1 and model:")
+        raise Refusal(f"{where} holds no sections; it begins with profile_version: 1 and model:")
     version = data.get("profile_version")
     if version != VERSION or isinstance(version, bool):
         said = "has no profile_version" if version is None else f"has profile_version {version!s:.20}"
-        raise ValueError(f"{where} {said}; this program reads version {VERSION}")
+        raise Refusal(f"{where} {said}; this program reads version {VERSION}")
     return {str(key): _renamed(str(key), value) for key, value in data.items()}
 
 
 def load_profile(path: Path) -> Profile:
-    """Read a profile file. Raises ValueError with one plain sentence when it cannot be read or is not one."""
+    """Read a profile file. Raises Refusal with one plain sentence when it cannot be read or is not one."""
     return parse_profile(read_profile_text(path), str(path))
 
 
 def read_profile_text(path: Path) -> str:
-    """The text of a profile file; ValueError when there is none that is a regular file of at most 128 KiB."""
+    """The text of a profile file; Refusal when there is none that is a regular file of at most 128 KiB."""
     where = without_secrets(str(path))
     try:
         if path.exists() and not path.is_file():
-            raise ValueError(f"{where} is not a regular file; give a profile in YAML")
+            raise Refusal(f"{where} is not a regular file; give a profile in YAML")
         with path.open("rb") as file:
             data = file.read(LIMIT_BYTES + 1)
     except OSError as error:
-        raise ValueError(f"{where} cannot be read: {error.strerror or error}") from None
+        raise Refusal(f"{where} cannot be read: {error.strerror or error}") from None
     if len(data) > LIMIT_BYTES:
-        raise ValueError(f"{where} is larger than {LIMIT_BYTES >> 10} KiB, which no profile is")
+        raise Refusal(f"{where} is larger than {LIMIT_BYTES >> 10} KiB, which no profile is")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise ValueError(f"{where} is not text in UTF-8; give a profile in YAML") from None
+        raise Refusal(f"{where} is not text in UTF-8; give a profile in YAML") from None
 
 
 def _renamed(section: str, fields: Any) -> Any:

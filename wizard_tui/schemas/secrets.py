@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from wizard_tui.errors import Refusal
+
 HIDDEN = "***"
 HUB_HOSTS = ("huggingface.co", "www.huggingface.co", "hf.co")
 
@@ -49,9 +51,9 @@ def without_secrets_in(sentence: str) -> str:
 
 
 def refuse_token(text: str, what: str = "") -> str:
-    """`text`, which no token is in. Raises ValueError, a sentence about `what`, for one that has or had a token."""
+    """`text`, which no token is in. Raises Refusal, a sentence about `what`, for one that has or had a token."""
     if HIDDEN in _TOKEN.sub(HIDDEN, text):
-        raise ValueError(
+        raise Refusal(
             f"{what} looks like a secret token, which is not kept here: the Hub's belongs into HF_TOKEN, and the "
             "server's into a variable that api_key_env names".lstrip()
         )

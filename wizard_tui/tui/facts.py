@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from wizard_tui.errors import Refusal, fault
 from wizard_tui.tui.messages import GpusFound, ModelRead
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def _look(response: PlanResponse | None, way: str) -> Machine:
 class Sources:
     """Where facts come from: the disk, the Hub and the driver, unless a caller has them already.
 
-    All but `search_here` are called in a thread; `load_model` and `search_hub` raise ValueError or OSError with one
+    All but `search_here` are called in a thread; `load_model` and `search_hub` raise Refusal or OSError with one
     plain sentence.
     """
 
@@ -77,8 +78,10 @@ class Sources:
         def load() -> ModelRead:
             try:
                 return ModelRead(model, self.load_model(model, revision, params_b))
-            except (ValueError, OSError) as error:
+            except (Refusal, OSError) as error:
                 return ModelRead(model, None, str(error))
+            except Exception as error:  # a fault of ours must not take along what was typed
+                return ModelRead(model, None, fault(error, f"{model} is not read"), is_ours=True)
 
         target.post_message(await asyncio.to_thread(load))
 

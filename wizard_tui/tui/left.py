@@ -21,7 +21,7 @@ class Left:
 
     @classmethod
     def of(cls, saved: Mapping[str, Any], saved_at: datetime, name: str = "") -> Left:
-        """What saved data are about. Raises ValueError when they are no such data, or of another version."""
+        """What saved data are about. Raises Refusal when they are no such data, or of another version."""
         fields = saved.get("fields")
         if saved.get("version") != 1 or not isinstance(fields, Mapping):
             raise ValueError("the saved session is of another version")

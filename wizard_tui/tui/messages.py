@@ -24,11 +24,12 @@ class Replan(Message):
 
 @dataclass
 class ModelRead(Message):
-    """A model's facts are here, or the sentence that says why not."""
+    """A model's facts are here, or the sentence that says why not, and whether this program is to blame."""
 
     model: str
     metadata: ModelMetadata | None
     problem: str = ""
+    is_ours: bool = False
 
 
 @dataclass

@@ -13,6 +13,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
+from wizard_tui.errors import Refusal, fault
 from wizard_tui.tui.fields import TITLES, all_fields
 from wizard_tui.tui.keys import KEYS, at_hand
 from wizard_tui.tui.modal import QuietModal
@@ -50,7 +51,7 @@ class Provider:
         raise NotImplementedError
 
     async def further(self, text: str) -> Sequence[Offer]:
-        """What takes time to find. Raises ValueError or OSError with one plain sentence."""
+        """What takes time to find. Raises Refusal or OSError with one plain sentence."""
         return ()
 
     async def looked_into(self, offers: Iterable[Offer]) -> AsyncIterator[None]:
@@ -182,10 +183,10 @@ class Palette(QuietModal[None]):
     async def _ask_further(self, text: str) -> None:
         try:
             found = await self._provider.further(text)
-        except (ValueError, OSError) as error:
+        except (Refusal, OSError) as error:
             self._problem = str(error)
         except Exception as error:
-            self._problem = f"the search failed, by a fault of this program: {error!r}; please report it"
+            self._problem = fault(error, "the search failed")
         else:
             names = {offer.name for offer in self._offers}
             self._offers += [offer for offer in found if offer.name not in names]

@@ -11,6 +11,8 @@ from rich.style import Style
 
 RESET = "0"
 DEFAULT_COLOUR, DEFAULT_GROUND = "39", "49"
+ENDS = {"1": "22", "2": "22", "3": "23", "4": "24", "5": "25", "7": "27", "8": "28", "9": "29"}
+"""What ends a setting alone, where a reset would take the colours along; bold and dim have one end."""
 
 
 class _Look(NamedTuple):
@@ -46,13 +48,14 @@ class Pen:
         if had == wanted:
             return ""
         anew = ";".join([RESET, *_codes(_PLAIN, wanted)])
-        # a setting ends with all others
-        onward = ";".join(_codes(had, wanted)) if had.settings <= wanted.settings else anew
+        onward = ";".join(_codes(had, wanted)) if had.settings - wanted.settings <= ENDS.keys() else anew
         return f"\x1b[{min(onward, anew, key=len)}m"
 
 
 def _codes(had: _Look, wanted: _Look) -> list[str]:
-    codes = sorted(wanted.settings - had.settings)
+    ended = {ENDS[setting] for setting in had.settings - wanted.settings}
+    still = {setting for setting in had.settings if ENDS.get(setting) not in ended}
+    codes = [*sorted(ended), *sorted(wanted.settings - still)]
     if wanted.colour != had.colour:
         codes.append(wanted.colour or DEFAULT_COLOUR)
     if wanted.ground != had.ground:

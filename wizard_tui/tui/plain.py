@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from wizard_tui.errors import Refusal
 from wizard_tui.schemas.numbers import gib
 from wizard_tui.tui.facts import Sources
 from wizard_tui.tui.fields import MODEL, STEPS, Field, all_fields
@@ -97,7 +98,7 @@ def _read_model(session: Session, sources: Sources) -> str | None:
     model = session.texts[MODEL].strip()
     try:
         metadata = sources.load_model(model, session.texts["model.revision"].strip() or None, None)
-    except (ValueError, OSError) as error:
+    except (Refusal, OSError) as error:
         session.model_failed(model, str(error))
         return str(error)
     session.model_ready(model, metadata)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
+from wizard_tui.errors import Refusal
 from wizard_tui.schemas.inputs import PlanRequest
 
 if TYPE_CHECKING:
@@ -22,7 +25,7 @@ def tried(session: Session, model_id: str) -> Decision | None:
         request = PlanRequest.model_validate({**session.draft(), "model": {"model": model_id}})
         gpus = resolve_gpus(request.hardware, session.detected or ())
         return decide(request, Facts(metadata_from_catalog(model_id), gpus, session.installed_vllm))
-    except ValueError:
+    except (Refusal, ValidationError):
         return None
 
 

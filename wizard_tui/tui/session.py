@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from wizard_tui.schemas.errors import field_errors
+from wizard_tui.errors import Refusal, fault
+from wizard_tui.schemas.errors import field_errors, one_sentence
 from wizard_tui.schemas.inputs import PlanRequest
 from wizard_tui.schemas.secrets import without_password
 from wizard_tui.tui.fields import AUTO, MODEL, ORDER, all_fields, text_of
@@ -50,6 +51,8 @@ class Session:
     texts: dict[str, str] = field(default_factory=lambda: {path: f.default for path, f in all_fields().items()})
     origins: dict[str, Origin] = field(default_factory=lambda: dict.fromkeys(all_fields(), "default"))
     errors: dict[str, str] = field(default_factory=dict)
+    fault: str | None = None
+    """Why there is no plan where the user is not to blame."""
     request: PlanRequest | None = None
     response: PlanResponse | None = None
     previous: PlanResponse | None = None
@@ -142,10 +145,10 @@ class Session:
         except ValidationError as error:
             self.errors = field_errors(error)
             return
-        self.errors = {}
+        self.errors, self.fault = {}, None
         try:
             gpus = resolve_gpus(self.request.hardware, self.detected or ())
-        except ValueError as error:
+        except Refusal as error:
             self.errors = {GPU_NAME: str(error)}
             return
         metadata = self.metadata
@@ -155,11 +158,11 @@ class Session:
             here = are_of_this_box(gpus)
             facts = Facts(metadata, gpus, self.installed_vllm if here else None, tuple(self.observed) if here else ())
             response = plan(self.request, facts)
-        except ValueError as error:
+        except Refusal as error:
             self.errors = {MODEL: str(error)}
             return
         except Exception as error:  # a fault of ours must not take along what was typed
-            self.errors = {MODEL: f"cannot be planned, by a fault of this program: {error!r}; please report it"}
+            self.fault = fault(error, "there is no plan")
             return
         if response != self.response:
             if not self._same_edit:
@@ -203,7 +206,9 @@ class Session:
             return "there is no plan yet"
         try:
             return verdict(decide(patched(self.planned, patch), self._facts))
-        except ValueError as error:
+        except ValidationError as error:
+            return f"it cannot be planned: {one_sentence(error)}"
+        except Refusal as error:
             return f"it cannot be planned: {error}"
 
     def alternatives(self) -> list[Alternative]:
@@ -252,6 +257,8 @@ class Session:
     @property
     def stale(self) -> str | None:
         """Why the plan on screen is not that of the fields; None when it is."""
+        if self.fault is not None:
+            return self.fault
         if self.errors:
             path, sentence = next(iter(self.errors.items()))
             label = all_fields()[path].label if path in all_fields() else path
@@ -271,11 +278,12 @@ class Session:
         self.metadata, self.model_state, self.model_problem, self._read_for = metadata, "", None, model
         return True
 
-    def model_failed(self, model: str, sentence: str) -> bool:
-        """Note why a model's facts cannot be had; False when the field has meanwhile another model."""
+    def model_failed(self, model: str, sentence: str, *, is_ours: bool = False) -> bool:
+        """Note why a model's facts cannot be had; False when the field has meanwhile another model. A fault of ours is
+        none of the field."""
         if model != self.texts[MODEL].strip():
             return False
-        self.metadata, self.model_state, self.model_problem = None, sentence, sentence
+        self.metadata, self.model_state, self.model_problem = None, sentence, None if is_ours else sentence
         return True
 
     def gpus_found(
@@ -324,7 +332,7 @@ class Session:
         }
 
     def restore(self, saved: Mapping[str, Any]) -> None:
-        """Go on from saved data; what is not known any more is left out. Raises ValueError when it is no such data."""
+        """Go on from saved data; what is not known any more is left out. Raises Refusal when it is no such data."""
         Left.of(saved, datetime.now())
         for path, row in saved["fields"].items():
             if path in self.texts and isinstance(row, list) and len(row) == 2 and all(isinstance(x, str) for x in row):
@@ -333,14 +341,14 @@ class Session:
         self.step = str(saved.get("step", self.step))
 
     def offer(self, saved: Mapping[str, Any], saved_at: datetime, name: str = "") -> None:
-        """Restore saved data, but stay on Welcome until the user goes on there. Raises ValueError as `restore`."""
+        """Restore saved data, but stay on Welcome until the user goes on there. Raises Refusal as `restore`."""
         self.restore(saved)
         self.left, self.goes_on = Left.of(saved, saved_at, name), name
         self.step = ORDER[0]
         self._offered = self._typed()
 
     def change_to(self, saved: Mapping[str, Any], left: Left) -> None:
-        """Take another session that was left in place of this one. Raises ValueError as `restore`."""
+        """Take another session that was left in place of this one. Raises Refusal as `restore`."""
         Left.of(saved, left.saved_at)
         self.start_anew()
         self.others_left = [other for other in self.others_left if other.name != left.name]

@@ -8,7 +8,7 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 
 
 def style_path(name: str) -> Path:
-    """The absolute path of a style sheet. Raises FileNotFoundError that names both places looked at."""
+    """The absolute path of a style sheet. Raises NoConfig that names both places looked at."""
     places = (_PACKAGE / "styles" / name, _PACKAGE.parent / "styles" / name)
     for place in places:
         if place.is_file():

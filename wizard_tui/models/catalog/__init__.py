@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from wizard_tui.errors import Refusal
 from wizard_tui.models.catalog.packing import unpacked
 
 # a part of a name this long is worth a hint
@@ -42,12 +43,12 @@ class Entry:
 def find(name: str) -> Entry | None:
     """The entry of a model id, in any case, with or without its organisation; None when there is none.
 
-    Names are compared whole, never by a part of them. Raises ValueError when a name without organisation fits several
+    Names are compared whole, never by a part of them. Raises Refusal when a name without organisation fits several
     models.
     """
     places = _index().get(name.strip().lower(), ())
     if len({place for _, place in places}) > 1:
-        raise ValueError(f"{name} may be {' or '.join(sorted(model for model, _ in places))}; give the whole name")
+        raise Refusal(f"{name} may be {' or '.join(sorted(model for model, _ in places))}; give the whole name")
     return _entry_at(places[0][1]) if places else None
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from wizard_tui.engine.dtype import BYTES_OF_DTYPE
+from wizard_tui.errors import Refusal
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.models.stand_in import llama_config
 from wizard_tui.schemas.choices import canonical_dtype
@@ -50,23 +51,23 @@ def llama_shape(params_b: float) -> Shape:
 
 
 def bytes_per_parameter(dtype: str = "auto", quantization: str | None = None) -> float:
-    """Bytes of one weight. Raises ValueError for a dtype or method that is not known."""
+    """Bytes of one weight. Raises Refusal for a dtype or method that is not known."""
     method = (quantization or "none").lower().replace("-", "_")
     if method == "none":
         name = str(canonical_dtype(dtype))
         if name not in _BYTES_OF_DTYPE:
-            raise ValueError(f"dtype {dtype!r} is not one of {', '.join(_BYTES_OF_DTYPE)}")
+            raise Refusal(f"dtype {dtype!r} is not one of {', '.join(_BYTES_OF_DTYPE)}")
         return _BYTES_OF_DTYPE[name]
     known = [name for name in BYTES_OF_QUANTIZATION if name in method]
     if not known:
-        raise ValueError(f"the size of quantization {quantization!r} is not known without tensor headers")
+        raise Refusal(f"the size of quantization {quantization!r} is not known without tensor headers")
     return BYTES_OF_QUANTIZATION[max(known, key=len)]
 
 
 def compute_weights_memory(params_b: float, dtype: str = "auto", quantization: str | None = None) -> int:
     """Bytes of all weights of a model of `params_b` billion parameters, before any sharding."""
     if params_b <= 0:
-        raise ValueError("params_b must be positive")
+        raise Refusal("params_b must be positive")
     return int(params_b * 1e9 * bytes_per_parameter(dtype, quantization))
 
 
@@ -80,11 +81,11 @@ def compute_kv_cache_memory(
 ) -> int:
     """Bytes of KV cache for `concurrency` requests of `context_len` tokens on one GPU, every layer attending in full.
 
-    GQA-aware: two tensors of KV heads x head size a token and layer, in blocks of 16 tokens. Raises ValueError for
+    GQA-aware: two tensors of KV heads x head size a token and layer, in blocks of 16 tokens. Raises Refusal for
     sizes below one.
     """
     if context_len < 1 or concurrency < 1:
-        raise ValueError("context_len and concurrency must be 1 or more")
+        raise Refusal("context_len and concurrency must be 1 or more")
     return kv_bytes_of_requests(metadata, context_len, concurrency, kv_dtype, dtype, fragmentation_factor)
 
 
@@ -114,7 +115,7 @@ def compute_overhead(vram_total_bytes: int, tp_size: int = 1, fixed_overhead_gb:
     replaces it.
     """
     if vram_total_bytes <= 0 or tp_size < 1:
-        raise ValueError("vram_total_bytes and tp_size must be positive")
+        raise Refusal("vram_total_bytes and tp_size must be positive")
     if fixed_overhead_gb is not None:
         return int(fixed_overhead_gb * GIB)
     return int((0.5 * GIB + 0.019 * vram_total_bytes) + (0.3 * GIB if tp_size > 1 else 0))

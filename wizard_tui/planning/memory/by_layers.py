@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wizard_tui.engine.versions import NEWEST, rules_for
+from wizard_tui.errors import Refusal
 from wizard_tui.planning.memory.kv_cache import Limits
 from wizard_tui.planning.memory.kv_groups import group_layers
 from wizard_tui.planning.memory.kv_layers import KVLayout
@@ -29,14 +30,14 @@ def plan_kv_cache(case: Mapping[str, Any]) -> dict[str, Any]:
     `case` has `layers` (rows of `type` full, sliding, chunked, mla, sliding_mla, cross, ring or mamba, with `count`,
     `block_size` and what the type needs), `max_model_len` and `available_kv_bytes`; optional are
     `max_in_flight_tokens`, `hybrid_manager`, `mamba_cache_mode`, `max_num_encoder_input_tokens`, `dcp`, `layout` and
-    `extra_retained_tokens`. Sizes are bytes. Raises ValueError for an unknown type or a missing entry, and where vLLM
+    `extra_retained_tokens`. Sizes are bytes. Raises Refusal for an unknown type or a missing entry, and where vLLM
     refuses the mix of layers.
     """
     try:
         rows = [_spec_of(row) for row in case["layers"] for _ in range(int(row.get("count", 1)))]
         length, available = int(case["max_model_len"]), int(case["available_kv_bytes"])
     except KeyError as missing:
-        raise ValueError(f"the KV cache case lacks {missing}") from None
+        raise Refusal(f"the KV cache case lacks {missing}") from None
     limits = Limits(
         max_in_flight_tokens=int(case.get("max_in_flight_tokens", 0)),
         dcp=int(case.get("dcp", 1)),
@@ -84,7 +85,7 @@ def _spec_of(row: Mapping[str, Any]) -> LayerSpec:
             padded=row.get("page_size_padded"),
         )
     if kind not in _KINDS:
-        raise ValueError(f"unknown layer type {kind!r}; known are {', '.join([*_KINDS, 'mamba'])}")
+        raise Refusal(f"unknown layer type {kind!r}; known are {', '.join([*_KINDS, 'mamba'])}")
     spec_kind = _KINDS[kind]
     head_size = int(row["head_size"])
     return AttentionSpec(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from wizard_tui.errors import Refusal
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.planning.memory.by_count import kv_bytes_of_requests
 from wizard_tui.schemas.choices import OOMRisk
@@ -31,12 +32,12 @@ def compute_feasibility(
 
     `kv_cache_bytes` is what the workload needs; with `metadata` the report also says how many requests of
     `context_len`, and how long a context for `concurrency` requests, the memory left beside weights and overhead holds
-    (a model on one GPU). Raises ValueError for sizes that cannot be.
+    (a model on one GPU). Raises Refusal for sizes that cannot be.
     """
     if vram_total_bytes <= 0 or not 0 < gpu_memory_utilization <= 1:
-        raise ValueError("vram_total_bytes must be positive and gpu_memory_utilization in (0, 1]")
+        raise Refusal("vram_total_bytes must be positive and gpu_memory_utilization in (0, 1]")
     if min(weights_bytes, kv_cache_bytes, overhead_bytes) < 0:
-        raise ValueError("memory sizes must not be negative")
+        raise Refusal("memory sizes must not be negative")
     budget = int(vram_total_bytes * gpu_memory_utilization)
     available = budget - weights_bytes - overhead_bytes
     headroom = available - kv_cache_bytes

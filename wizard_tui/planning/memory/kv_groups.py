@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from wizard_tui.errors import Refusal
 from wizard_tui.planning.memory.kv_specs import (
     GROWS_WITH_LENGTH,
     LATENT,
@@ -59,7 +60,7 @@ class Group(NamedTuple):
 
 
 def group_layers(specs: Specs, *, hybrid_manager: bool = True, layout: str = "LBNHC") -> tuple[Group, ...]:
-    """Split layers into groups. Raises ValueError where vLLM refuses the mix of caches."""
+    """Split layers into groups. Raises Refusal where vLLM refuses the mix of caches."""
     if not specs:
         return ()
     if not hybrid_manager:
@@ -94,7 +95,7 @@ def _promoted(specs: Specs) -> Specs:
         specs = {name: _as_full(spec, block) for name, spec in specs.items()}
         values = list(specs.values())
     if not (mergeable(values) or uniform_type(values)):
-        raise ValueError("without the hybrid KV cache manager vLLM cannot hold this mix of caches; leave it enabled")
+        raise Refusal("without the hybrid KV cache manager vLLM cannot hold this mix of caches; leave it enabled")
     return specs
 
 
@@ -134,7 +135,7 @@ def _full_allocation(specs: Specs) -> tuple[Group, ...]:
         promoted = _promoted(specs)
         if uniform_type(list(promoted.values())):
             return (_group(promoted, promoted, packed=True),)
-    raise ValueError("vLLM cannot bring the cache pages of these layers to one size")
+    raise Refusal("vLLM cannot bring the cache pages of these layers to one size")
 
 
 def _equal_groups(specs: Specs) -> Iterable[Group]:

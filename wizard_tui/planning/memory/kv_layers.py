@@ -141,7 +141,7 @@ def kv_layout(
     """Shard and group the caches of a model; of pipeline stages, the one whose blocks are largest decides.
 
     `prefix_caching` None means that the flag is left out. `speculative_layers` further attention layers, each of the
-    shape of the model's last, belong to a draft head (EAGLE, MTP). Raises ValueError where vLLM refuses the mix, an
+    shape of the model's last, belong to a draft head (EAGLE, MTP). Raises Refusal where vLLM refuses the mix, an
     unknown `kv_cache_dtype` included.
     """
     rules = rules_for(vllm_version)

@@ -16,6 +16,7 @@ from wizard_tui.engine.kv_cache import (
     plain_ends,
     state_bytes,
 )
+from wizard_tui.errors import Refusal
 from wizard_tui.models.config_keys import quantization_config
 from wizard_tui.models.layers import AttentionCache, LayerCache, StateCache, StateTensor
 from wizard_tui.models.metadata import ModelMetadata
@@ -61,7 +62,7 @@ class Shards(NamedTuple):
 
 
 def shard_layers(metadata: ModelMetadata, caches: Sequence[LayerCache], settings: CacheSettings) -> Shards:
-    """The spec of every cache on one GPU. Raises ValueError for a kv_cache_dtype that the model cannot have."""
+    """The spec of every cache on one GPU. Raises Refusal for a kv_cache_dtype that the model cannot have."""
     attention = [cache for cache in caches if isinstance(cache, AttentionCache)]
     states = [cache for cache in caches if isinstance(cache, StateCache)]
     form = stored_dtype(metadata, attention, settings)
@@ -93,15 +94,15 @@ def stored_dtype(metadata: ModelMetadata, attention: Sequence[AttentionCache], s
     if asked == "auto":
         asked = _checkpoint_scheme(metadata) or _family_scheme(metadata, settings) or settings.dtype
     elif asked not in kv_cache_dtypes():
-        raise ValueError(f"unknown kv_cache_dtype {asked!r}; known are auto, {', '.join(kv_cache_dtypes())}")
+        raise Refusal(f"unknown kv_cache_dtype {asked!r}; known are auto, {', '.join(kv_cache_dtypes())}")
     elif asked in PLAIN and asked != settings.dtype:
-        raise ValueError(f"kv_cache_dtype {asked} needs a model of that type, not {settings.dtype}; use auto")
+        raise Refusal(f"kv_cache_dtype {asked} needs a model of that type, not {settings.dtype}; use auto")
     kinds = {cache.kind for cache in attention}
     latent, sparse = not kinds.isdisjoint({"latent", "compressed"}), "index" in kinds
     if latent and asked.startswith(("nvfp4", "turboquant", "int")) and asked != "nvfp4_ds_mla":
-        raise ValueError(f"kv_cache_dtype {asked} cannot hold multi-head latent attention; use fp8 or auto")
+        raise Refusal(f"kv_cache_dtype {asked} cannot hold multi-head latent attention; use fp8 or auto")
     if asked in kv_cache_facts()["latent_formats"] and not latent:
-        raise ValueError(f"kv_cache_dtype {asked} is for multi-head latent attention only; use fp8 or auto")
+        raise Refusal(f"kv_cache_dtype {asked} is for multi-head latent attention only; use fp8 or auto")
     if "compressed" in kinds:
         return "fp8_ds_mla"
     if latent and sparse and (settings.major == 12 or (asked.startswith("fp8") and settings.major != 10)):

@@ -98,7 +98,7 @@ def weights_for(
     that draft.
 
     Experts are split over tensor and data parallel together, or kept whole and dealt out with `expert_parallel`
-    (fused_moe/config.py:FusedMoEParallelConfig.make). Raises ValueError when the config lacks what its layers need.
+    (fused_moe/config.py:FusedMoEParallelConfig.make). Raises Refusal when the config lacks what its layers need.
     """
     chosen = metadata.dtype if dtype == "auto" else dtype
     hopper = compute_capability is None or compute_capability[0] == 9

@@ -358,7 +358,7 @@ class WizardScreen(QuietScreen):
         if event.metadata is not None:
             wanted = self.session.model_ready(event.model, event.metadata)
         else:
-            wanted = self.session.model_failed(event.model, event.problem)
+            wanted = self.session.model_failed(event.model, event.problem, is_ours=event.is_ours)
         if wanted:
             self.post_message(Replan())
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
+from wizard_tui.errors import Refusal
 from wizard_tui.files import expanded
 from wizard_tui.launch.deployment import ALL, deployment_files
 from wizard_tui.launch.writer import Conflict, OutputFile, write_files
@@ -75,7 +76,7 @@ class WriteFilesScreen(QuietModal[str | None]):
         except Conflict as conflict:
             self._agreed_to = asked
             self._show_conflict(conflict)
-        except ValueError as error:
+        except Refusal as error:
             self._say(str(error), "bad")
         except OSError as error:
             self._say(f"{folder} cannot be written: {error.strerror or error}; give another directory", "bad")
@@ -93,7 +94,7 @@ class WriteFilesScreen(QuietModal[str | None]):
     def _show_files(self) -> None:
         try:
             names = ", ".join(self._files())
-        except ValueError as error:
+        except Refusal as error:
             self._say(str(error), "bad")
             return
         self._say(f"{names}. Enter writes, Escape goes back.", "dim")

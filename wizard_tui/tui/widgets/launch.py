@@ -12,6 +12,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Log, Sparkline
 
+from wizard_tui.errors import Refusal
 from wizard_tui.launch.launcher import Launcher
 from wizard_tui.launch.preflight import would_stop
 from wizard_tui.launch.startup_log import brief
@@ -239,7 +240,7 @@ class LaunchView(QuietVertical, Pane, can_focus=True):
     async def _start(self, decision: Decision, response: PlanResponse, *, force: bool) -> None:
         try:
             await asyncio.to_thread(self.launcher.start, decision, response, force=force)
-        except ValueError as error:
+        except Refusal as error:
             self._say(str(error))
             self._forced = would_stop(self.launcher.checks)
             return
