@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 from rich.control import Control
+from rich.segment import Segment
 from textual._compositor import ChopsUpdate
 from textual._styles_cache import StylesCache
 
@@ -28,7 +29,9 @@ def _changed_cells(update: ChopsUpdate, console: Console) -> str:
             start, stop = max(x, first), min(end, last)
             if strip is not None and start < stop:
                 written.append(Control.move_to(start, y).segment.text)
-                written.extend(map(pen.write, strip.crop(start - x, stop - x)))
+                # a strip keeps what is cropped from it, with seven caches each
+                *_, cells = Segment.divide(strip, (start - x, stop - x))
+                written.extend(map(pen.write, cells))
     written.append(pen.lift())
     return "".join(written)
 
