@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from wizard_tui.hardware.catalog import all_gpus, get_gpu_by_name
 from wizard_tui.hardware.gpu import GPU
-from wizard_tui.planning import roofline
 from wizard_tui.planning.roofline import Load, Roofline, Traffic, constants, engine_class
 
 LLAMA_8B = Load(

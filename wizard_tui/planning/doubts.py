@@ -31,10 +31,10 @@ def band_width(doubts: Sequence[str]) -> int:
 def _of_generation(gpu: GPU) -> Iterator[str]:
     generation, capability = gpu.generation, gpu.capability
     if capability is None:
-        yield f"the chip of {gpu.name} is not known; it is planned as one of {gpu.platform.title}, with wider bands"
+        yield f"the chip of {gpu.name} is not known; it is planned like other {gpu.platform.title}, with wider bands"
     elif not generation.covers(capability):
-        nearest = generation.capabilities[-1] if generation.capabilities else f"one of {gpu.platform.title}"
-        yield f"the generation {capability} of {gpu.name} is not known; it is planned as {nearest}, with wider bands"
+        like = generation.capabilities[-1] if generation.capabilities else f"other {gpu.platform.title}"
+        yield f"the generation {capability} of {gpu.name} is not known; it is planned like {like}, with wider bands"
     elif not generation.measured:
         yield f"no GPU of the generation {capability} was measured; the bands of {gpu.name} are wider"
 
