@@ -121,14 +121,14 @@ def entries() -> tuple[CatalogueEntry, ...]:
 
 
 def _entry(row: dict[str, Any]) -> CatalogueEntry:
-    capability, vendor = row["capability"], platform_of_capability(row["capability"])
-    numeric = vendor == "nvidia"
+    capability = row["capability"]
+    numeric = capability[0].isdigit()
     major, _, minor = capability.partition(".")
     return CatalogueEntry(
         gpu=GPU(
             name=row["name"],
             total_bytes=_total_bytes(row),
-            vendor=vendor,
+            vendor=platform_of_capability(capability),
             compute_capability=(int(major), int(minor)) if numeric else None,
             architecture=None if numeric else capability,
             bandwidth_gb_s=row["bandwidth_gb_s"],
