@@ -42,11 +42,14 @@ def test_memory_overrides_a_named_gpu_and_keeps_its_speed() -> None:
     assert gpu.bandwidth_gb_s
 
 
-@pytest.mark.parametrize("name", ["auto", "Some Prototype"])
-def test_memory_alone_makes_a_manual_gpu(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "vendor"),
+    [("auto", "nvidia"), ("Some Prototype", "nvidia"), ("AMD Instinct MI455X", "amd"), ("Gaudi 4", "gaudi")],
+)
+def test_memory_alone_makes_a_manual_gpu(name: str, vendor: str) -> None:
     (gpu,) = resolve_gpus(hardware(gpu=name, vram_gb=48), ())
     assert gpu.total_bytes == 48 * GIB
-    assert gpu.source == "manual"
+    assert (gpu.source, gpu.vendor) == ("manual", vendor)
 
 
 def test_nothing_there_says_what_to_do() -> None:

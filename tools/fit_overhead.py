@@ -57,7 +57,7 @@ def samples() -> Iterator[Sample]:
     for row in rows("startup_logs.jsonl"):
         estimate = decide(*of_log(row)).estimate
         metadata = load_model_metadata(row["model"])
-        age = "hopper_on" if (estimate.gpu.compute_capability or (9, 0)) >= (9, 0) else "ampere_ada"
+        age = estimate.gpu.generation.overhead
         yield from _non_torch(row, estimate, age)
         yield from _peak(row, estimate, metadata)
         yield from _graphs(row, estimate, metadata, age)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from wizard_tui.engine.platforms import platform_of_name
 from wizard_tui.errors import Refusal
 from wizard_tui.hardware.gpu import GPU
 from wizard_tui.hardware.observed import Observation, Observations
@@ -70,7 +71,7 @@ def resolve_gpus(hardware: HardwareInput, detected: Sequence[GPU] | None = None)
     else:
         gpus = (_named(hardware),) * hardware.gpus
     if hardware.vram_gb is not None:
-        gpus = tuple(replace(gpu, total_bytes=int(hardware.vram_gb * GIB)) for gpu in gpus)
+        gpus = tuple(gpu.with_total(int(hardware.vram_gb * GIB)) for gpu in gpus)
     if hardware.used_gib is not None:
         gpus = tuple(replace(gpu, used_bytes=int(hardware.used_gib * GIB), holders=()) for gpu in gpus)
     if (unknown := next((gpu for gpu in gpus if gpu.total_bytes <= 0), None)) is not None:
@@ -87,7 +88,8 @@ def _named(hardware: HardwareInput) -> GPU:
     except Refusal:
         if hardware.vram_gb is None:
             raise
-        return GPU(name=name, total_bytes=int(hardware.vram_gb * GIB), source="manual")
+        vendor = platform_of_name(name)
+        return GPU(name=name, total_bytes=int(hardware.vram_gb * GIB), vendor=vendor, source="manual")
 
 
 def _detected(hardware: HardwareInput, detected: Sequence[GPU] | None) -> tuple[GPU, ...]:

@@ -113,6 +113,7 @@ def test_lengths_hold_what_is_asked_for(model: dict[str, int], workload: dict[st
     [
         ("H100 80GB", {}, {"fp8 weights", "fp8 KV"}),
         ("A100-SXM4-80GB", {}, {"fp8 weights"}),
+        ("MI300X", {}, {"fp8 weights", "fp8 KV"}),
         ("V100-SXM2-32GB", {"dtype": "float16"}, set()),
         ("H100 80GB", {"quantization": "mxfp8"}, {"fp8 KV"}),
         ("H100 80GB", {"kv_cache_dtype": "bfloat16"}, {"fp8 weights"}),

@@ -19,6 +19,7 @@ CONFIGS = {
     "key": a_config(served_model_name="it's $(mine)\n#", port=8001, deployment={"api_key_env": "MY_KEY"}),
     "local": a_config(model="/my models/a'b", chat_template="/t.jinja", deployment={"model_is_local": True}),
     "amd": a_config(deployment={"gpu_vendor": "amd", "gpu_indices": (0, 1), "gpu_count": 2}),
+    "gaudi": a_config(deployment={"gpu_vendor": "gaudi", "gpu_indices": (0, 1), "gpu_count": 2}),
     "several": on_two_nodes(a_config(deployment={"api_key_env": "MY_KEY"})),
     "replicas": a_config(
         data_parallel_size=4,
@@ -65,6 +66,15 @@ def test_no_secret_is_written_though_the_environment_holds_one(
     assert "s3cret-value" not in text
     assert "--api-key" not in text
     assert not re.search(r"HF_TOKEN[=:]\s*[^\s#]*hf_", text)
+
+
+@pytest.mark.parametrize("name", sorted(ARTIFACTS))
+def test_only_nvidia_cards_are_handed_over_as_such(name: str) -> None:
+    for vendor in ("amd", "gaudi"):
+        config = a_config(deployment={"gpu_vendor": vendor, "gpu_indices": (0, 1), "gpu_count": 2})
+        if ARTIFACTS[name].fits(config):
+            text = ARTIFACTS[name].render(config)
+            assert not re.search(r"nvidia\.com|driver: nvidia|--gpus |CUDA_VISIBLE", text)
 
 
 @pytest.mark.parametrize("name", sorted(IN_IMAGES))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from wizard_tui.engine.platforms import nvidia_generation
 from wizard_tui.schemas.numbers import GIB
 
 
@@ -23,7 +24,11 @@ def default_batch_limits(
     tokens, sequences = 2048, 256
     if total_bytes >= 160 * GIB:
         tokens, sequences = 16384, 1024
-    elif total_bytes >= 70 * GIB and "a100" not in gpu_name.lower() and compute_capability != (12, 1):
+    elif (
+        total_bytes >= 70 * GIB
+        and "a100" not in gpu_name.lower()
+        and nvidia_generation(compute_capability).large_batches
+    ):
         tokens, sequences = 8192, 1024
     if performance_mode == "throughput":
         tokens, sequences = 2 * tokens, 2 * sequences

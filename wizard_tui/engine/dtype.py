@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from wizard_tui.engine.platforms import nvidia_generation
+
 BYTES_OF_DTYPE = {"float16": 2, "bfloat16": 2, "float32": 4}
-BFLOAT16_CAPABILITY = (8, 0)
 # config/model.py:_FLOAT16_NOT_SUPPORTED_MODELS: their activations overflow
 _NO_FLOAT16 = frozenset({"gemma2", "gemma3", "gemma3_text", "plamo2", "glm4"})
 
@@ -31,4 +32,4 @@ def dtype_refusal(stated: str, *, model_type: str, compute_capability: tuple[int
 
 
 def _has_bfloat16(compute_capability: tuple[int, int] | None) -> bool:
-    return compute_capability is None or compute_capability >= BFLOAT16_CAPABILITY
+    return nvidia_generation(compute_capability).bfloat16

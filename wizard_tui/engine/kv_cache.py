@@ -44,14 +44,13 @@ def latent_bytes(kv_cache_dtype: str, head_dim: int) -> int:
     return state_bytes(kv_cache_dtype, head_dim, 0) if packed is None else packed
 
 
-def default_block_size(attention: str, compute_capability: tuple[int, int] | None, *, quantized: bool) -> int:
-    """Tokens in a block when --block-size is left out, by kind of attention and GPU (the backend that vLLM picks)."""
-    major = compute_capability[0] if compute_capability else None
+def default_block_size(attention: str, kernels: str, *, quantized: bool) -> int:
+    """Tokens in a block when --block-size is left out, by kind of attention and the kernels that vLLM picks for it."""
     tokens: int = next(
         row["tokens"]
         for row in kv_cache_facts()["block_size"]
         if row["attention"] == attention
-        and row.get("capability", major) == major
+        and row.get("attention_kernels", kernels) == kernels
         and not (quantized and row.get("kv") == "auto")
     )
     return tokens

@@ -6,6 +6,7 @@ import difflib
 from functools import lru_cache
 from typing import NamedTuple
 
+from wizard_tui.engine.platforms import platform_named
 from wizard_tui.tables import read_table
 
 
@@ -14,6 +15,7 @@ class Method(NamedTuple):
 
     name: str
     capability: int
+    cuda: bool = True
     rocm: bool = False
     like: str = ""
     online: bool = False
@@ -54,8 +56,9 @@ def refusal(
         return f"{method} needs a checkpoint that is already quantised, and this one is not; {cure}"
     if entry.moe and not experts:
         return f"{method} quantises the experts of a mixture, and this model has none"
-    if vendor == "amd" and not entry.rocm:
-        return f"vLLM has no {method} on AMD GPUs"
+    platform = platform_named(vendor)
+    if not getattr(entry, platform.quantization):
+        return f"vLLM has no {method} on {platform.title}"
     if compute_capability is not None and 10 * compute_capability[0] + compute_capability[1] < entry.capability:
         major, minor = divmod(entry.capability, 10)
         return (

@@ -60,10 +60,9 @@ def _device(smi: Any, handle: Any, index: int) -> Device:
     driver = fields(_ask(smi, smi.amdsmi_get_gpu_driver_info, handle))
     used = whole(_ask(smi, smi.amdsmi_get_gpu_memory_usage, handle, vram)) or 0
     gpu = replace(
-        gpu,
+        gpu.with_total(total) if total else gpu,
         source="amdsmi",
         architecture=text(asic.get("target_graphics_version")) or gpu.architecture,
-        total_bytes=total or gpu.total_bytes,
         used_bytes=min(used, total or gpu.total_bytes),
         holders=_holders(smi, handle),
         index=index,

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
+from wizard_tui.engine.platforms import platform_named, platform_of_capability
 from wizard_tui.errors import Refusal
 from wizard_tui.hardware.gpu import GPU
 from wizard_tui.tables import read_table
@@ -120,23 +121,24 @@ def entries() -> tuple[CatalogueEntry, ...]:
 
 
 def _entry(row: dict[str, Any]) -> CatalogueEntry:
-    kind, capability = row["class"], row["capability"]
+    capability = row["capability"]
     numeric = capability[0].isdigit()
     major, _, minor = capability.partition(".")
     return CatalogueEntry(
         gpu=GPU(
             name=row["name"],
             total_bytes=_total_bytes(row),
-            vendor={"gaudi": "intel"}.get(kind, "nvidia" if numeric else "amd"),
+            vendor=platform_of_capability(capability),
             compute_capability=(int(major), int(minor)) if numeric else None,
             architecture=None if numeric else capability,
             bandwidth_gb_s=row["bandwidth_gb_s"],
             tflops=tuple(row.get("tflops", {}).items()),
             link_gb_s=row.get("link_gb_s"),
             interconnect=row["link"],
-            kind=kind,
+            kind=row["class"],
             unified_memory=row.get("unified", False),
             power_limit_w=row["tdp_w"],
+            unverified=_unverified(row),
         ),
         driver_names=tuple(row.get("driver_names", (row["name"],))),
         aliases=tuple(row.get("aliases", ())),
@@ -145,6 +147,16 @@ def _entry(row: dict[str, Any]) -> CatalogueEntry:
         mig=tuple((name, mib and mib * MIB) for name, mib in row.get("mig", {}).items()),
         default=row.get("default", False),
     )
+
+
+def _unverified(row: dict[str, Any]) -> tuple[str, ...]:
+    """What of a row the plan rests on although nobody looked it up; nothing where the GPU itself was measured."""
+    if row.get("measured"):
+        return ()
+    # the driver's total tells what CUDA reports, and the other way round
+    memory = "" if {"cuda_bytes", "cuda_gib", "driver_mib"} & set(row.get("source", ())) else "memory"
+    speed = {"bandwidth_gb_s": "bandwidth", "tflops": "TFLOP/s"}
+    return (*filter(None, [memory]), *(figure for key, figure in speed.items() if key in row["unverified"]))
 
 
 def _total_bytes(row: dict[str, Any]) -> int:
@@ -160,7 +172,8 @@ def _total_bytes(row: dict[str, Any]) -> int:
     driver = int(row["driver_mib"]) * MIB if "driver_mib" in row else int(row["gb"]) * GIB
     if row.get("unified"):
         return driver * 95 // 100
-    return cuda_total_bytes(driver) if row["capability"][0].isdigit() else driver
+    platform = platform_named(platform_of_capability(row["capability"]))
+    return cuda_total_bytes(driver) if platform.driver_keeps else driver
 
 
 def _plain(text: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from wizard_tui.engine.platforms import platforms
 from wizard_tui.hardware import host
 from wizard_tui.hardware.answers import text
 from wizard_tui.hardware.gpu import GPU, Detection
@@ -20,11 +21,6 @@ from wizard_tui.hardware.installed import installed_vllm
 DRIVER_TIMEOUT_S = 2.0
 
 _ELSEWHERE = "the wizard can plan for another machine: name its GPU, such as 'H100 80GB', or give its memory"
-_OTHERS = {
-    "gaudi": "an Intel Gaudi is in this machine, on which vLLM runs by the plugin vllm-gaudi",
-    "tpu": "a Google TPU is in this machine, on which vLLM runs by the distribution vllm-tpu",
-    "intel": "an Intel GPU is in this machine; vLLM runs on Arc and Data Center GPUs, by its XPU build",
-}
 
 
 def detect_gpus() -> list[GPU]:
@@ -137,5 +133,6 @@ def _nothing_here(on_bus: frozenset[str]) -> str:
     """What to say where there is no GPU for vLLM's usual builds."""
     if platform.system() == "Darwin":
         return f"this is a Mac, whose GPU vLLM does not use; {_ELSEWHERE}"
-    other = next((_OTHERS[vendor] for vendor in ("gaudi", "tpu", "intel") if vendor in on_bus), None)
-    return f"{other}; {_ELSEWHERE}" if other else f"no GPU was found; {_ELSEWHERE}"
+    other = next((one for one in platforms().values() if one.served_by and one.name in on_bus), None)
+    found = f"{other.bus} is in this machine; {other.runs}" if other else "no GPU was found"
+    return f"{found}; {_ELSEWHERE}"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from wizard_tui.engine.platforms import Generation, Platform, dotted, generation_of, platform_named
 
 
 @dataclass(frozen=True)
@@ -10,12 +13,14 @@ class GPU:
     """A GPU, detected, named or made by hand.
 
     `total_bytes` is what CUDA reports as total (cudaMemGetInfo), which is less than the size on the box.
-    `compute_capability` is NVIDIA's, such as (9, 0); None for other vendors, whose `architecture` is set instead.
+    `vendor` is a platform of engine/platforms.toml. `compute_capability` is NVIDIA's, such as (9, 0); None for other
+    vendors, whose `architecture` is set instead.
     `bandwidth_gb_s` and `link_gb_s` (one direction) are in 10^9 bytes a second. `tflops` maps `fp16`, `bf16`, `fp8`,
     `int8`, `fp4` to dense TFLOP/s where the GPU has them. `interconnect` is the link to its neighbours: `nvlink`,
     `pcie`, `xgmi`, `roce`, `network`, `none` or `unknown`. `kind` is `datacenter`, `workstation`, `geforce`, `soc`,
     `amd` or `gaudi`. `used_bytes` and `holders` tell what other processes hold; they, `index`, `uuid` and the state
-    of the device (`numa_node`, `persistence_mode`, `ecc`) are known of a detected GPU only.
+    of the device (`numa_node`, `persistence_mode`, `ecc`) are known of a detected GPU only. `unverified` names what of
+    `memory`, `bandwidth` and `TFLOP/s` the catalogue has without a source, on a GPU that was never measured.
     """
 
     name: str
@@ -41,6 +46,27 @@ class GPU:
     numa_node: int | None = None
     persistence_mode: bool | None = None
     ecc: bool | None = None
+    unverified: tuple[str, ...] = ()
+
+    @cached_property
+    def platform(self) -> Platform:
+        """What vLLM and the tools around it need to know of its make."""
+        return platform_named(self.vendor)
+
+    @cached_property
+    def generation(self) -> Generation:
+        """What vLLM and our constants need to know of its chip: that of its capability, or the nearest known one."""
+        return generation_of(self.vendor, self.capability)
+
+    @property
+    def capability(self) -> str | None:
+        """The name of its generation in engine/platforms.toml: `9.0`, `gfx942`."""
+        return dotted(self.compute_capability) or (self.architecture and self.architecture.partition(":")[0])
+
+    def with_total(self, total_bytes: int) -> GPU:
+        """The same GPU with a memory that somebody told, so that it no longer rests on the catalogue."""
+        told = tuple(figure for figure in self.unverified if figure != "memory")
+        return replace(self, total_bytes=total_bytes, unverified=told)
 
 
 @dataclass(frozen=True)

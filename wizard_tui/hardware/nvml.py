@@ -154,8 +154,8 @@ class _Driver:
         total, used = memory
         if entry and entry.driver_bytes:
             # ECC costs memory: an A10 has 23028 MiB with it and 24564 without, and CUDA's total moves along
-            return replace(gpu, total_bytes=entry.gpu.total_bytes + total - entry.driver_bytes, used_bytes=used)
-        return replace(gpu, total_bytes=cuda_total_bytes(total), used_bytes=used)
+            return replace(gpu.with_total(entry.gpu.total_bytes + total - entry.driver_bytes), used_bytes=used)
+        return replace(gpu.with_total(cuda_total_bytes(total)), used_bytes=used)
 
     def _unified(self, gpu: GPU) -> GPU:
         """A GPU that shares the system's memory: vLLM counts what the system has and what is available there.
@@ -173,7 +173,7 @@ class _Driver:
                 f"this container may use {limit / GIB:.1f} of the {total / GIB:.1f} GiB that {gpu.name} shares with "
                 "the system; vLLM does not know, so lower --gpu-memory-utilization or raise the limit"
             )
-        return replace(gpu, unified_memory=True, total_bytes=total, used_bytes=total - available)
+        return replace(gpu.with_total(total), unified_memory=True, used_bytes=total - available)
 
     def _memory(self, handle: Any) -> tuple[int, int] | None:
         """Total as nvidia-smi shows it, and what processes hold of it. Without version 2, "used" includes the driver's

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from wizard_tui.engine.platforms import platform_named
 from wizard_tui.engine.versions import release_of, rules_for, version_of_image
 from wizard_tui.hardware.gpu import GPU
 from wizard_tui.launch.machine import Machine
@@ -86,7 +87,7 @@ def _planned(machine: Machine, response: PlanResponse | None) -> tuple[GPU, ...]
 
 def _driver(machine: Machine, response: PlanResponse | None, way: str) -> Iterator[Check]:
     gpus, driver = machine.detection.gpus, machine.detection.driver_version
-    if driver is None or not gpus or gpus[0].vendor != "nvidia":
+    if driver is None or not gpus or not gpus[0].platform.has_cuda:
         return
     version = _version_to_run(machine, response, way)
     rules = rules_for(version)
@@ -141,7 +142,8 @@ def _docker(machine: Machine, response: PlanResponse | None) -> Iterator[Check]:
         return
     yield Check("docker", "ok", f"daemon {machine.docker}")
     vendor = response.config.deployment.gpu_vendor if response is not None else "nvidia"
-    if vendor == "nvidia" and not {"nvidia", "nvidia-cdi"} & set(machine.docker_runtimes):
+    runtimes = platform_named(vendor).docker_runtimes
+    if runtimes and not set(runtimes) & set(machine.docker_runtimes):
         cure = "install the NVIDIA Container Toolkit, run `nvidia-ctk runtime configure`, restart docker"
         yield Check("GPU in docker", "warn", "docker knows no NVIDIA runtime", cure)
     if machine.image_present is not None and response is not None:

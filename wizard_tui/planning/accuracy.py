@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wizard_tui.planning.decide import Decision
+from wizard_tui.planning.doubts import speed_doubts
 from wizard_tui.schemas.numbers import gib
 from wizard_tui.schemas.outputs import Provenance
 
@@ -30,6 +31,9 @@ def provenance(decision: Decision) -> dict[str, Provenance]:
             note=f"available: {gib(result.kv_low):.2f} to {gib(result.kv_high):.2f} GiB",
         ),
         "performance": Provenance(
-            source="roofline with measured constants", expected_error="80 % of measured points lie in the ranges"
+            source="roofline with measured constants",
+            expected_error="not known: no such GPU was measured"
+            if speed_doubts(result.gpu)
+            else "80 % of measured points lie in the ranges",
         ),
     }

@@ -70,11 +70,11 @@ def _ways(request: PlanRequest, facts: Facts) -> Iterator[Patch]:
     in_node = len(facts.gpus)
     sizes = legal_tensor_parallel_sizes(metadata, max(1, min(in_node, in_node * request.hardware.nodes // stages)))
     quantisations: list[str | None] = [model.quantization]
-    capability = facts.gpus[0].compute_capability
-    if metadata.quantization is None and model.quantization is None and capability and capability >= (7, 5):
+    generation = facts.gpus[0].generation
+    if metadata.quantization is None and model.quantization is None and generation.fp8_weights:
         quantisations.append(FP8_WEIGHTS)
     caches = [model.kv_cache_dtype]
-    if model.kv_cache_dtype == "auto" and capability and capability >= (8, 9):
+    if model.kv_cache_dtype == "auto" and generation.fp8_cache:
         caches.append("fp8")
     wanted = request.workload.prompt_tokens + request.workload.gen_tokens
     full = model.max_model_len or metadata.max_position_embeddings

@@ -100,7 +100,7 @@ def decide(request: PlanRequest, facts: Facts) -> Decision:
             break
     if best is None:
         raise Refusal("no way to place the model on these GPUs was found")
-    problem = _illegal(facts.metadata, best, in_node * hardware.nodes)
+    problem = gpu.platform.problem or _illegal(facts.metadata, best, in_node * hardware.nodes)
     idle = in_node * hardware.nodes - best.settings.layout.gpus
     return Decision(request, facts, best, rules, problem, max(0, idle), missed)
 

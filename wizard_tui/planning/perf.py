@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from wizard_tui.errors import Refusal
 from wizard_tui.hardware.gpu import GPU
+from wizard_tui.planning.doubts import band_width
 from wizard_tui.planning.roofline import Load, Point, Roofline, Traffic, constants, roofline_of
 from wizard_tui.schemas.outputs import PerfEstimate, Range
 
@@ -37,6 +38,8 @@ class Forecast:
     def __init__(self, roofline: Roofline, traffic: Traffic, measured: Measured | None = None) -> None:
         self.roofline, self.traffic = roofline, traffic
         self.bands: Mapping[str, Any] = constants()["measured_bands" if measured else "bands"]
+        # a run of the user's own takes the place of what is not known of the GPU
+        self._width = 1 if measured else band_width(roofline.speed_doubts)
         self._correction = _correction(roofline, traffic, measured) if measured else Correction()
 
     @property
@@ -55,7 +58,7 @@ class Forecast:
     def range_of(self, metric: str, median: float) -> Range:
         """The 80 % range around a median of `toks_per_s`, `ttft`, `tpot` or `prefill`."""
         low, high = self.bands[metric]
-        return median * low, median * high
+        return median * low**self._width, median * high**self._width
 
     def largest_concurrency(self, ttft_ms: float | None, tpot_ms: float | None) -> int:
         """The most clients that keep both targets without queueing; 0 when not even one does."""
@@ -256,9 +259,12 @@ def _drafting(drafted: int, measured: Measured | None) -> tuple[str, ...]:
 def _basis(gpu: GPU, forecast: Forecast, measured: Measured | None) -> list[str]:
     traffic = forecast.traffic
     source = "your own measured point" if measured else "published measurements"
+    basis = f"roofline set by {source}; 80 % of points kept apart lie in the ranges; a slow host is not known"
+    if not measured and forecast.roofline.speed_doubts:
+        basis = "roofline set by measurements of other GPUs, so that the ranges are taken wider"
     lines = [
         f"{traffic.prompt_tokens:g} prompt and {traffic.gen_tokens:g} answer tokens, {traffic.concurrency} in flight",
-        f"roofline set by {source}; 80 % of points kept apart lie in the ranges; a slow host is not known",
+        basis,
     ]
     if not gpu.bandwidth_gb_s or not gpu.tflops:
         lines.append(f"{gpu.name} is not in the catalogue: bandwidth and compute of a mid-range card are assumed")

@@ -18,8 +18,6 @@ from wizard_tui.schemas.inputs import PlanRequest
 from wizard_tui.schemas.numbers import gib
 from wizard_tui.schemas.outputs import Deployment, VLLMConfig
 
-IMAGES = {"nvidia": "vllm/vllm-openai", "amd": "vllm/vllm-openai-rocm"}
-
 _MODE_REASONS = {
     "interactivity": "latency is preferred: a CUDA graph for every small batch",
     "throughput": "throughput is preferred: batches twice as large",
@@ -177,7 +175,7 @@ def _user_set(request: PlanRequest) -> frozenset[str]:
 def _deployment(decision: Decision) -> Deployment:
     request, gpu = decision.request, decision.estimate.gpu
     version = decision.estimate.settings.vllm_version
-    image = request.policy.image or f"{IMAGES.get(gpu.vendor, IMAGES['nvidia'])}:{image_tag(version)}"
+    image = request.policy.image or f"{gpu.platform.image}:{image_tag(version)}"
     layout, nodes = decision.estimate.settings.layout, request.hardware.nodes
     return Deployment(
         vllm_version=version,

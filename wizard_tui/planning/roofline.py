@@ -23,13 +23,11 @@ from wizard_tui.engine.versions import release_of
 from wizard_tui.errors import Refusal
 from wizard_tui.hardware.catalog import get_gpu_by_name
 from wizard_tui.hardware.gpu import GPU
+from wizard_tui.planning.doubts import speed_doubts
 from wizard_tui.tables import read_table
 
 MEAN_PROGRESS = 0.6
 """Share of its answer that a running sequence has generated on average, as it weighs on the KV cache."""
-
-GDDR_CAPABILITIES = frozenset({(6, 1), (7, 5), (8, 6), (8, 7), (8, 9), (11, 0), (12, 0), (12, 1)})
-"""NVIDIA chips without HBM, whatever the card is sold as: an L4 or an L40S carries a GeForce chip."""
 
 
 @dataclass(frozen=True)
@@ -117,8 +115,8 @@ class Roofline:
     ) -> None:
         c = constants() if fitted is None else fitted
         self.load = load
+        self.speed_doubts = speed_doubts(gpu)
         fallback = c["fallback"]
-        chip = chip_class(gpu)
         peaks = dict(gpu.tflops)
         power = _power_share(gpu)
         clock = power ** float(c["power_cap"]["compute"])
@@ -130,11 +128,13 @@ class Roofline:
             peak = half * (1.0 if load.weight_bits > 8 else c["weight_only"]) * 1e12
         peak *= clock
         self.decode_rate: float = peak * c["decode_compute"] * (c["moe_decode"] if load.num_experts else 1.0)
-        self._prefill_rate: float = peak * c["prefill"][chip] * (c["moe_prefill"] if load.num_experts else 1.0)
+        self._prefill_rate: float = (
+            peak * c["prefill"][gpu.generation.chip] * (c["moe_prefill"] if load.num_experts else 1.0)
+        )
         self._attention_rate: float = half * clock * c["attention"] * 1e12
         bandwidth = (gpu.bandwidth_gb_s or fallback["bandwidth_gb_s"]) * 1e9
         bandwidth *= power ** float(c["power_cap"]["bandwidth"])
-        self.weights_rate: float = bandwidth * c["bandwidth"][_memory_class(gpu)]
+        self.weights_rate: float = bandwidth * c["bandwidth"][gpu.generation.memory]
         if load.weight_bits <= 4:
             self.weights_rate *= c["four_bit_weights"]
         self._expert_rate: float = self.weights_rate * c["expert_weights"]
@@ -215,18 +215,6 @@ def roofline_of(load: Load, gpu: GPU, interconnect: str, vllm_version: str | Non
     return Roofline(load, gpu, interconnect, vllm_version)
 
 
-def chip_class(gpu: GPU) -> str:
-    """The generation of a GPU as far as measured compute efficiencies differ."""
-    if gpu.vendor == "amd":
-        return "amd"
-    capability = gpu.compute_capability or (8, 0)
-    if capability < (8, 0):
-        return "volta"
-    if capability in GDDR_CAPABILITIES:
-        return "gddr"
-    return {8: "ampere", 9: "hopper"}.get(capability[0], "blackwell")
-
-
 def engine_class(vllm_version: str | None) -> str:
     """The engine generation: V0, the first V1 releases, and V1 since asynchronous scheduling matured."""
     if vllm_version is None:
@@ -249,15 +237,9 @@ def _power_share(gpu: GPU) -> float:
     return min(1.0, gpu.power_limit_w / board) if board and gpu.power_limit_w else 1.0
 
 
-def _memory_class(gpu: GPU) -> str:
-    if gpu.vendor == "amd":
-        return "amd"
-    return "gddr" if gpu.compute_capability in GDDR_CAPABILITIES else "hbm"
-
-
 def _link_class(gpu: GPU, interconnect: str) -> str:
-    if gpu.vendor == "amd":
-        return "amd"
+    if gpu.platform.links:
+        return gpu.platform.links
     wanted = interconnect if interconnect != "unknown" else gpu.interconnect
     if wanted == "nvlink":
         return "nvlink"

@@ -108,8 +108,7 @@ def _candidates(decision: Decision) -> Iterator[Patch]:
             yield {"policy": {"max_num_batched_tokens": 2048}}
         if settings.max_num_seqs > 64:
             yield {"policy": {"max_num_seqs": max(64, request.workload.concurrency)}}
-    capability = gpu.compute_capability or ((9, 0) if gpu.vendor == "amd" else (0, 0))
-    if settings.kv_cache_dtype == "auto" and capability >= (8, 9) and room:
+    if settings.kv_cache_dtype == "auto" and gpu.generation.fp8_cache and room:
         yield {"model": {"kv_cache_dtype": "fp8"}}
     if not decision.fits:
         longest = result.layout.largest_len(result.kv_low, 1, settings.max_model_len)
@@ -122,7 +121,7 @@ def _candidates(decision: Decision) -> Iterator[Patch]:
             yield {"policy": {"enforce_eager": True}}
         if settings.quantization is None:
             yield from ({"model": {"model": sibling.model_id}} for sibling in siblings(facts.metadata))
-        if facts.metadata.quantization is None and settings.quantization is None and capability >= (7, 5):
+        if facts.metadata.quantization is None and settings.quantization is None and gpu.generation.fp8_weights:
             yield {"model": {"quantization": "fp8_per_tensor"}}
         if gpu.index is None:
             # a box that is only planned may as well be a larger one

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wizard_tui.planning.decide import Decision
+from wizard_tui.planning.doubts import doubt_sentences
 from wizard_tui.planning.goals import missed_goal_sentences
 from wizard_tui.schemas.numbers import gib
 
@@ -40,6 +41,7 @@ def warnings(decision: Decision) -> list[str]:
             f"corrected by {gib(result.observed.more_bytes):+.2f} GiB after {seen} start{'s' if seen > 1 else ''} seen "
             "here; `vllm-wizard-tui calibration clear` removes it"
         )
+    found.extend(doubt_sentences(result.gpu))
     names = {gpu.name for gpu in decision.facts.gpus}
     totals = {gpu.total_bytes for gpu in decision.facts.gpus}
     if len(names) > 1 or len(totals) > 1:

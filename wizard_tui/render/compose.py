@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from wizard_tui.engine.platforms import platform_named
 from wizard_tui.render.arguments import double_dollars, serve_arguments
 from wizard_tui.render.container import (
     HF_CACHE,
@@ -83,8 +84,9 @@ def _environment(config: VLLMConfig) -> dict[str, str | None]:
     values: dict[str, str | None] = {"HF_HUB_OFFLINE": "1"} if is_offline(config) else {"HF_TOKEN": None}
     if key := config.deployment.api_key_env:
         values["VLLM_API_KEY"] = f"${{{key}:?set it to the API key}}"
-    if config.deployment.gpu_vendor == "amd" and config.deployment.gpu_indices:
-        values["HIP_VISIBLE_DEVICES"] = ",".join(map(str, config.deployment.gpu_indices))
+    platform = platform_named(config.deployment.gpu_vendor)
+    if not platform.docker_runtimes:
+        values |= dict(pair.split("=", 1) for pair in platform.environment(config.deployment.gpu_indices))
     return values
 
 
@@ -99,14 +101,16 @@ def _volumes(config: VLLMConfig) -> list[dict[str, Any]]:
 
 def _gpus(config: VLLMConfig) -> dict[str, Any]:
     deployment = config.deployment
-    if deployment.gpu_vendor == "amd":
-        return {
-            "devices": ["/dev/kfd", "/dev/dri"],
-            "group_add": ["video"],
-            "cap_add": ["SYS_PTRACE"],
-            "security_opt": ["seccomp=unconfined"],
+    platform = platform_named(deployment.gpu_vendor)
+    if not platform.docker_runtimes:
+        handed_over = {
+            "devices": platform.devices,
+            "group_add": platform.groups,
+            "cap_add": platform.capabilities,
+            "security_opt": platform.security_options,
         }
+        return {key: list(values) for key, values in handed_over.items() if values}
     chosen = [str(index) for index in deployment.gpu_indices or ()]
     which: dict[str, Any] = {"device_ids": chosen} if chosen else {"count": deployment.gpu_count}
-    device = {"driver": "nvidia", **which, "capabilities": ["gpu"]}
+    device = {"driver": platform.docker_runtimes[0], **which, "capabilities": ["gpu"]}
     return {"deploy": {"resources": {"reservations": {"devices": [device]}}}}

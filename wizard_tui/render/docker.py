@@ -5,6 +5,7 @@ Options follow vLLM's installation pages (docs/getting_started/installation/gpu.
 
 from __future__ import annotations
 
+from wizard_tui.engine.platforms import platform_named
 from wizard_tui.render.arguments import Line, flat, serve_arguments, serve_lines
 from wizard_tui.render.container import (
     HF_CACHE,
@@ -65,19 +66,22 @@ def _lines(config: VLLMConfig, cache: str) -> list[Line]:
 
 def _gpus(config: VLLMConfig) -> list[Line]:
     deployment = config.deployment
-    if deployment.gpu_vendor == "amd":
-        return [
-            ("--device", "/dev/kfd", "--device", "/dev/dri"),
-            ("--group-add", "video", "--cap-add", "SYS_PTRACE", "--security-opt", "seccomp=unconfined"),
-            *([("--env", f"HIP_VISIBLE_DEVICES={_listed(deployment.gpu_indices)}")] if deployment.gpu_indices else []),
-        ]
-    if deployment.gpu_indices:
-        return [("--gpus", f'"device={_listed(deployment.gpu_indices)}"')]  # docker reads the value as CSV
-    return [("--gpus", str(deployment.gpu_count))]
-
-
-def _listed(indices: tuple[int, ...]) -> str:
-    return ",".join(map(str, indices))
+    platform = platform_named(deployment.gpu_vendor)
+    if platform.docker_runtimes:
+        chosen = ",".join(map(str, deployment.gpu_indices or ()))
+        # docker reads the value as CSV
+        return [("--gpus", f'"device={chosen}"' if chosen else str(deployment.gpu_count))]
+    options = [
+        *(("--group-add", group) for group in platform.groups),
+        *(("--cap-add", capability) for capability in platform.capabilities),
+        *(("--security-opt", option) for option in platform.security_options),
+    ]
+    lines = [
+        flat([("--device", device) for device in platform.devices]),
+        flat(options),
+        *([("--env", variable) for variable in platform.environment(deployment.gpu_indices)]),
+    ]
+    return [tuple(line) for line in lines if line]
 
 
 def _network(config: VLLMConfig) -> list[Line]:

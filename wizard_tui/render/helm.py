@@ -37,6 +37,7 @@ def render_helm_values(config: VLLMConfig) -> str:
 def _model(config: VLLMConfig) -> dict[str, Any]:
     repository, tag = _split_image(image(config))
     claim = pod.claim(config)["spec"]
+    resource = pod.gpu_resource(config)
     model: dict[str, Any] = {
         "name": instance_name(config),
         "repository": repository,
@@ -45,8 +46,7 @@ def _model(config: VLLMConfig) -> dict[str, Any]:
         "replicaCount": 1,
         "requestCPU": pod.CPUS,
         "requestMemory": pod.MEMORY,
-        "requestGPU": config.deployment.gpu_count,
-        "requestGPUType": pod.gpu_resource(config),
+        **({"requestGPU": config.deployment.gpu_count, "requestGPUType": resource} if resource else {}),
         "pvcStorage": claim["resources"]["requests"]["storage"],
         "pvcAccessMode": claim["accessModes"],
         "env": [pod.hub_access(config)],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from wizard_tui.engine.platforms import platform_named
 from wizard_tui.render.container import (
     HF_CACHE,
     SHM_GIB,
@@ -86,8 +87,8 @@ def needs_secret(config: VLLMConfig) -> bool:
 
 
 def gpu_resource(config: VLLMConfig) -> str:
-    """The name under which the vendor's device plugin offers GPUs."""
-    return "amd.com/gpu" if config.deployment.gpu_vendor == "amd" else "nvidia.com/gpu"
+    """The name under which the vendor's device plugin offers GPUs; empty where it is not known."""
+    return platform_named(config.deployment.gpu_vendor).kubernetes_resource
 
 
 def secret_note(config: VLLMConfig) -> str:
@@ -99,7 +100,8 @@ def secret_note(config: VLLMConfig) -> str:
 
 def container(config: VLLMConfig, command: list[str] | None = None) -> Manifest:
     """The server's container without probes. `command` is taken as it is: use `double_dollars` for a user's words."""
-    gpus = {gpu_resource(config): config.deployment.gpu_count}
+    resource = gpu_resource(config)
+    gpus = {resource: config.deployment.gpu_count} if resource else {}
     return {
         "name": "vllm",
         "image": image(config),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from wizard_tui.engine.platforms import platform_named
 from wizard_tui.render.arguments import serve_lines
 from wizard_tui.render.container import (
     HF_CACHE,
@@ -70,14 +71,13 @@ def render_quadlet(config: VLLMConfig) -> str:
 
 def _gpus(config: VLLMConfig) -> list[Setting]:
     deployment = config.deployment
-    if deployment.gpu_vendor == "amd":
-        chosen = ",".join(map(str, deployment.gpu_indices or ()))
-        return [
-            ("AddDevice", "/dev/kfd"),
-            ("AddDevice", "/dev/dri"),
-            ("GroupAdd", "keep-groups"),
-            ("SecurityLabelDisable", "true"),
-            *([("Environment", f"HIP_VISIBLE_DEVICES={chosen}")] if chosen else []),
-        ]
-    indices = deployment.gpu_indices or range(deployment.gpu_count)
-    return [("AddDevice", f"nvidia.com/gpu={index}") for index in indices] + [("SecurityLabelDisable", "true")]
+    platform = platform_named(deployment.gpu_vendor)
+    if platform.cdi:
+        indices = deployment.gpu_indices or range(deployment.gpu_count)
+        return [("AddDevice", f"{platform.cdi}={index}") for index in indices] + [("SecurityLabelDisable", "true")]
+    return [
+        *(("AddDevice", device) for device in platform.devices),
+        *([("GroupAdd", "keep-groups")] if platform.groups else []),
+        ("SecurityLabelDisable", "true"),
+        *(("Environment", variable) for variable in platform.environment(deployment.gpu_indices)),
+    ]

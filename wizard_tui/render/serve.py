@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from wizard_tui.engine.platforms import platform_named
 from wizard_tui.render.arguments import Line, serve_lines
 from wizard_tui.render.nodes import address_flag, node_options, rank_flag
 from wizard_tui.render.shell import Shell, command, required
@@ -50,11 +51,6 @@ def node_lines(config: VLLMConfig) -> list[Line]:
 
 
 def visible_devices(config: VLLMConfig) -> list[str]:
-    """Assignments that show vLLM only the chosen GPUs, numbered as nvidia-smi numbers them."""
-    indices = config.deployment.gpu_indices
-    if not indices:
-        return []
-    chosen = ",".join(map(str, indices))
-    if config.deployment.gpu_vendor == "amd":
-        return [f"HIP_VISIBLE_DEVICES={chosen}"]
-    return ["CUDA_DEVICE_ORDER=PCI_BUS_ID", f"CUDA_VISIBLE_DEVICES={chosen}"]
+    """Assignments that show vLLM only the chosen GPUs, numbered as the driver's own tool numbers them."""
+    deployment = config.deployment
+    return list(platform_named(deployment.gpu_vendor).environment(deployment.gpu_indices))

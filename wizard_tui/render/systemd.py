@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from wizard_tui.engine.platforms import platform_named
 from wizard_tui.render.arguments import serve_lines
 from wizard_tui.render.container import instance_name, is_offline
 from wizard_tui.render.serve import visible_devices
@@ -41,10 +42,11 @@ def render_systemd_unit(config: VLLMConfig) -> str:
     Raises Refusal for a flag the planned vLLM does not have.
     """
     name = instance_name(config)
+    groups = platform_named(config.deployment.gpu_vendor).device_groups
     service: list[Setting] = [
         ("Type", "exec"),
         ("DynamicUser", "yes"),
-        *([("SupplementaryGroups", "video render")] if config.deployment.gpu_vendor == "amd" else []),
+        *([("SupplementaryGroups", " ".join(groups))] if groups else []),
         ("CacheDirectory", "%N"),
         ("Environment", "PATH=/opt/vllm/bin:/usr/local/bin:/usr/bin:/bin"),
         ("Environment", "HOME=%C/%N HF_HOME=%C/%N/huggingface VLLM_CACHE_ROOT=%C/%N/vllm"),

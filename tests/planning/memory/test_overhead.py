@@ -170,7 +170,9 @@ def test_second_runner_by_hand(gpu: str, base: str, kept: int) -> None:
 def test_an_unknown_card_is_taken_for_the_newest() -> None:
     unknown = GPU(name="manual GPU", total_bytes=80 << 30, source="manual")
     given = {"tp": 1, "dtype": "bfloat16", "max_num_seqs": R, "max_num_batched_tokens": T, "vllm_version": "0.33.0"}
-    assert overhead_for(llama(), unknown, **given) == overhead_for(llama(), get_gpu_by_name("H100 80GB"), **given)
+    found, h100 = (overhead_for(llama(), gpu, **given) for gpu in (unknown, get_gpu_by_name("H100 80GB")))
+    assert found._replace(low=h100.low, high=h100.high) == h100
+    assert found.low < h100.low < h100.high < found.high, "nobody measured it"
 
 
 def test_eager_runs_a_layer_or_the_sampler() -> None:

@@ -16,6 +16,7 @@ from wizard_tui.engine.kv_cache import (
     plain_ends,
     state_bytes,
 )
+from wizard_tui.engine.platforms import nvidia_generation
 from wizard_tui.errors import Refusal
 from wizard_tui.models.config_keys import quantization_config
 from wizard_tui.models.layers import AttentionCache, LayerCache, StateCache, StateTensor
@@ -48,9 +49,9 @@ class CacheSettings(NamedTuple):
     gdn_checkpoints: bool
 
     @property
-    def major(self) -> int | None:
-        """Major compute capability."""
-        return self.compute_capability[0] if self.compute_capability else None
+    def kernels(self) -> str:
+        """Which kernels vLLM picks for attention on this GPU, a word of kv_cache.toml."""
+        return nvidia_generation(self.compute_capability).attention_kernels
 
 
 class Shards(NamedTuple):
@@ -67,7 +68,7 @@ def shard_layers(metadata: ModelMetadata, caches: Sequence[LayerCache], settings
     states = [cache for cache in caches if isinstance(cache, StateCache)]
     form = stored_dtype(metadata, attention, settings)
     block = settings.block_size or default_block_size(
-        _attention_kind(attention), settings.compute_capability, quantized=form not in PLAIN
+        _attention_kind(attention), settings.kernels, quantized=form not in PLAIN
     )
     # attention-free models have no prefix caching (config/vllm.py), so nothing to align states with
     mode = "align" if states and attention and settings.align_states else "none"
@@ -105,15 +106,17 @@ def stored_dtype(metadata: ModelMetadata, attention: Sequence[AttentionCache], s
         raise Refusal(f"kv_cache_dtype {asked} is for multi-head latent attention only; use fp8 or auto")
     if "compressed" in kinds:
         return "fp8_ds_mla"
-    if latent and sparse and (settings.major == 12 or (asked.startswith("fp8") and settings.major != 10)):
-        # FLASHMLA_SPARSE and the kernel of compute capability 12 know no other eight-bit format
-        return "fp8_ds_mla"
+    if latent and sparse:
+        packed = kv_cache_facts()["sparse_latent"]
+        in_eight_bits = asked.startswith("fp8") and settings.kernels not in packed["fp8_stays_on"]
+        if settings.kernels in packed["always_on"] or in_eight_bits:
+            return "fp8_ds_mla"
     return asked
 
 
 def _family_scheme(metadata: ModelMetadata, settings: CacheSettings) -> str | None:
     rule = kv_cache_facts()["auto_is_fp8"]
-    suits = metadata.model_type in rule["model_types"] and settings.major == rule["capability"]
+    suits = metadata.model_type in rule["model_types"] and settings.kernels == rule["attention_kernels"]
     return "fp8" if suits else None
 
 
@@ -195,7 +198,7 @@ def _aligned_block(block: int, state: int, per_token: int, *, latent: bool, gdn:
 
 
 def _runs_gdn_kernel(states: Sequence[StateCache], settings: CacheSettings) -> bool:
-    return states[0].kind == "gdn" and settings.major in kv_cache_facts()["hybrid"]["gdn_capabilities"]
+    return states[0].kind == "gdn" and settings.kernels in kv_cache_facts()["hybrid"]["gdn_kernels"]
 
 
 def _state_spec(cache: StateCache, settings: CacheSettings, block: int, checkpoints: int) -> StateSpec:

@@ -15,16 +15,15 @@ from wizard_tui.hardware.gpu import GPU
 from wizard_tui.models.layers import is_latent, layer_kinds
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.models.tensors import is_of
+from wizard_tui.planning.doubts import band_width, memory_doubts
 from wizard_tui.tables import read_table
 
 MIB = 1 << 20
 KIB = 1 << 10
 # output counts and two bit masks of the sampler: 4 + 2 * 4 / 32 bytes for each sequence and word, rounded as vLLM does
 SAMPLER_STATE_BYTES = 4.125
-LARGEST_CAPTURE = 512
 # FlashAttention has no wider heads; vLLM then takes Triton's attention
 WIDEST_FLASH = 256
-LARGEST_CAPTURE_BLACKWELL = 1024
 
 
 class Overhead(NamedTuple):
@@ -102,7 +101,7 @@ def overhead_for(
         4 if dtype == "float32" else 2,
         1 if expert_parallel else tp * dp,
     )
-    age = "hopper_on" if gpu.compute_capability is None or gpu.compute_capability >= (9, 0) else "ampere_ada"
+    age = gpu.generation.overhead
     benchmarked = _benchmarked(run) if rules.model_runner_v2 and not enforce_eager else 0
     held = 0
     if rules.model_runner_v2:
@@ -119,15 +118,17 @@ def overhead_for(
     capture = Capture(max_cudagraph_capture_size, drafted, interactive=performance_mode == "interactivity")
     graphs = 0 if enforce_eager else _graphs(run, gpu, pp, age, capture)
     charged = peak + rest + (graphs if rules.graphs_in_budget else 0)
-    band, outside = measured["band"], measured["outside"]
+    band, outside, wide = measured["band"], measured["outside"], band_width(memory_doubts(gpu))
     return Overhead(
         activation_peak=peak,
         cuda_graphs=graphs,
         non_torch=rest,
         unbudgeted=(outside["context"] + outside["after_cache"] + (outside["communicators"] if tp > 1 else 0)) * MIB,
         graphs_in_budget=rules.graphs_in_budget,
-        low=max(0, int(charged * (1 - band["below_share"])) - band["below"] * MIB - min(held, benchmarked)),
-        high=int(charged * (1 + band["above_share"])) + band["above"] * MIB + max(0, benchmarked - held),
+        low=max(
+            0, int(charged * (1 - wide * band["below_share"])) - wide * band["below"] * MIB - min(held, benchmarked)
+        ),
+        high=int(charged * (1 + wide * band["above_share"])) + wide * band["above"] * MIB + max(0, benchmarked - held),
     )
 
 
@@ -205,9 +206,7 @@ def _expert_workspace(run: _Run) -> int:
 
 def _graphs(run: _Run, gpu: GPU, pp: int, age: str, capture: Capture) -> int:
     """vLLM's estimate: a cost for each layer of each FULL decode graph."""
-    blackwell = gpu.compute_capability is not None and gpu.compute_capability[0] == 10
-    most = LARGEST_CAPTURE_BLACKWELL if blackwell else LARGEST_CAPTURE
-    largest = capture.largest or min(2 * run.sequences * capture.tokens_each, most)
+    largest = capture.largest or min(2 * run.sequences * capture.tokens_each, gpu.generation.largest_capture)
     graphs = _decode_graphs(min(largest, run.tokens), run.sequences, capture.tokens_each, capture.interactive)
     return int(_layer_graphs_kib(run.metadata, age) / pp * graphs * KIB)
 

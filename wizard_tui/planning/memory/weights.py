@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from wizard_tui.engine.dtype import BYTES_OF_DTYPE
+from wizard_tui.engine.platforms import UNPADDED, Padding, mxfp4_padding, nvidia_generation
 from wizard_tui.engine.versions import rules_for
 from wizard_tui.models import rotary
 from wizard_tui.models.checkpoint import loaded_bytes
@@ -19,14 +20,6 @@ from wizard_tui.planning.memory.stages import stages
 from wizard_tui.schemas.numbers import gib
 
 VOCABULARY_PADDING = 64
-# To what the kernels of MXFP4 pad the width of an expert on one GPU, and the hidden size: OAI Triton on Hopper,
-# TRTLLM and Marlin elsewhere (fused_moe/oracle/mxfp4.py)
-_PADDED_ON_HOPPER = (64, 1)
-_PADDED_ELSEWHERE = (128, 256)
-
-# What laying MXFP4 experts out for Hopper's kernel adds to them (0.63 GiB of gpt-oss-120b in vLLM 0.29:
-# https://github.com/mondegreens/apron)
-_HOPPER_LAYOUT_SHARE = 0.011
 _AFTER_LOADING = "after loading"
 _MADE = ("buffers", "adapters")
 # a config is believed as long as the tensors say the same to this share
@@ -64,9 +57,7 @@ class _Split(NamedTuple):
     experts: int
     whole_experts: bool
     bytes_each: int
-    mxfp4_width: int
-    mxfp4_hidden: int
-    mxfp4_layout_share: float
+    mxfp4: Padding
 
 
 class _Alike(NamedTuple):
@@ -101,12 +92,9 @@ def weights_for(
     (fused_moe/config.py:FusedMoEParallelConfig.make). Raises Refusal when the config lacks what its layers need.
     """
     chosen = metadata.dtype if dtype == "auto" else dtype
-    hopper = compute_capability is None or compute_capability[0] == 9
-    width, hidden = _PADDED_ON_HOPPER if hopper else _PADDED_ELSEWHERE
-    share = _HOPPER_LAYOUT_SHARE if hopper else 0.0
-    if hopper and rules_for(vllm_version).pads_mxfp4_hidden_on_hopper:
-        hidden, share = _PADDED_ELSEWHERE[1], 0.0
-    split = _Split(tp, tp * dp, expert_parallel, BYTES_OF_DTYPE[chosen], width, hidden, share)
+    later = rules_for(vllm_version).pads_mxfp4_hidden_on_hopper
+    mxfp4 = mxfp4_padding(nvidia_generation(compute_capability), padded_later=later)
+    split = _Split(tp, tp * dp, expert_parallel, BYTES_OF_DTYPE[chosen], mxfp4)
     found = _weights(metadata, split, pp, quantization, draft_layers, max_loras * max_lora_rank)
     staging = _staging(metadata, max_num_batched_tokens) * split.bytes_each
     if not staging:
@@ -186,7 +174,7 @@ def _held_to_headers(metadata: ModelMetadata, found: Weights, bytes_each: int) -
 def _implied_bytes(metadata: ModelMetadata, bytes_each: int) -> float:
     """Bytes of all tensors as the config has them, on one GPU and without padding."""
     found, quantized = inventory(metadata), quantization_of(metadata, None)
-    whole = _Split(1, 1, False, bytes_each, 1, 1, 0.0)
+    whole = _Split(1, 1, False, bytes_each, UNPADDED)
     around = sum(_stored(tensor, tensor.name, whole, quantized) for tensor in _around(found, 0, 1))
     layers = _layer_parts(metadata, None, whole).values()
     return around + sum(size for parts in layers for part, size in parts.items() if part != _AFTER_LOADING)
@@ -208,7 +196,7 @@ def _layer_parts(metadata: ModelMetadata, quantization: str | None, split: _Spli
             size = _size(tensor, form, split)
             _add(parts, tensor.part, size)
             if form is MXFP4 and tensor.part == "experts":
-                _add(parts, _AFTER_LOADING, size * split.mxfp4_layout_share)
+                _add(parts, _AFTER_LOADING, size * split.mxfp4.layout_share)
             elif form is not None and tensor.absorbed:
                 _add(parts, _AFTER_LOADING, _size(tensor, None, split))
         by_number |= dict.fromkeys(alike.numbers, parts)
@@ -306,8 +294,8 @@ def _local(tensor: Tensor, split: _Split, *, padded: bool) -> tuple[int, int, in
         hidden, width = (columns, -(-rows // ways)) if inward else (rows, -(-columns // ways))
         if padded:
             hidden, width = (
-                _padded(hidden, split.mxfp4_hidden),
-                _padded(width, split.mxfp4_width * (2 if inward else 1)),
+                _padded(hidden, split.mxfp4.hidden),
+                _padded(width, split.mxfp4.width * (2 if inward else 1)),
             )
         return (width, hidden, times) if inward else (hidden, width, times)
     return rows, columns, times
