@@ -349,7 +349,7 @@ def test_drafts_are_made_where_latency_matters() -> None:
     ],
 )
 def test_batches_of_vllm(gpu: str, policy: dict[str, Any], mode: str, limits: tuple[int, int]) -> None:
-    assert batch_limits(get_gpu_by_name(gpu), 131072, PolicyInput(**policy), mode) == limits
+    assert batch_limits(get_gpu_by_name(gpu), 131072, PolicyInput(**policy), mode, rules_for("0.33.0")) == limits
 
 
 def test_a_gpu_without_bfloat16_computes_in_float16() -> None:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from tests.planning.conftest import request
 from tests.planning.drawn import GPUS, MODELS, maybe, metadata_of, refused, requests
+from wizard_tui.engine.versions import rules_for
 from wizard_tui.errors import Refusal
 from wizard_tui.hardware.catalog import get_gpu_by_name
 from wizard_tui.hardware.gpu import GPU
@@ -136,7 +137,9 @@ def with_batches_of(asked: PlanRequest, box: Facts) -> PlanRequest:
     larger ones, whose activations cost memory."""
     length = asked.model.max_model_len or box.metadata.max_position_embeddings
     mode = {"latency": "interactivity"}.get(asked.workload.batching_mode, asked.workload.batching_mode)
-    tokens, sequences = batch_limits(smallest(box.gpus), length, asked.policy, mode)
+    tokens, sequences = batch_limits(
+        smallest(box.gpus), length, asked.policy, mode, rules_for(asked.policy.vllm_version)
+    )
     return patched(asked, {"policy": {"max_num_batched_tokens": tokens, "max_num_seqs": sequences}})
 
 
