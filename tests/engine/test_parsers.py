@@ -62,6 +62,28 @@ def test_an_older_version_gets_the_newest_parser_that_it_has(
     assert (found.tool_call_parser, found.reasoning_parser) == (tools, reasoning)
 
 
+# what was registered: https://docs.vllm.ai/en/v0.9.0/api/vllm/entrypoints/openai/tool_parsers/ (names at the classes),
+# the list that 0.12.0 prints for a wrong name, and https://docs.vllm.ai/en/v0.12.0/api/vllm/reasoning/
+REGISTERED = [
+    ("0.9.0", "tool_call_parser",
+     "deepseek_v3 granite granite-20b-fc hermes internlm jamba llama3_json llama4_json llama4_pythonic mistral "
+     "phi4_mini_json pythonic"),
+    ("0.12.0", "tool_call_parser",
+     "deepseek_v3 deepseek_v31 ernie45 glm45 granite granite-20b-fc hermes hunyuan_a13b internlm jamba kimi_k2 "
+     "llama3_json llama4_json llama4_pythonic longcat minimax minimax_m2 mistral olmo3 openai phi4_mini_json pythonic "
+     "qwen3_coder qwen3_xml seed_oss step3 xlam"),
+    ("0.12.0", "reasoning_parser",
+     "deepseek_r1 deepseek_v3 ernie45 glm45 granite hunyuan_a13b kimi_k2 minimax_m2 minimax_m2_append_think mistral "
+     "olmo3 openai_gptoss qwen3 seed_oss step3"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("version", "kind", "registered"), REGISTERED)
+def test_names_by_version_are_those_that_vllm_registers(version: str, kind: str, registered: str) -> None:
+    # `minimax` went again, so that it is not in the table
+    assert set(parser_names(kind, version)) == set(registered.split()) - {"minimax"}
+
+
 def test_every_parser_of_a_family_is_one_of_vllms() -> None:
     tools, reasoning = (set(parser_names(kind, "99.0")) for kind in ("tool_call_parser", "reasoning_parser"))
     for family in _families():
