@@ -63,7 +63,8 @@ def test_an_older_version_gets_the_newest_parser_that_it_has(
 
 
 # what was registered: https://docs.vllm.ai/en/v0.9.0/api/vllm/entrypoints/openai/tool_parsers/ (names at the classes),
-# the list that 0.12.0 prints for a wrong name, and https://docs.vllm.ai/en/v0.12.0/api/vllm/reasoning/
+# docs/reference/TOOL-PARSER-RESEARCH.md of https://github.com/jsirish/llm-hosting (what 0.12.0 lists), and
+# https://docs.vllm.ai/en/v0.12.0/api/vllm/reasoning/
 REGISTERED = [
     ("0.9.0", "tool_call_parser",
      "deepseek_v3 granite granite-20b-fc hermes internlm jamba llama3_json llama4_json llama4_pythonic mistral "
