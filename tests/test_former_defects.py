@@ -15,9 +15,8 @@ import pytest
 import yaml
 
 from tests.conftest import Run
-from tests.planning.conftest import LLAMA_8B, LLAMA_70B, QWEN3_30B_A3B, facts, request
+from tests.planning.conftest import LLAMA_8B, LLAMA_70B, QWEN3_30B_A3B, VERSION, facts, request
 from wizard_tui.engine.flags import flags_of
-from wizard_tui.engine.versions import NEWEST
 from wizard_tui.hardware.catalog import get_gpu_by_name
 from wizard_tui.models.from_config import metadata_from_config
 from wizard_tui.models.load import load_model_metadata
@@ -83,7 +82,7 @@ def test_05_values_are_those_that_vllm_takes(typed: str, passed: str) -> None:
     assert words[words.index("--dtype") + 1] == passed
     assert words[words.index("--kv-cache-dtype") + 1] == "fp8_e4m3"
     assert "--gpu-memory-utilization" not in words, "the default of this version stays unsaid"
-    flags = {flag.name for flag in flags_of(NEWEST).values()}
+    flags = {flag.name for flag in flags_of(VERSION).values()}
     assert {word for word in words if word.startswith("--")} <= flags
     assert "--swap-space" not in flags
     refused = plan(request(model={"quantization": "int8"}), facts())
@@ -243,7 +242,7 @@ def test_19_containers_are_pinned_guarded_and_checked() -> None:
     assert "version" not in compose
     assert {"healthcheck", "restart"} <= set(service)
     for text in (artifacts.docker_command, artifacts.docker_compose, artifacts.k8s_values):
-        assert f":v{NEWEST}" in text
+        assert f":v{VERSION}" in text
         assert ":latest" not in text
     assert "$HF_HOME:" not in artifacts.docker_command
     assert "HF_TOKEN" in artifacts.docker_command

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from tools.measured_points import Case, cases_of, predict, version_of
-from wizard_tui.planning.roofline import constants, engine_class
+from wizard_tui.engine.versions import rules_for
+from wizard_tui.planning.roofline import constants
 
 CONSTANTS = Path(__file__).parent.parent / "wizard_tui" / "planning" / "perf_constants.json"
 
@@ -213,7 +214,7 @@ def report(apart: list[list[Residual]]) -> None:
             for label in (
                 "all",
                 case.regime,
-                engine_class(version_of(case.row)),
+                rules_for(version_of(case.row)).engine,
                 case.gpu.name,
                 str(case.row["model"]),
             ):

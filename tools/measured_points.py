@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from wizard_tui.engine.versions import rules_for
 from wizard_tui.hardware.catalog import get_gpu_by_name
 from wizard_tui.hardware.gpu import GPU
-from wizard_tui.planning.roofline import Load, Roofline, Traffic, engine_class
+from wizard_tui.planning.roofline import Load, Roofline, Traffic
 
 Row = Mapping[str, Any]
 
@@ -79,7 +80,7 @@ def case_of(row: Row) -> Case | None:
     clients = row.get("concurrency") or row.get("n_prompts")
     if free <= 0 or not clients:
         return None
-    engine = engine_class(version_of(row))
+    engine = rules_for(version_of(row)).engine
     large = gpu.total_bytes > 70e9 and engine != "v0"
     chunk = math.inf if engine == "v0" else 8192 if large else 2048
     traffic = Traffic(

@@ -13,19 +13,20 @@ import asyncio
 import re
 import shutil
 import subprocess
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from threading import Event
+from unittest.mock import patch
 
 from huggingface_hub import errors
 from textual.pilot import Pilot
 from textual.widgets import Log
 
 from tools.driven import driven_exactly, settled
-from wizard_tui.engine.versions import NEWEST
+from wizard_tui.engine import versions
 from wizard_tui.hardware.catalog import get_gpu_by_name
 from wizard_tui.hardware.gpu import GPU, Detection
 from wizard_tui.launch.machine import Machine
@@ -44,6 +45,7 @@ from wizard_tui.tui.widgets.launch import LaunchView
 # a letter of 20 px takes 12.2 of them in a Rich picture, and 12.04 in DejaVu Sans Mono
 LETTER_SPACING = 0.16
 WIDE, NARROW, HUGE = (120, 36), (80, 24), (200, 60)
+NEWEST_SHOWN = "0.33.0"
 
 
 @dataclass(frozen=True)
@@ -171,6 +173,17 @@ def picture(pilot: Pilot[str]) -> str:
     return pilot.app.export_screenshot(title="vllm-wizard-tui", simplify=True)
 
 
+@contextmanager
+def newest_is(version: str) -> Iterator[None]:
+    """Plan as if no vLLM newer than this were known: a picture shows the wizard, and a new vLLM does not change it."""
+    versions.rules_for.cache_clear()
+    try:
+        with patch.object(versions, "NEWEST", version):
+            yield
+    finally:
+        versions.rules_for.cache_clear()
+
+
 @asynccontextmanager
 async def opened(shot: Shot) -> AsyncIterator[Pilot[str]]:
     """The wizard before the first key, in a world that never changes."""
@@ -182,7 +195,7 @@ async def opened(shot: Shot) -> AsyncIterator[Pilot[str]]:
     machine = Machine(
         detection=detected,
         vllm_path="/opt/vllm/bin/vllm",
-        vllm_version=NEWEST,
+        vllm_version=NEWEST_SHOWN,
         cache="/data/huggingface/hub",
         cache_free_bytes=400 << 30,
         port_taken=True,
@@ -197,7 +210,7 @@ async def opened(shot: Shot) -> AsyncIterator[Pilot[str]]:
     if shot.hub:
         sources = replace(sources, load_model=lambda model, *_: answer_of_the_hub(shot.hub, model, picture_taken))
     app = WizardApp(session, sources=sources)
-    with driven_exactly():
+    with driven_exactly(), newest_is(NEWEST_SHOWN):
         async with app.run_test(size=shot.size) as pilot:
             if shot.theme:
                 app.theme = shot.theme

@@ -310,7 +310,8 @@ def test_control_characters_of_a_name_do_not_reach_the_terminal(run: Run) -> Non
 
 def test_an_error_of_ours_is_not_taken_for_a_refusal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wizard_tui.planning.estimate.kv_needed_bytes", lambda *_: int("Zq9"))
-    ran = run("plan", "-m", "Qwen/Qwen3-8B", "--gpu", "H100 80GB")
+    # a length that nobody else asks for: estimates are kept, so that a plan made before would not meet the fault
+    ran = run("plan", "-m", "Qwen/Qwen3-8B", "--gpu", "H100 80GB", "--max-model-len", 4321)
     assert ran.code == 70
     assert "a fault of this program, not of yours: ValueError" in ran.err
     assert "Zq9" not in ran.err

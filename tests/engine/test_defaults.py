@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from wizard_tui.engine.defaults import default_batch_limits
+from wizard_tui.engine.versions import rules_for
 from wizard_tui.hardware.catalog import get_gpu_by_name
+
+DEFAULTS = rules_for("0.33.0").batch_limits
 
 
 @pytest.mark.parametrize(
@@ -25,6 +28,7 @@ from wizard_tui.hardware.catalog import get_gpu_by_name
 def test_limits_of_a_server(gpu: str, tokens: int, sequences: int) -> None:
     found = get_gpu_by_name(gpu)
     limits = default_batch_limits(
+        DEFAULTS,
         total_bytes=found.total_bytes,
         gpu_name=found.name,
         compute_capability=found.compute_capability,
@@ -47,6 +51,7 @@ def test_what_is_left_out_is_held_to_what_can_be_used(
 ) -> None:
     h100 = get_gpu_by_name("H100 80GB")
     found = default_batch_limits(
+        DEFAULTS,
         total_bytes=h100.total_bytes,
         gpu_name=h100.name,
         compute_capability=h100.compute_capability,

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from wizard_tui.engine import flags
 from wizard_tui.engine.flags import flag_arguments, flag_named, flags_of
 
 
@@ -40,6 +41,20 @@ def test_a_flag_is_there_from_its_version_on() -> None:
     assert "performance_mode" not in flags_of("0.12.0")
     with pytest.raises(ValueError, match=r"^vLLM 0\.12\.0 has no --performance-mode; it needs 0\.18\.0 or newer$"):
         flag_named("performance_mode", "0.12.0")
+
+
+def test_a_default_holds_from_its_version_on() -> None:
+    old, new = (flags_of(version)["gpu_memory_utilization"].default for version in ("0.19.1", "0.20.0"))
+    assert (old, new) == (0.9, 0.92)
+
+
+def test_choices_hold_from_their_version_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    change = {"since": "0.30.0", "choices": ["a", "b", "c"]}
+    row = {"kind": "str", "choices": ["a", "b"], "default": "a", "changes": [change]}
+    monkeypatch.setattr(flags, "_data", lambda: {"enable_disable_pairs_since": "0.33.0", "flags": {"--letter": row}})
+    old, new = (flags._flags_of.__wrapped__(version)["letter"] for version in ((0, 29, 0), (0, 30, 0)))
+    assert (old.choices, old.default) == (("a", "b"), "a")
+    assert (new.choices, new.default) == (("a", "b", "c"), "a")
 
 
 @pytest.mark.parametrize("version", ["0.33", "v0.33.0", "0.33.0rc1", "0.33+cu129", "0.33.0.dev16+g7a1eb8ac2"])

@@ -1,4 +1,8 @@
-"""Real models and GPUs as facts, without disk, driver or network."""
+"""Real models and GPUs as facts, without disk, driver or network, on a box with one certain vLLM.
+
+A test that states a figure states that of VERSION, so that it holds when a newer vLLM becomes known. What the newest
+does is stated in tests/engine/test_versions.py and tests/launch/test_startup_log.py alone.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,8 @@ from wizard_tui.hardware.catalog import get_gpu_by_name
 from wizard_tui.models.from_config import metadata_from_config
 from wizard_tui.resolve import Facts
 from wizard_tui.schemas.inputs import PlanRequest
+
+VERSION = "0.33.0"
 
 # https://huggingface.co/meta-llama/Llama-3.1-8B and -70B, config.json
 LLAMA_8B: dict[str, Any] = {
@@ -58,7 +64,7 @@ CONFIGS = {"llama-8b": LLAMA_8B, "llama-70b": LLAMA_70B, "qwen3-30b-a3b": QWEN3_
 
 def facts(model: str = "llama-8b", gpu: str = "H100 80GB", gpus: int = 1) -> Facts:
     metadata = metadata_from_config(CONFIGS[model], model_id=f"test/{model}", source="config")
-    return Facts(metadata, (get_gpu_by_name(gpu),) * gpus)
+    return Facts(metadata, (get_gpu_by_name(gpu),) * gpus, VERSION)
 
 
 def request(name: str = "llama-8b", /, **sections: dict[str, Any]) -> PlanRequest:

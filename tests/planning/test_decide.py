@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.planning.conftest import LLAMA_8B, facts, request
+from tests.planning.conftest import LLAMA_8B, VERSION, facts, request
 from wizard_tui.engine.versions import rules_for
 from wizard_tui.hardware.catalog import get_gpu_by_name
 from wizard_tui.hardware.observed import Observation
@@ -101,7 +101,7 @@ def test_the_fewest_gpus_that_hold_it_safely() -> None:
 def test_of_what_does_not_fit_the_roomiest_is_kept() -> None:
     """405 B on eight cards of 24 GB: no layout holds it, and the least weights a card is all that can be had."""
     metadata = load_model_metadata("meta-llama/Llama-3.1-405B")
-    box = Facts(metadata, (get_gpu_by_name("RTX 4090"),) * 8)
+    box = Facts(metadata, (get_gpu_by_name("RTX 4090"),) * 8, VERSION)
     found = decide(request(), box)
     assert found.estimate.settings.layout.gpus == 8
     assert not found.estimate.starts
@@ -269,7 +269,7 @@ def test_recurrent_states_bound_the_requests() -> None:
     """mamba-2.8b on a card that holds fewer states than vLLM's default of requests."""
     metadata = load_model_metadata("state-spaces/mamba-2.8b-hf")
     (gpu,) = facts(gpu="RTX 4090").gpus
-    box = Facts(metadata, (replace(gpu, total_bytes=8 * GIB),))
+    box = Facts(metadata, (replace(gpu, total_bytes=8 * GIB),), VERSION)
     found = decide(request(), box).estimate
     # fewer requests need less beside the cache, which then holds a few states more
     assert found.cache.state_blocks is not None
@@ -330,7 +330,7 @@ def test_drafts_are_made_where_latency_matters() -> None:
     for drafts in (0, 3):
         asked = request(workload={"batching_mode": "latency"}, policy={"speculative_tokens": drafts})
         assert speculative_tokens(asked, deepseek, newest) == drafts
-    box = Facts(deepseek, (get_gpu_by_name("H200"),) * 8)
+    box = Facts(deepseek, (get_gpu_by_name("H200"),) * 8, VERSION)
     said = decide(request(policy={"speculative_tokens": 3}), box).estimate.settings
     assert (said.speculative_tokens, said.draft_layers) == (3, 1)
     off = decide(request(policy={"speculative_tokens": 0}), box).estimate.settings
@@ -349,7 +349,7 @@ def test_drafts_are_made_where_latency_matters() -> None:
     ],
 )
 def test_batches_of_vllm(gpu: str, policy: dict[str, Any], mode: str, limits: tuple[int, int]) -> None:
-    assert batch_limits(get_gpu_by_name(gpu), 131072, PolicyInput(**policy), mode) == limits
+    assert batch_limits(get_gpu_by_name(gpu), 131072, PolicyInput(**policy), mode, rules_for("0.33.0")) == limits
 
 
 def test_a_gpu_without_bfloat16_computes_in_float16() -> None:

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from tests.planning.conftest import facts, request
+from tests.planning.conftest import VERSION, facts, request
 from wizard_tui.engine.flags import flag_arguments, flags_of
-from wizard_tui.engine.versions import NEWEST
+from wizard_tui.engine.parsers import _families, parser_names
 from wizard_tui.hardware.catalog import get_gpu_by_name
 from wizard_tui.models.load import load_model_metadata
 from wizard_tui.planning.decide import decide
@@ -17,6 +17,7 @@ from wizard_tui.planning.recommend import build_config, generate_recommendations
 from wizard_tui.resolve import Facts
 from wizard_tui.schemas.numbers import GIB, gib
 from wizard_tui.schemas.outputs import Deployment
+from wizard_tui.tables import read_table
 
 
 def passed(config: object) -> dict[str, object]:
@@ -75,6 +76,30 @@ def test_every_flag_is_one_of_that_version(version: str) -> None:
                 assert getattr(config, name) is not None, f"{name} was set by the user"
 
 
+def a_name_like(pattern: str) -> str:
+    """A name that a family's pattern finds: the first of its alternatives, without what may be left out."""
+    text = re.sub(r"\(([^|)]*)[^)]*\)", r"\1", pattern).partition("|")[0]
+    return re.sub(r"\[(.)[^]]*\]", r"\1", re.sub(r"\.\*|.\?", "", text)).replace("\\.", ".")
+
+
+@pytest.mark.parametrize(
+    "version", [*read_table("wizard_tui.engine", "flags.json")["read"], "0.6.6", "0.8.5", "0.15.0"]
+)
+def test_every_parser_is_one_of_that_version(version: str) -> None:
+    """vLLM does not start with the name of a parser that it lacks. All families that are known, in a plan."""
+    known = facts()
+    for family in _families():
+        name = a_name_like(family.name or "any")
+        for model_type in family.types or {"any"}:
+            assert family.matches(name, model_type), f"{name} is no example of {family.title}"
+            metadata = replace(known.metadata, model_id=f"org/{name}", model_type=model_type)
+            box = replace(known, metadata=metadata, installed_vllm=version)
+            config = build_config(decide(request(), box))
+            for kind in ("tool_call_parser", "reasoning_parser"):
+                assert getattr(config, kind) in {None, *parser_names(kind, version)}, f"{name} in {version}"
+            assert bool(config.enable_auto_tool_choice) == bool(config.tool_call_parser)
+
+
 def test_reasons_are_given_on_demand_alone() -> None:
     assert build_config(decide(request(), facts())).explanations == {}
     asked = request().model_copy(update={"explain": True})
@@ -83,7 +108,7 @@ def test_reasons_are_given_on_demand_alone() -> None:
 
 def test_latency_makes_use_of_drafting_layers() -> None:
     metadata = load_model_metadata("deepseek-ai/DeepSeek-V3")
-    box = Facts(metadata, (get_gpu_by_name("H200"),) * 8)
+    box = Facts(metadata, (get_gpu_by_name("H200"),) * 8, VERSION)
     quick, plain = (decide(request(workload={"batching_mode": mode}), box) for mode in ("latency", "balanced"))
     assert passed(build_config(quick))["speculative_config"] == {"method": "mtp", "num_speculative_tokens": 1}
     assert passed(build_config(quick))["performance_mode"] == "interactivity"
@@ -186,7 +211,7 @@ def test_what_the_planner_chose_has_its_reason() -> None:
 def test_tools_are_called_as_the_family_writes_them() -> None:
     qwen = decide(
         request(model={"model": "Qwen/Qwen3-30B-A3B"}).model_copy(update={"explain": True}),
-        Facts(load_model_metadata("Qwen/Qwen3-30B-A3B"), facts().gpus),
+        Facts(load_model_metadata("Qwen/Qwen3-30B-A3B"), facts().gpus, VERSION),
     )
     config = build_config(qwen)
     assert (config.enable_auto_tool_choice, config.tool_call_parser, config.reasoning_parser) == (
@@ -232,7 +257,7 @@ def test_modes_drafts_and_adapters_have_their_reasons() -> None:
     # 16 ranks beside every linear matrix: 80 MiB
     assert adapters["enable_lora"] == adapters["max_loras"] == "1 in one batch take 0.08 GiB of a GPU"
     assert adapters["max_lora_rank"] == "vLLM's own"
-    box = Facts(load_model_metadata("deepseek-ai/DeepSeek-V3"), (get_gpu_by_name("H200"),) * 8)
+    box = Facts(load_model_metadata("deepseek-ai/DeepSeek-V3"), (get_gpu_by_name("H200"),) * 8, VERSION)
     asked = request(workload={"batching_mode": "latency"}).model_copy(update={"explain": True})
     decision = decide(asked, box)
     draft = gib(decision.estimate.weights.parts["draft"])
@@ -243,7 +268,7 @@ def test_modes_drafts_and_adapters_have_their_reasons() -> None:
 
 def test_states_that_bound_the_requests_are_said() -> None:
     (gpu,) = facts(gpu="RTX 4090").gpus
-    box = Facts(load_model_metadata("state-spaces/mamba-2.8b-hf"), (replace(gpu, total_bytes=8 * GIB),))
+    box = Facts(load_model_metadata("state-spaces/mamba-2.8b-hf"), (replace(gpu, total_bytes=8 * GIB),), VERSION)
     decision = decide(request().model_copy(update={"explain": True}), box)
     sequences = decision.estimate.settings.max_num_seqs
     config = build_config(decision)
@@ -254,8 +279,8 @@ def test_states_that_bound_the_requests_are_said() -> None:
 def test_where_it_runs() -> None:
     plain = build_config(decide(request(), facts(gpus=2))).deployment
     assert plain == Deployment(
-        vllm_version=NEWEST,
-        image=f"vllm/vllm-openai:v{NEWEST}",
+        vllm_version=VERSION,
+        image=f"vllm/vllm-openai:v{VERSION}",
         gpu_vendor="nvidia",
         gpu_count=1,
         gpu_indices=None,
@@ -286,7 +311,7 @@ def test_where_it_runs() -> None:
         download_bytes=7,
     )
     amd = build_config(decide(request(), facts(gpu="MI300X"))).deployment
-    assert (amd.gpu_vendor, amd.image) == ("amd", f"vllm/vllm-openai-rocm:v{NEWEST}")
+    assert (amd.gpu_vendor, amd.image) == ("amd", f"vllm/vllm-openai-rocm:v{VERSION}")
 
 
 def test_memory_makes_a_gpu_where_none_is_named() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from wizard_tui.hardware.catalog import all_gpus, get_gpu_by_name
 from wizard_tui.hardware.gpu import GPU
-from wizard_tui.planning.roofline import Load, Roofline, Traffic, constants, engine_class
+from wizard_tui.planning.roofline import Load, Roofline, Traffic, constants
 
 LLAMA_8B = Load(
     dense_bytes=15e9,
@@ -92,14 +92,6 @@ def test_a_datacenter_card_may_have_gddr(name: str, memory: str) -> None:
     read = Roofline(LLAMA_8B, gpu).memory_s(1, 0)
     assert gpu.bandwidth_gb_s
     assert read == pytest.approx(15 / (gpu.bandwidth_gb_s * constants()["bandwidth"][memory]))
-
-
-@pytest.mark.parametrize(
-    ("version", "engine"),
-    [("0.6.4", "v0"), ("0.7.3", "v0"), ("0.8.0", "early_v1"), ("v0.11.2", "early_v1"), ("0.12.0", "v1"), (None, "v1")],
-)
-def test_engine_generations(version: str | None, engine: str) -> None:
-    assert engine_class(version) == engine
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,9 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from tests.planning.conftest import request
+from tests.planning.conftest import VERSION, request
 from tests.planning.drawn import GPUS, MODELS, maybe, metadata_of, refused, requests
+from wizard_tui.engine.versions import rules_for
 from wizard_tui.errors import Refusal
 from wizard_tui.hardware.catalog import get_gpu_by_name
 from wizard_tui.hardware.gpu import GPU
@@ -136,7 +137,9 @@ def with_batches_of(asked: PlanRequest, box: Facts) -> PlanRequest:
     larger ones, whose activations cost memory."""
     length = asked.model.max_model_len or box.metadata.max_position_embeddings
     mode = {"latency": "interactivity"}.get(asked.workload.batching_mode, asked.workload.batching_mode)
-    tokens, sequences = batch_limits(smallest(box.gpus), length, asked.policy, mode)
+    tokens, sequences = batch_limits(
+        smallest(box.gpus), length, asked.policy, mode, rules_for(asked.policy.vllm_version)
+    )
     return patched(asked, {"policy": {"max_num_batched_tokens": tokens, "max_num_seqs": sequences}})
 
 
@@ -242,7 +245,7 @@ def test_a_layout_of_fewer_cards_takes_nothing_from_the_users(
 
 def test_the_longest_context_for_all_the_users_takes_as_many_gpus_as_it_needs() -> None:
     """DeepSeek-V2-Lite keeps 31,104 bytes a token on each GPU: a request of 163,840 tokens takes 4.75 GiB."""
-    box = Facts(load_model_metadata("deepseek-ai/DeepSeek-V2-Lite"), cards("H100 80GB", 8))
+    box = Facts(load_model_metadata("deepseek-ai/DeepSeek-V2-Lite"), cards("H100 80GB", 8), VERSION)
 
     def layout(concurrency: int, **model: int) -> tuple[int, int]:
         asked = request(model=model, workload={"concurrency": concurrency})
@@ -271,7 +274,7 @@ def test_copies_leave_the_sizes_that_experts_can_be_split_into() -> None:
     assert tried(5, data_parallel_size=5) == ["TP 1 x DP 5"]
     workload = {"concurrency": 64, "prompt_tokens": 8000}
     found = decide(
-        request(hardware={"data_parallel_size": 2}, workload=workload), Facts(metadata, cards("RTX 4090", 8))
+        request(hardware={"data_parallel_size": 2}, workload=workload), Facts(metadata, cards("RTX 4090", 8), VERSION)
     )
     assert found.fits
     assert str(found.estimate.settings.layout) == "TP 1 x PP 3 x DP 2"
@@ -279,7 +282,7 @@ def test_copies_leave_the_sizes_that_experts_can_be_split_into() -> None:
 
 def test_stages_in_one_machine_are_for_what_was_asked_and_not_for_more_context() -> None:
     """Latent vectors are whole on every card of TP 4, and in quarters in four stages."""
-    box = Facts(load_model_metadata("deepseek-ai/DeepSeek-V2-Lite"), cards("RTX 4090", 4))
+    box = Facts(load_model_metadata("deepseek-ai/DeepSeek-V2-Lite"), cards("RTX 4090", 4), VERSION)
 
     def layout(prompt: int, **hardware: int) -> str:
         asked = request(workload={"concurrency": 64, "prompt_tokens": prompt}, hardware=hardware)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.planning.conftest import facts, request
+from tests.planning.conftest import VERSION, facts, request
 from wizard_tui.hardware.catalog import get_gpu_by_name
 from wizard_tui.models.load import load_model_metadata
 from wizard_tui.planning.decide import Decision, decide, safe_utilisation
@@ -86,7 +86,7 @@ def test_copies_are_of_the_layout_that_was_planned() -> None:
 
 def test_what_an_offer_frees_is_for_the_users_and_not_for_a_smaller_layout() -> None:
     """With a cache in eight bits one card would give all 16 users the whole context, and seven would be idle."""
-    box = Facts(load_model_metadata("deepseek-ai/DeepSeek-V2-Lite"), (get_gpu_by_name("H100 80GB"),) * 8)
+    box = Facts(load_model_metadata("deepseek-ai/DeepSeek-V2-Lite"), (get_gpu_by_name("H100 80GB"),) * 8, VERSION)
     decision = decide(request(workload={"concurrency": 16}), box)
     eight_bits = offered(decision)["model.kv_cache_dtype"]
     after = decide(patched(decision.request, eight_bits.patch), box)
@@ -188,13 +188,13 @@ def test_a_box_that_is_here_is_not_made_larger() -> None:
 
 def test_what_is_quantised_is_not_quantised_again() -> None:
     metadata = load_model_metadata("Qwen/Qwen3-32B-AWQ")
-    box = Facts(metadata, (get_gpu_by_name("RTX 3060"),))
+    box = Facts(metadata, (get_gpu_by_name("RTX 3060"),), VERSION)
     found = suggestions(decide(request(), box))
     assert not any("quantization" in one.patch.get("model", {}) for one in found)
 
 
 def test_a_checkpoint_that_is_smaller_is_offered_first() -> None:
-    box = Facts(load_model_metadata("Qwen/Qwen3-32B"), (get_gpu_by_name("RTX 4090"),))
+    box = Facts(load_model_metadata("Qwen/Qwen3-32B"), (get_gpu_by_name("RTX 4090"),), VERSION)
     found = [one.patch.get("model", {}).get("model") for one in suggestions(decide(request(), box))]
     assert found[0] is not None
     assert found[0].startswith("Qwen/Qwen3-32B-")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from wizard_tui.engine.platforms import nvidia_generation
+from wizard_tui.engine.versions import BatchDefaults, BatchLimits
 from wizard_tui.schemas.numbers import GIB
 
 
 def default_batch_limits(
+    defaults: BatchDefaults,
     *,
     total_bytes: int,
     gpu_name: str,
@@ -15,22 +17,24 @@ def default_batch_limits(
     max_num_batched_tokens: int | None = None,
     max_num_seqs: int | None = None,
     performance_mode: str = "balanced",
-) -> tuple[int, int]:
-    """(max_num_batched_tokens, max_num_seqs) of `vllm serve`, either of them as stated where it is
+) -> BatchLimits:
+    """The batch limits that `vllm serve` ends up with, where `defaults` are those of its version
     (engine/arg_utils.py:get_batch_defaults and _set_default_max_num_seqs_and_batched_tokens_args).
 
-    What is left out is held to what can be used: no more tokens than all sequences have, no more sequences than tokens.
+    A stated limit is kept. One that is left out is never more than can be used: no more tokens than all sequences have
+    together, and no more sequences than tokens.
     """
-    tokens, sequences = 2048, 256
     if total_bytes >= 160 * GIB:
-        tokens, sequences = 16384, 1024
+        tokens, sequences = defaults.from_160_gib
     elif (
         total_bytes >= 70 * GIB
         and "a100" not in gpu_name.lower()
         and nvidia_generation(compute_capability).large_batches
     ):
-        tokens, sequences = 8192, 1024
+        tokens, sequences = defaults.from_70_gib
+    else:
+        tokens, sequences = defaults.others
     if performance_mode == "throughput":
         tokens, sequences = 2 * tokens, 2 * sequences
     tokens = max_num_batched_tokens or min(tokens, (max_num_seqs or sequences) * max_model_len)
-    return tokens, max_num_seqs or min(sequences, tokens)
+    return BatchLimits(tokens, max_num_seqs or min(sequences, tokens))

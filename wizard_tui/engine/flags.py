@@ -1,7 +1,8 @@
 """Which flags `vllm serve` has, by version, and how a value is written with them.
 
-flags.json holds the facts: for each flag its kind of value, choices and default as of the newest release read, and
-`since`, the oldest release read that has it. A flag that a version lacks is refused here, before vLLM refuses it.
+flags.json holds the facts: for each flag its kind of value, choices and default, and `since`, the oldest release read
+that has it. Where choices or default differ between releases, `changes` lists what is new, oldest first; a row without
+it holds what the newest release read says. A flag that a version lacks is refused here, before vLLM refuses it.
 """
 
 from __future__ import annotations
@@ -118,11 +119,19 @@ def _flags_of(version: tuple[int, int, int]) -> Mapping[str, Flag]:
     for name, row in data["flags"].items():
         if "since" in row and version < release_of(row["since"]):
             continue
-        flag = Flag(**{**row, "name": name, "choices": tuple(row.get("choices", ()))})
+        flag = _flag(name, row, version)
         if flag.kind == "bool" and not pairs:  # before, argparse.BooleanOptionalAction made the negative form
             flag = flag._replace(off=f"--no-{name[2:]}")
         flags[flag.dest] = flag
     return MappingProxyType(flags)
+
+
+def _flag(name: str, row: Mapping[str, Any], version: tuple[int, int, int]) -> Flag:
+    fields = {key: value for key, value in row.items() if key != "changes"}
+    for change in row.get("changes", ()):
+        if version >= release_of(change["since"]):
+            fields |= {key: value for key, value in change.items() if key != "since"}
+    return Flag(**{**fields, "name": name, "choices": tuple(fields.get("choices", ()))})
 
 
 def _why_missing(dest: str, version: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -25,30 +25,42 @@ class ParserChoice(NamedTuple):
 
 
 class _Family(NamedTuple):
-    choice: ParserChoice
+    """One row of parsers.toml. Of the parsers, the first that a version has counts."""
+
+    title: str
     name: str | None
     types: frozenset[str]
+    tool_call_parsers: tuple[str, ...]
+    reasoning_parsers: tuple[str, ...]
+    tokenizer_mode: str | None
+    chat_template: str | None
 
     def matches(self, name: str, model_type: str) -> bool:
         if self.types and model_type not in self.types:
             return False
         return self.name is None or re.search(self.name, name) is not None
 
+    def choice(self, vllm_version: str) -> ParserChoice:
+        return ParserChoice(
+            family=self.title,
+            tool_call_parser=_first_known("tool_call_parser", self.tool_call_parsers, vllm_version),
+            reasoning_parser=_first_known("reasoning_parser", self.reasoning_parsers, vllm_version),
+            tokenizer_mode=self.tokenizer_mode,
+            chat_template=self.chat_template,
+        )
+
 
 @lru_cache(maxsize=256)
-def parsers_for(model_id: str, model_type: str, vllm_version: str | None = None) -> ParserChoice | None:
-    """The parsers for a model by its name (or path) and the `model_type` of its config.json; None for a family unknown.
+def parsers_for(model_id: str, model_type: str, vllm_version: str) -> ParserChoice | None:
+    """The parsers that a vLLM version has for a model; None for a family that is not known.
 
-    With `vllm_version`, parsers that this version does not have yet are left out.
+    The family is found by the model's name (or path) and the `model_type` of its config.json. Where the version lacks
+    the newest parser of the family, an older one that reads the same format takes its place; where there is none, no
+    parser is named, because vLLM does not start with the name of a parser that it lacks.
     """
     name = model_id.rstrip("/").rpartition("/")[2].lower()
-    found = next((family.choice for family in _families() if family.matches(name, model_type)), None)
-    if found is None or vllm_version is None:
-        return found
-    return found._replace(
-        tool_call_parser=_if_known("tool_call_parser", found.tool_call_parser, vllm_version),
-        reasoning_parser=_if_known("reasoning_parser", found.reasoning_parser, vllm_version),
-    )
+    family = next((family for family in _families() if family.matches(name, model_type)), None)
+    return family.choice(vllm_version) if family else None
 
 
 def parser_names(kind: str, vllm_version: str) -> tuple[str, ...]:
@@ -61,8 +73,9 @@ def parser_names(kind: str, vllm_version: str) -> tuple[str, ...]:
     return tuple(sorted(name for since, names in rows if release_of(since) <= wanted for name in names))
 
 
-def _if_known(kind: str, parser: str | None, vllm_version: str) -> str | None:
-    return parser if parser in parser_names(kind, vllm_version) else None
+def _first_known(kind: str, parsers: tuple[str, ...], vllm_version: str) -> str | None:
+    known = parser_names(kind, vllm_version)
+    return next((parser for parser in parsers if parser in known), None)
 
 
 @lru_cache(maxsize=1)
@@ -72,13 +85,20 @@ def _data() -> Mapping[str, Any]:
 
 @lru_cache(maxsize=1)
 def _families() -> tuple[_Family, ...]:
-    return tuple(_family(dict(row)) for row in _data()["family"])
+    return tuple(_family(row) for row in _data()["family"])
 
 
-def _family(row: dict[str, Any]) -> _Family:
-    name, types = row.pop("name", None), row.pop("types", ())
+def _family(row: Mapping[str, Any]) -> _Family:
     return _Family(
-        choice=ParserChoice(family=row.pop("title"), **row),
-        name=name,
-        types=frozenset(types),
+        title=row["title"],
+        name=row.get("name"),
+        types=frozenset(row.get("types", ())),
+        tool_call_parsers=_several(row.get("tool_call_parser", ())),
+        reasoning_parsers=_several(row.get("reasoning_parser", ())),
+        tokenizer_mode=row.get("tokenizer_mode"),
+        chat_template=row.get("chat_template"),
     )
+
+
+def _several(parsers: str | Sequence[str]) -> tuple[str, ...]:
+    return (parsers,) if isinstance(parsers, str) else tuple(parsers)

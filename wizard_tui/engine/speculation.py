@@ -9,8 +9,6 @@ from typing import Any
 from wizard_tui.tables import read_table
 
 METHOD = "mtp"
-SINCE = (0, 18, 0)
-"""From here on one method name stands for all families; it is not recommended before."""
 
 
 def draft_layers(config: Mapping[str, Any], text_config: Mapping[str, Any]) -> int:

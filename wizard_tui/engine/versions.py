@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from wizard_tui.errors import Refusal
 from wizard_tui.tables import read_table
+
+
+class BatchLimits(NamedTuple):
+    """What `vllm serve` assumes where the two flags are left out."""
+
+    max_num_batched_tokens: int
+    max_num_seqs: int
+
+
+class BatchDefaults(NamedTuple):
+    """The batch limits by card: of 160 GiB and more, of 70 GiB and more, and of all others (see `defaults.py`)."""
+
+    from_160_gib: BatchLimits
+    from_70_gib: BatchLimits
+    others: BatchLimits
 
 
 @dataclass(frozen=True)
@@ -21,8 +36,11 @@ class VersionRules:
     `default_state_prefix_caching`. `counts_in_flight_batches`: windows reserve for every batch in
     flight, not for one. `gdn_prefill_checkpoints`: gated DeltaNet keeps one more state for prefix caching where its
     FlashInfer kernel runs. `pads_mxfp4_hidden_on_hopper`: MXFP4 experts have a hidden size that 256 divides there too.
-    `cuda`: what its wheels and images without a suffix are built with. `note` is not empty when the version is newer
-    than what is known here.
+    `performance_modes`: it has `--performance-mode`. `speculation`: one method name makes the layers of any checkpoint
+    draft; before, drafting is not recommended. `engine`: whose overheads a step has, a key of `perf_constants.json`:
+    `v0`, `early_v1`, or `v1` (since asynchronous scheduling matured). `cuda`: what its wheels and images without a
+    suffix are built with. `batch_limits`: what it assumes for the flags of a batch. `note` is not empty when the
+    version is newer than what is known here.
     """
 
     version: str
@@ -36,7 +54,11 @@ class VersionRules:
     model_runner_v2: bool
     gdn_prefill_checkpoints: bool
     pads_mxfp4_hidden_on_hopper: bool
+    performance_modes: bool
+    speculation: bool
+    engine: str
     cuda: str
+    batch_limits: BatchDefaults
     note: str = ""
 
     @property
@@ -76,28 +98,30 @@ _VERSION = re.compile(r"v?(\d+)\.(\d+)(?:\.(\d+))?(?:[A-Za-z.+_-][\w.+-]*)?", re
 def rules_for(version: str | None) -> VersionRules:
     """The rules of a version such as `0.29.0` or `0.20.1rc1.dev16+g7a1eb8ac2`; of the newest known for None.
 
-    A version beyond the newest known gets its rules and a note. Raises Refusal for what is no version.
+    A version beyond the newest known gets its rules and a note. Raises Refusal for a text that is no version.
     """
     version = (version or NEWEST).strip()
     release = release_of(version)
     version = version.removeprefix("v")
     history = _history()
     rules = dict(history["first"])
-    known = {field.name for field in fields(VersionRules)}
+    limits = dict(rules.pop("batch_limits"))
     for change in history["change"]:
         if release_of(change["since"]) <= release:
-            rules.update((key, value) for key, value in change.items() if key in known)
+            rules |= {key: value for key, value in change.items() if key not in ("since", "batch_limits")}
+            limits |= change.get("batch_limits", {})
     note = ""
     if release > release_of(NEWEST):
         note = (
             f"vLLM {version} is newer than {NEWEST}, the newest whose rules are known here; those of {NEWEST} are used"
         )
-    return VersionRules(version=version, note=note, **rules)
+    by_card = BatchDefaults(**{card: BatchLimits(**row) for card, row in limits.items()})
+    return VersionRules(version=version, batch_limits=by_card, note=note, **rules)
 
 
 @lru_cache(maxsize=256)
 def release_of(version: str) -> tuple[int, int, int]:
-    """The numbers of a version, for comparison. Raises Refusal for what is no version."""
+    """The numbers of a version, for comparison. Raises Refusal for a text that is no version."""
     match = _VERSION.fullmatch(version.strip())
     if match is None:
         raise Refusal(f"{version!r} is no vLLM version; write it like {NEWEST}")
@@ -106,8 +130,8 @@ def release_of(version: str) -> tuple[int, int, int]:
 
 
 def image_tag(version: str) -> str:
-    """The tag of vLLM's own image: that of the release, without what marks a local build; `nightly` for what was built
-    between two releases, of which there are no images by version."""
+    """The tag of vLLM's own image for a version, without the suffix of a local build. A version built between two
+    releases has no image of its own: its tag is `nightly`."""
     public = version.partition("+")[0]
     return "nightly" if ".dev" in public else f"v{public}"
 

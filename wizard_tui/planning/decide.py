@@ -11,7 +11,7 @@ from wizard_tui.engine import speculation
 from wizard_tui.engine.defaults import default_batch_limits
 from wizard_tui.engine.dtype import dtype_refusal, served_dtype
 from wizard_tui.engine.quantization import refusal
-from wizard_tui.engine.versions import VersionRules, release_of, rules_for, version_of_image
+from wizard_tui.engine.versions import BatchLimits, VersionRules, rules_for, version_of_image
 from wizard_tui.errors import Refusal
 from wizard_tui.hardware.gpu import GPU
 from wizard_tui.hardware.observed import Correction, correction
@@ -27,7 +27,6 @@ from wizard_tui.schemas.inputs import HardwareInput, ModelInput, PlanRequest, Po
 UTILISATION_STEP = 0.01
 DEFAULT_LORA_RANK = 16
 PERFORMANCE_MODES = {"balanced": "balanced", "latency": "interactivity", "throughput": "throughput"}
-PERFORMANCE_MODES_SINCE = (0, 18, 0)
 
 
 class Decision(NamedTuple):
@@ -185,7 +184,7 @@ def _settled(
     request = PlanRequest(model=model, workload=workload, policy=policy)
     length = model.max_model_len or metadata.max_position_embeddings
     mode = performance_mode(request, rules)
-    tokens, sequences = batch_limits(gpu, length, policy, mode)
+    tokens, sequences = batch_limits(gpu, length, policy, mode, rules)
     drafts = speculative_tokens(request, metadata, rules)
     adapters = policy.max_loras or len(policy.lora_modules or ())
     settings = Settings(
@@ -232,9 +231,7 @@ def _settled(
 
 def performance_mode(request: PlanRequest, rules: VersionRules) -> str:
     """vLLM's own word for the batching mode; versions without the option have one mode."""
-    if release_of(rules.version) < PERFORMANCE_MODES_SINCE:
-        return "balanced"
-    return PERFORMANCE_MODES[request.workload.batching_mode]
+    return PERFORMANCE_MODES[request.workload.batching_mode] if rules.performance_modes else "balanced"
 
 
 def speculative_tokens(request: PlanRequest, metadata: ModelMetadata, rules: VersionRules) -> int:
@@ -242,7 +239,7 @@ def speculative_tokens(request: PlanRequest, metadata: ModelMetadata, rules: Ver
     what matters; in full batches drafts cost what they gain."""
     if request.policy.speculative_tokens is not None:
         return request.policy.speculative_tokens
-    wanted = request.workload.batching_mode == "latency" and release_of(rules.version) >= speculation.SINCE
+    wanted = request.workload.batching_mode == "latency" and rules.speculation
     return _draft_layers(metadata) if wanted else 0
 
 
@@ -251,9 +248,10 @@ def _draft_layers(metadata: ModelMetadata) -> int:
     return speculation.draft_layers(metadata.config, metadata.text_config)
 
 
-def batch_limits(gpu: GPU, max_model_len: int, policy: PolicyInput, mode: str) -> tuple[int, int]:
-    """(max_num_batched_tokens, max_num_seqs) that vLLM takes on this GPU when the policy's are passed on."""
+def batch_limits(gpu: GPU, max_model_len: int, policy: PolicyInput, mode: str, rules: VersionRules) -> BatchLimits:
+    """The batch limits that vLLM of this version takes on this GPU when the policy's are passed on."""
     return default_batch_limits(
+        rules.batch_limits,
         total_bytes=gpu.total_bytes,
         gpu_name=gpu.name,
         compute_capability=gpu.compute_capability,

@@ -118,13 +118,15 @@ def _flags(decision: Decision) -> list[tuple[str, Any, str]]:
             decision.rules.default_gpu_memory_utilization,
             f"{gib(gpu.used_bytes + result.overhead.unbudgeted):.1f} GiB are in use or needed outside vLLM's budget",
         )
-    tokens, sequences = batch_limits(gpu, settings.max_model_len, request.policy, settings.performance_mode)
+    tokens, sequences = batch_limits(
+        gpu, settings.max_model_len, request.policy, settings.performance_mode, decision.rules
+    )
     add("max_num_seqs", settings.max_num_seqs, sequences, f"{settings.max_num_seqs} states fit into the cache")
     add("max_num_batched_tokens", settings.max_num_batched_tokens, tokens, "tokens in one step")
     rows.extend(_modes(decision))
     add("host", request.policy.host, None, "listens on this machine only")
     add("port", request.policy.port, 8000, "port to listen on")
-    if parsers := parsers_for(metadata.model_id, metadata.model_type):
+    if parsers := parsers_for(metadata.model_id, metadata.model_type, decision.rules.version):
         if parsers.tool_call_parser:
             rows.append(("enable_auto_tool_choice", True, "lets the model call tools"))
             rows.append(("tool_call_parser", parsers.tool_call_parser, f"how {parsers.family} writes tool calls"))

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from wizard_tui.engine.versions import release_of
+from wizard_tui.engine.versions import rules_for
 from wizard_tui.errors import Refusal
 from wizard_tui.hardware.catalog import get_gpu_by_name
 from wizard_tui.hardware.gpu import GPU
@@ -142,7 +142,7 @@ class Roofline:
         link = _link_class(gpu, interconnect)
         self._all_reduce_s: float = c["all_reduce_us"][link] * 1e-6
         self._link_rate: float = (gpu.link_gb_s or fallback["link_gb_s"]) * 1e9 * c["link"][link]
-        engine = c["engine"][engine_class(vllm_version)]
+        engine = c["engine"][rules_for(vllm_version).engine]
         self._step_s: float = 1e-6 * (
             load.layers * engine["layer_us"] + engine["step_us"] + load.moe_layers * c["moe_layer_us"]
         )
@@ -213,14 +213,6 @@ class Roofline:
 def roofline_of(load: Load, gpu: GPU, interconnect: str, vllm_version: str | None) -> Roofline:
     """The roofline with the shipped constants, kept: users and lengths change more often than what serves them."""
     return Roofline(load, gpu, interconnect, vllm_version)
-
-
-def engine_class(vllm_version: str | None) -> str:
-    """The engine generation: V0, the first V1 releases, and V1 since asynchronous scheduling matured."""
-    if vllm_version is None:
-        return "v1"
-    version = release_of(vllm_version)
-    return "v0" if version < (0, 8) else "early_v1" if version < (0, 12) else "v1"
 
 
 @lru_cache(maxsize=256)
