@@ -7,7 +7,7 @@ from typing import Any
 
 from wizard_tui.models.config_shapes import whole
 from wizard_tui.models.metadata import ModelMetadata
-from wizard_tui.models.shapes import Tensor
+from wizard_tui.models.tensor import Tensor
 
 _SHARED_WIDTH = ("shared_expert_intermediate_size", "moe_shared_expert_intermediate_size", "shared_intermediate_size")
 _SHARED_COUNT = ("n_shared_experts", "num_shared_experts", "moe_num_shared_experts")

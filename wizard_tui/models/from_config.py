@@ -7,7 +7,6 @@ from typing import Any
 
 from wizard_tui.models import config_keys as keys
 from wizard_tui.models import config_shapes
-from wizard_tui.models.architecture import text_config
 from wizard_tui.models.metadata import Header, ModelMetadata, Repository
 from wizard_tui.models.tensors import count_parameters
 
@@ -32,7 +31,7 @@ def metadata_from_config(
     """
     where = f"config.json of {model_id}"
     config_shapes.check(config, where)
-    text = text_config(config)
+    text = keys.text_config(config)
     layers = keys.num_hidden_layers(text, where)
     hidden = keys.needed(text, "hidden_size", where)
     model_type = str(text.get("model_type") or config.get("model_type") or "")

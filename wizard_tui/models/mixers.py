@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from wizard_tui.models.layers import AttentionCache, StateCache, attention_layers, is_latent, layer_kinds
+from wizard_tui.models.caches import AttentionCache, StateCache, is_latent, layer_caches, layer_kinds
 from wizard_tui.models.metadata import ModelMetadata
-from wizard_tui.models.shapes import Tensor
+from wizard_tui.models.tensor import Tensor
 
 PART = "attention"
 
@@ -38,7 +38,7 @@ def tensors(metadata: ModelMetadata, number: int, *, gated: bool) -> tuple[Tenso
 @lru_cache(maxsize=64)
 def _caches_by_layer(metadata: ModelMetadata) -> Mapping[int, tuple[AttentionCache | StateCache, ...]]:
     by_layer: dict[int, tuple[AttentionCache | StateCache, ...]] = {}
-    for cache in attention_layers(metadata):
+    for cache in layer_caches(metadata):
         by_layer[cache.layer] = (*by_layer.get(cache.layer, ()), cache)
     return by_layer
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from wizard_tui.errors import Refusal
+from wizard_tui.models.caches import layer_kinds
 from wizard_tui.models.config_shapes import whole
-from wizard_tui.models.layers import layer_kinds
 from wizard_tui.models.metadata import ModelMetadata
 
 # scalings whose table reaches as far as the scaled length, counted from the model's own maximum ...

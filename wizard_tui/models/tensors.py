@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from wizard_tui.errors import Refusal
 from wizard_tui.models import feed_forward, mixers, towers
 from wizard_tui.models.metadata import ModelMetadata
-from wizard_tui.models.shapes import Tensor
+from wizard_tui.models.tensor import Tensor
 from wizard_tui.tables import read_table
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from wizard_tui.models.config_shapes import whole
 from wizard_tui.models.metadata import ModelMetadata
-from wizard_tui.models.shapes import Tensor
+from wizard_tui.models.tensor import Tensor
 
 PART = "vision"
 _DEPTH = ("depth", "num_hidden_layers", "vt_num_hidden_layers", "num_layers")

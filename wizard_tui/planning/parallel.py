@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+from wizard_tui.models.caches import AttentionCache, StateCache, layer_caches
 from wizard_tui.models.config_keys import quantization_config
-from wizard_tui.models.layers import AttentionCache, StateCache, attention_layers
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.planning.memory.weights import padded_vocabulary
 
@@ -93,14 +93,14 @@ def _key_value_heads(metadata: ModelMetadata) -> list[int]:
     return sorted(
         {
             cache.kv_heads
-            for cache in attention_layers(metadata)
+            for cache in layer_caches(metadata)
             if isinstance(cache, AttentionCache) and cache.kind in ("full", "sliding", "chunked", "cross")
         }
     )
 
 
 def _state_heads(metadata: ModelMetadata) -> Iterator[tuple[int, str]]:
-    caches = (cache for cache in attention_layers(metadata) if isinstance(cache, StateCache))
+    caches = (cache for cache in layer_caches(metadata) if isinstance(cache, StateCache))
     first = next(caches, None)
     if first is not None:
         rows = first.tensors[-1].rows

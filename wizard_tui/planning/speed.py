@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from functools import lru_cache
 
+from wizard_tui.models.caches import layer_caches
 from wizard_tui.models.config_keys import quantization_config
-from wizard_tui.models.layers import attention_layers
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.planning.estimate import Estimate
 from wizard_tui.planning.perf import Forecast, Measured, predict
@@ -125,7 +125,7 @@ def load_of(result: Estimate, metadata: ModelMetadata) -> Load:
 
 @lru_cache(maxsize=256)
 def _whole_context_layers(metadata: ModelMetadata) -> int:
-    return sum(cache.kind in WHOLE_CONTEXT for cache in attention_layers(metadata))
+    return sum(cache.kind in WHOLE_CONTEXT for cache in layer_caches(metadata))
 
 
 def expert_share(metadata: ModelMetadata) -> float:

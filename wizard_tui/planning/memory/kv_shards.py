@@ -17,8 +17,8 @@ from wizard_tui.engine.kv_cache import (
     state_bytes,
 )
 from wizard_tui.errors import Refusal
+from wizard_tui.models.caches import AttentionCache, LayerCache, StateCache, StateTensor
 from wizard_tui.models.config_keys import quantization_config
-from wizard_tui.models.layers import AttentionCache, LayerCache, StateCache, StateTensor
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.planning.memory.kv_specs import LATENT, AttentionSpec, LayerSpec, SpecKind, StateSpec
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from wizard_tui.engine.versions import NEWEST, release_of, rules_for
 from wizard_tui.hardware.gpu import GPU
-from wizard_tui.models.layers import is_latent, layer_kinds
+from wizard_tui.models.caches import is_latent, layer_kinds
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.models.tensors import is_of
 from wizard_tui.tables import read_table

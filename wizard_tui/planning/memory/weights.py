@@ -13,7 +13,7 @@ from wizard_tui.models import rotary
 from wizard_tui.models.checkpoint import loaded_bytes
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.models.quantized import MXFP4, Format, Quantization, quantization_of
-from wizard_tui.models.shapes import Tensor
+from wizard_tui.models.tensor import Tensor
 from wizard_tui.models.tensors import Inventory, Layer, inventory, is_known, is_of
 from wizard_tui.planning.memory.stages import stages
 from wizard_tui.schemas.numbers import gib

@@ -63,7 +63,7 @@ LayerCache = AttentionCache | StateCache
 
 
 @lru_cache(maxsize=256)
-def attention_layers(metadata: ModelMetadata) -> tuple[LayerCache, ...]:
+def layer_caches(metadata: ModelMetadata) -> tuple[LayerCache, ...]:
     """Every cache of the model in the order of its layers; a layer may have none, one or several.
 
     Layers that share an earlier layer's cache have none. A model known only by its numbers counts as full attention.
@@ -79,7 +79,7 @@ def attention_layers(metadata: ModelMetadata) -> tuple[LayerCache, ...]:
 
 @lru_cache(maxsize=1)
 def _facts() -> dict[str, Any]:
-    return read_table(__package__, "layers.toml")
+    return read_table(__package__, "caches.toml")
 
 
 def _with_defaults(metadata: ModelMetadata) -> Mapping[str, Any]:
