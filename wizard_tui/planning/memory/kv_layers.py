@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -175,7 +174,7 @@ def kv_layout(
 def _with_draft(caches: tuple[LayerCache, ...], count: int, layers: int) -> tuple[LayerCache, ...]:
     """A draft head keeps a cache like that of the last layer with attention, on the last stage."""
     attention = [cache for cache in caches if isinstance(cache, AttentionCache) and cache.kind in ("full", "latent")]
-    return caches + (replace(attention[-1], layer=layers),) * count if attention else caches
+    return caches + (attention[-1]._replace(layer=layers),) * count if attention else caches
 
 
 def _caches_states(prefix_caching: bool | None, rules: VersionRules) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -18,8 +18,8 @@ from wizard_tui.engine.kv_cache import (
 )
 from wizard_tui.errors import Refusal
 from wizard_tui.models.caches import AttentionCache, LayerCache, StateCache, StateTensor
-from wizard_tui.models.config_keys import quantization_config
 from wizard_tui.models.metadata import ModelMetadata
+from wizard_tui.models.quantized import kv_cache_scheme
 from wizard_tui.planning.memory.kv_specs import LATENT, AttentionSpec, LayerSpec, SpecKind, StateSpec
 
 _KINDS = {
@@ -89,10 +89,12 @@ def shard_layers(metadata: ModelMetadata, caches: Sequence[LayerCache], settings
 
 
 def stored_dtype(metadata: ModelMetadata, attention: Sequence[AttentionCache], settings: CacheSettings) -> str:
-    """The type the cache is stored in: what the flag says, else the checkpoint's own scheme, else the model's type."""
+    """The type the cache is stored in: what the flag says, else the checkpoint's own scheme, else the family's,
+    else the model's type."""
     asked = settings.kv_cache_dtype
     if asked == "auto":
-        asked = _checkpoint_scheme(metadata) or _family_scheme(metadata, settings) or settings.dtype
+        of_family = "fp8" if settings.major and metadata.family.fp8_cache_on == settings.major else None
+        asked = kv_cache_scheme(metadata) or of_family or settings.dtype
     elif asked not in kv_cache_dtypes():
         raise Refusal(f"unknown kv_cache_dtype {asked!r}; known are auto, {', '.join(kv_cache_dtypes())}")
     elif asked in PLAIN and asked != settings.dtype:
@@ -109,27 +111,6 @@ def stored_dtype(metadata: ModelMetadata, attention: Sequence[AttentionCache], s
         # FLASHMLA_SPARSE and the kernel of compute capability 12 know no other eight-bit format
         return "fp8_ds_mla"
     return asked
-
-
-def _family_scheme(metadata: ModelMetadata, settings: CacheSettings) -> str | None:
-    rule = kv_cache_facts()["auto_is_fp8"]
-    suits = metadata.model_type in rule["model_types"] and settings.major == rule["capability"]
-    return "fp8" if suits else None
-
-
-def _checkpoint_scheme(metadata: ModelMetadata) -> str | None:
-    """The cache type a quantised checkpoint asks for (ModelOpt's or llm-compressor's scheme)."""
-    quantization = quantization_config(metadata.config, metadata.text_config)
-    if quantization is None:
-        return None
-    inner = quantization.get("quantization")
-    for place in (quantization, inner if isinstance(inner, Mapping) else {}):
-        scheme = place.get("kv_cache_scheme") or place.get("kv_cache_quant_algo")
-        if isinstance(scheme, Mapping):
-            return "nvfp4" if scheme.get("num_bits") == 4 else "fp8"
-        if isinstance(scheme, str):
-            return {"FP8": "fp8", "NVFP4": "nvfp4"}.get(scheme.upper())
-    return None
 
 
 def _attention_kind(attention: Sequence[AttentionCache]) -> str:

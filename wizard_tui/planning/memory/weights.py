@@ -14,7 +14,8 @@ from wizard_tui.models.checkpoint import loaded_bytes
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.models.quantized import MXFP4, Format, Quantization, quantization_of
 from wizard_tui.models.tensor import Tensor
-from wizard_tui.models.tensors import Inventory, Layer, inventory, is_known, is_of
+from wizard_tui.models.tensors import Inventory, Layer, inventory
+from wizard_tui.models.towers import deepstack_levels
 from wizard_tui.planning.memory.stages import stages
 from wizard_tui.schemas.numbers import gib
 
@@ -126,6 +127,7 @@ def _weights(
     quantized = quantization_of(metadata, quantization)
     layers = _layer_parts(metadata, quantization, split)
     adapters = _adapters(found.layers, split, lora_ranks)
+    angles = rotary.table_bytes(metadata)
     ranks = []
     for stage, numbers in enumerate(stages(metadata.num_hidden_layers, pp)):
         parts: dict[str, float] = {}
@@ -136,7 +138,7 @@ def _weights(
                 _add(parts, part, size)
             if lora_ranks:
                 _add(parts, "adapters", adapters[number])
-        _add(parts, "buffers", _rotary(metadata))
+        _add(parts, "buffers", angles)
         ranks.append(parts)
     if draft_layers:
         last = layers[max(layers)]
@@ -151,7 +153,7 @@ def _weights(
         source=source,
         relative_error=RELATIVE_ERROR.get(source, 0.01),
         after_loading=round(after[ranks.index(fullest)]),
-        warnings=(*quantized.doubts, *(() if is_known(metadata) else (_unknown(metadata),))),
+        warnings=(*quantized.doubts, *(() if metadata.family.known else (_unknown(metadata),))),
     )
     return found_here if quantization else _held_to_headers(metadata, found_here, split.bytes_each)
 
@@ -160,7 +162,7 @@ def _held_to_headers(metadata: ModelMetadata, found: Weights, bytes_each: int) -
     """The weights, scaled to what the checkpoint's tensors take where its config implies something else."""
     stated = loaded_bytes(metadata, bytes_each)
     if stated is None:
-        return found if is_known(metadata) else replace(found, relative_error=_UNKNOWN_ERROR)
+        return found if metadata.family.known else replace(found, relative_error=_UNKNOWN_ERROR)
     implied = _implied_bytes(metadata, bytes_each)
     ratio = stated / implied
     if abs(ratio - 1) <= _SAME:
@@ -313,22 +315,10 @@ def _local(tensor: Tensor, split: _Split, *, padded: bool) -> tuple[int, int, in
     return rows, columns, times
 
 
-@lru_cache(maxsize=256)
-def _rotary(metadata: ModelMetadata) -> int:
-    """Bytes of the tables of rotary angles, which all layers share."""
-    return 0 if is_of(metadata, "no_rotary") else rotary.values(metadata) * _angle_bytes(metadata)
-
-
-def _angle_bytes(metadata: ModelMetadata) -> int:
-    return 4 if is_of(metadata, "float32_rotary") else 2
-
-
 def _staging(metadata: ModelMetadata, tokens: int) -> int:
     """Values of the buffers in which Qwen3-VL hands deeper vision features to its layers, one for each batched token
     (models/qwen3_vl.py: deepstack_input_embeds)."""
-    vision = metadata.config.get("vision_config")
-    levels = vision.get("deepstack_visual_indexes") if isinstance(vision, Mapping) else None
-    return len(levels) * tokens * metadata.hidden_size if levels else 0
+    return deepstack_levels(metadata) * tokens * metadata.hidden_size
 
 
 def padded_vocabulary(words: int) -> int:
