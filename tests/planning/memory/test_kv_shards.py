@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.models.test_layers import model
+from tests.models.test_caches import model
 from wizard_tui.models.caches import AttentionCache, LayerCache, StateCache, StateTensor
 from wizard_tui.models.load import load_model_metadata
 from wizard_tui.models.metadata import ModelMetadata

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from typing import NamedTuple
 
 from wizard_tui.engine.kv_cache import (
@@ -63,8 +64,8 @@ class Shards(NamedTuple):
 
 def shard_layers(metadata: ModelMetadata, caches: Sequence[LayerCache], settings: CacheSettings) -> Shards:
     """The spec of every cache on one GPU. Raises Refusal for a kv_cache_dtype that the model cannot have."""
-    attention = [cache for cache in caches if isinstance(cache, AttentionCache)]
-    states = [cache for cache in caches if isinstance(cache, StateCache)]
+    attention = [kept for kept in caches if isinstance(kept, AttentionCache)]
+    states = [kept for kept in caches if isinstance(kept, StateCache)]
     form = stored_dtype(metadata, attention, settings)
     block = settings.block_size or default_block_size(
         _attention_kind(attention), settings.compute_capability, quantized=form not in PLAIN
@@ -74,18 +75,21 @@ def shard_layers(metadata: ModelMetadata, caches: Sequence[LayerCache], settings
     gdn = mode == "align" and settings.gdn_checkpoints and _runs_gdn_kernel(states, settings)
     padded = None
     if states and attention:
-        largest = max(_state_spec(cache, settings, 0, 0).page_bytes for cache in states)
+        largest = max(_state_spec(kept, settings, 0, 0).page_bytes for kept in states)
         per_token = _largest_token(attention, settings, form)
         block = _aligned_block(block, largest, per_token, latent=attention[0].kind == "latent", gdn=gdn)
         padded = block * per_token
     plain = _plain_layers(attention, settings, bool(states), form)
-    specs = tuple(
-        _attention_spec(cache, settings, settings.dtype if cache.layer in plain else form, block)
-        if isinstance(cache, AttentionCache)
-        else _padded(_state_spec(cache, settings, block if mode == "align" else 0, int(gdn)), padded)
-        for cache in caches
-    )
-    return Shards(specs, mode, any(cache.kind == "compressed" for cache in attention))
+
+    @cache
+    def spec_of(kept: LayerCache, is_plain: bool) -> LayerSpec:
+        # most layers keep the same, so each spec is made once
+        if isinstance(kept, AttentionCache):
+            return _attention_spec(kept, settings, settings.dtype if is_plain else form, block)
+        return _padded(_state_spec(kept, settings, block if mode == "align" else 0, int(gdn)), padded)
+
+    specs = tuple(spec_of(kept._replace(layer=0), kept.layer in plain) for kept in caches)
+    return Shards(specs, mode, any(kept.kind == "compressed" for kept in attention))
 
 
 def stored_dtype(metadata: ModelMetadata, attention: Sequence[AttentionCache], settings: CacheSettings) -> str:

@@ -126,22 +126,23 @@ def _weights(
     found = inventory(metadata)
     quantized = quantization_of(metadata, quantization)
     layers = _layer_parts(metadata, quantization, split)
-    adapters = _adapters(found.layers, split, lora_ranks)
     angles = rotary.table_bytes(metadata)
     ranks = []
     for stage, numbers in enumerate(stages(metadata.num_hidden_layers, pp)):
         parts: dict[str, float] = {}
         for tensor in _around(found, stage, pp):
             _add(parts, tensor.part, _stored(tensor, tensor.name, split, quantized))
-        for number in numbers:
-            for part, size in layers[number].items():
-                _add(parts, part, size)
-            if lora_ranks:
-                _add(parts, "adapters", adapters[number])
+        for alike, of_layer in layers:
+            held = sum(number in numbers for number in alike)
+            for part, size in of_layer.items():
+                if held:
+                    _add(parts, part, held * size)
+        if lora_ranks:
+            _add(parts, "adapters", _adapters(found.layers, numbers, split, lora_ranks))
         _add(parts, "buffers", angles)
         ranks.append(parts)
     if draft_layers:
-        last = layers[max(layers)]
+        last = next(of_layer for alike, of_layer in layers if metadata.num_hidden_layers - 1 in alike)
         _add(ranks[-1], "draft", draft_layers * _drafting(metadata, last, split))
     after = [parts.pop(_AFTER_LOADING, 0.0) for parts in ranks]
     fullest = max(ranks, key=lambda parts: sum(parts.values()))
@@ -190,8 +191,12 @@ def _implied_bytes(metadata: ModelMetadata, bytes_each: int) -> float:
     found, quantized = inventory(metadata), quantization_of(metadata, None)
     whole = _Split(1, 1, False, bytes_each, 1, 1, 0.0)
     around = sum(_stored(tensor, tensor.name, whole, quantized) for tensor in _around(found, 0, 1))
-    layers = _layer_parts(metadata, None, whole).values()
-    return around + sum(size for parts in layers for part, size in parts.items() if part != _AFTER_LOADING)
+    return around + sum(
+        len(alike) * size
+        for alike, parts in _layer_parts(metadata, None, whole)
+        for part, size in parts.items()
+        if part != _AFTER_LOADING
+    )
 
 
 def _unknown(metadata: ModelMetadata) -> str:
@@ -201,9 +206,12 @@ def _unknown(metadata: ModelMetadata) -> str:
     )
 
 
-def _layer_parts(metadata: ModelMetadata, quantization: str | None, split: _Split) -> dict[int, dict[str, float]]:
-    """Bytes of every decoder layer by part."""
-    by_number: dict[int, dict[str, float]] = {}
+@lru_cache(maxsize=256)
+def _layer_parts(
+    metadata: ModelMetadata, quantization: str | None, split: _Split
+) -> tuple[tuple[tuple[int, ...], Mapping[str, float]], ...]:
+    """The numbers of decoder layers that are alike, and the bytes of one of them by part."""
+    found = []
     for alike in _stored_alike(metadata, quantization):
         parts: dict[str, float] = {}
         for tensor, form in zip(alike.tensors, alike.formats, strict=True):
@@ -213,8 +221,8 @@ def _layer_parts(metadata: ModelMetadata, quantization: str | None, split: _Spli
                 _add(parts, _AFTER_LOADING, size * split.mxfp4_layout_share)
             elif form is not None and tensor.absorbed:
                 _add(parts, _AFTER_LOADING, _size(tensor, None, split))
-        by_number |= dict.fromkeys(alike.numbers, parts)
-    return by_number
+        found.append((alike.numbers, parts))
+    return tuple(found)
 
 
 @lru_cache(maxsize=128)
@@ -244,18 +252,18 @@ def _drafting(metadata: ModelMetadata, last: Mapping[str, float], split: _Split)
     return layer + (2 * metadata.hidden_size + 3) * metadata.hidden_size * split.bytes_each
 
 
-def _adapters(layers: Sequence[Layer], split: _Split, ranks: int) -> dict[int, float]:
-    """Bytes that every layer keeps for adapters of `ranks` together: two thin matrices beside each linear one, of which
-    the one on the divided side is divided (lora/layers)."""
-    by_number: dict[int, float] = {}
+def _adapters(layers: Sequence[Layer], numbers: range, split: _Split, ranks: int) -> float:
+    """Bytes that the layers of these numbers keep for adapters of `ranks` together: two thin matrices beside each
+    linear one, of which the one on the divided side is divided (lora/layers)."""
+    total = 0.0
     for layer in layers:
-        sides = 0
+        held, sides = sum(number in numbers for number in layer.numbers), 0.0
         for tensor in layer.tensors:
             if tensor.linear:
                 rows, columns, times = _local(tensor, split, padded=False)
                 sides += (rows + columns) * times
-        by_number |= dict.fromkeys(layer.numbers, float(sides * ranks * split.bytes_each))
-    return by_number
+        total += held * sides * ranks * split.bytes_each
+    return total
 
 
 def _around(found: Inventory, stage: int, pp: int) -> Iterator[Tensor]:
