@@ -37,47 +37,47 @@ def pattern(metadata: ModelMetadata) -> str:
     return "".join(letters[kind] for kind in layer_kinds(metadata))
 
 
-@pytest.mark.parametrize(
-    ("config", "expected"),
-    [
-        ({"model_type": "llama"}, "FFFFFFFF"),
-        # mistralai/Mistral-7B-v0.1 and -v0.3
-        ({"model_type": "mistral", "sliding_window": 4096}, "WWWWWWWW"),
-        ({"model_type": "mistral", "sliding_window": None}, "FFFFFFFF"),
-        # Qwen/Qwen2.5-7B-Instruct
-        ({"model_type": "qwen2", "sliding_window": 131072, "use_sliding_window": False}, "FFFFFFFF"),
-        # google/gemma-2-27b-it, google/gemma-3-12b-it, CohereForAI/c4ai-command-r7b-12-2024
-        ({"model_type": "gemma2", "sliding_window": 4096}, "WFWFWFWF"),
-        ({"model_type": "gemma3_text", "sliding_window": 1024}, "WWWWWFWW"),
-        ({"model_type": "cohere2", "sliding_window": 4096, "sliding_window_pattern": 4}, "WWWFWWWF"),
-        # LGAI-EXAONE/EXAONE-4.0-32B
-        ({"model_type": "exaone4", "sliding_window": 4096, "sliding_window_pattern": "LLLG"}, "WWWFWWWF"),
-        # openai/gpt-oss-20b, with and without layer_types
-        ({"model_type": "gpt_oss"}, "WFWFWFWF"),
-        ({"model_type": "gpt_oss", "sliding_window": 128, "layer_types": ["sliding_attention"] * 8}, "WWWWWWWW"),
-        # meta-llama/Llama-4-Scout-17B-16E; HuggingFaceTB/SmolLM3-3B has the interval without chunks
-        ({"model_type": "llama4_text", "attention_chunk_size": 8192}, "CCCFCCCF"),
-        ({"model_type": "smollm3", "no_rope_layer_interval": 4}, "FFFFFFFF"),
-        # XiaomiMiMo/MiMo-V2-Flash
-        ({"hybrid_layer_pattern": [0, 1, 1, 1, 1, 1, 0, 1], "sliding_window": 128}, "FWWWWWFW"),
-        # Qwen/Qwen3-Next-80B-A3B-Instruct, Qwen/Qwen3.5-27B
-        ({"full_attention_interval": 4}, "SSSFSSSF"),
-        ({"layer_types": ["linear_attention", "full_attention"] * 4}, "SFSFSFSF"),
-        # nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16
-        ({"model_type": "nemotron_h", "hybrid_override_pattern": "MEMEM*E-"}, "S.S.SF.."),
-        # ai21labs/Jamba-v0.1, ibm-ai-platform/Bamba-9B, LiquidAI/LFM2-1.2B, MiniMaxAI/MiniMax-Text-01
-        ({"model_type": "jamba", "attn_layer_period": 8, "attn_layer_offset": 4}, "SSSSFSSS"),
-        ({"model_type": "bamba", "attn_layer_indices": [3]}, "SSSFSSSS"),
-        ({"model_type": "lfm2", "full_attn_idxs": [2, 5]}, "SSFSSFSS"),
-        ({"attn_type_list": [0, 0, 0, 0, 0, 0, 0, 1]}, "SSSSSSSF"),
-        # moonshotai/Kimi-Linear-48B-A3B-Instruct counts layers from one
-        ({"model_type": "kimi_linear", "linear_attn_config": {"full_attn_layers": [4, 8]}}, "SSSFSSSF"),
-        # ibm-granite/granite-4.0-h-small, Zyphra/Zamba2-7B, tiiuae/Falcon-H1-7B
-        ({"layer_types": ["mamba", "attention"] * 4}, "SFSFSFSF"),
-        ({"layers_block_type": ["mamba", "hybrid"] * 4}, "SBSBSBSB"),
-        ({"model_type": "falcon_h1"}, "BBBBBBBB"),
-    ],
-)
+PATTERNS: list[tuple[dict[str, Any], str]] = [
+    ({"model_type": "llama"}, "FFFFFFFF"),
+    # mistralai/Mistral-7B-v0.1 and -v0.3
+    ({"model_type": "mistral", "sliding_window": 4096}, "WWWWWWWW"),
+    ({"model_type": "mistral", "sliding_window": None}, "FFFFFFFF"),
+    # Qwen/Qwen2.5-7B-Instruct
+    ({"model_type": "qwen2", "sliding_window": 131072, "use_sliding_window": False}, "FFFFFFFF"),
+    # google/gemma-2-27b-it, google/gemma-3-12b-it, CohereForAI/c4ai-command-r7b-12-2024
+    ({"model_type": "gemma2", "sliding_window": 4096}, "WFWFWFWF"),
+    ({"model_type": "gemma3_text", "sliding_window": 1024}, "WWWWWFWW"),
+    ({"model_type": "cohere2", "sliding_window": 4096, "sliding_window_pattern": 4}, "WWWFWWWF"),
+    # LGAI-EXAONE/EXAONE-4.0-32B
+    ({"model_type": "exaone4", "sliding_window": 4096, "sliding_window_pattern": "LLLG"}, "WWWFWWWF"),
+    # openai/gpt-oss-20b, with and without layer_types
+    ({"model_type": "gpt_oss"}, "WFWFWFWF"),
+    ({"model_type": "gpt_oss", "sliding_window": 128, "layer_types": ["sliding_attention"] * 8}, "WWWWWWWW"),
+    # meta-llama/Llama-4-Scout-17B-16E; HuggingFaceTB/SmolLM3-3B has the interval without chunks
+    ({"model_type": "llama4_text", "attention_chunk_size": 8192}, "CCCFCCCF"),
+    ({"model_type": "smollm3", "no_rope_layer_interval": 4}, "FFFFFFFF"),
+    # XiaomiMiMo/MiMo-V2-Flash
+    ({"hybrid_layer_pattern": [0, 1, 1, 1, 1, 1, 0, 1], "sliding_window": 128}, "FWWWWWFW"),
+    # Qwen/Qwen3-Next-80B-A3B-Instruct, Qwen/Qwen3.5-27B
+    ({"full_attention_interval": 4}, "SSSFSSSF"),
+    ({"layer_types": ["linear_attention", "full_attention"] * 4}, "SFSFSFSF"),
+    # nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16
+    ({"model_type": "nemotron_h", "hybrid_override_pattern": "MEMEM*E-"}, "S.S.SF.."),
+    # ai21labs/Jamba-v0.1, ibm-ai-platform/Bamba-9B, LiquidAI/LFM2-1.2B, MiniMaxAI/MiniMax-Text-01
+    ({"model_type": "jamba", "attn_layer_period": 8, "attn_layer_offset": 4}, "SSSSFSSS"),
+    ({"model_type": "bamba", "attn_layer_indices": [3]}, "SSSFSSSS"),
+    ({"model_type": "lfm2", "full_attn_idxs": [2, 5]}, "SSFSSFSS"),
+    ({"attn_type_list": [0, 0, 0, 0, 0, 0, 0, 1]}, "SSSSSSSF"),
+    # moonshotai/Kimi-Linear-48B-A3B-Instruct counts layers from one
+    ({"model_type": "kimi_linear", "linear_attn_config": {"full_attn_layers": [4, 8]}}, "SSSFSSSF"),
+    # ibm-granite/granite-4.0-h-small, Zyphra/Zamba2-7B, tiiuae/Falcon-H1-7B
+    ({"layer_types": ["mamba", "attention"] * 4}, "SFSFSFSF"),
+    ({"layers_block_type": ["mamba", "hybrid"] * 4}, "SBSBSBSB"),
+    ({"model_type": "falcon_h1"}, "BBBBBBBB"),
+]
+
+
+@pytest.mark.parametrize(("config", "expected"), PATTERNS)
 def test_pattern(config: dict[str, Any], expected: str) -> None:
     assert pattern(model(**config)) == expected
 
