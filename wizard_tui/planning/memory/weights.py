@@ -20,7 +20,7 @@ from wizard_tui.planning.memory.stages import stages
 from wizard_tui.schemas.numbers import gib
 
 VOCABULARY_PADDING = 64
-# To what the kernels of MXFP4 pad the width of an expert on one GPU, and the hidden size: OAI Triton on Hopper,
+# The kernels of MXFP4 pad an expert's width on one GPU and the hidden size to multiples of these: OAI Triton on Hopper,
 # TRTLLM and Marlin elsewhere (fused_moe/oracle/mxfp4.py)
 _PADDED_ON_HOPPER = (64, 1)
 _PADDED_ELSEWHERE = (128, 256)
