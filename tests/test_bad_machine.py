@@ -31,7 +31,7 @@ WIZARD = """
 import asyncio, json, sys
 from wizard_tui.hardware.gpu import Detection
 from wizard_tui.tui.app import WizardApp
-from wizard_tui.tui.facts import Sources
+from wizard_tui.tui.sources import Sources
 from wizard_tui.tui.state_file import StateFile
 
 async def session():

@@ -22,6 +22,7 @@ from tools.accuracy import of_log, rows
 from wizard_tui.engine.versions import rules_for
 from wizard_tui.models.load import load_model_metadata
 from wizard_tui.models.metadata import ModelMetadata
+from wizard_tui.models.towers import patches
 from wizard_tui.planning.decide import decide
 from wizard_tui.planning.estimate import Estimate
 from wizard_tui.planning.memory import overhead as terms
@@ -83,11 +84,9 @@ def _peak(row: dict[str, Any], estimate: Estimate, metadata: ModelMetadata) -> I
     tokens, logits = settings.max_num_batched_tokens, settings.max_num_seqs * metadata.vocab_size
     beside = tokens * metadata.hidden_size * 2 + _now("first_runner", "beside_sampler") * MIB
     by_sampler = logits * _now("first_runner", "sampler_bytes") + beside
-    vision = metadata.config.get("vision_config")
     if _is_second(row):
-        if vision:
-            merged = "spatial_merge_size" in vision or "merge_kernel_size" in vision
-            yield ("encoder", "merged_kib" if merged else "pooled_kib"), row["peak_gib"] * GIB / tokens / KIB
+        if handed_on := patches(metadata):
+            yield ("encoder", f"{handed_on}_kib"), row["peak_gib"] * GIB / tokens / KIB
     elif abs(estimate.overhead.activation_peak - by_sampler) < MIB:
         yield ("first_runner", "sampler_bytes"), (row["peak_gib"] * GIB - beside) / logits
 

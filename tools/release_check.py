@@ -35,7 +35,7 @@ OPENS = """
 import asyncio
 from wizard_tui.hardware.gpu import Detection
 from wizard_tui.tui.app import WizardApp
-from wizard_tui.tui.facts import Sources
+from wizard_tui.tui.sources import Sources
 
 async def main():
     app = WizardApp(sources=Sources(detect=Detection))

@@ -37,9 +37,9 @@ from wizard_tui.launch.watch import READY, Watch
 from wizard_tui.models.hub import asked
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.tui.app import WizardApp
-from wizard_tui.tui.facts import Sources
 from wizard_tui.tui.fields import MODEL
 from wizard_tui.tui.session import Left, Session
+from wizard_tui.tui.sources import Sources
 from wizard_tui.tui.widgets.launch import LaunchView
 
 # a letter of 20 px takes 12.2 of them in a Rich picture, and 12.04 in DejaVu Sans Mono

@@ -17,8 +17,8 @@ from tests.planning.conftest import LLAMA_8B
 from wizard_tui.errors import Refusal
 from wizard_tui.hardware.catalog import get_gpu_by_name
 from wizard_tui.models import catalog, config_shapes
+from wizard_tui.models.caches import layer_kinds
 from wizard_tui.models.from_config import metadata_from_config
-from wizard_tui.models.layers import layer_kinds
 from wizard_tui.models.quantized import quantization_of
 from wizard_tui.planning.planner import plan
 from wizard_tui.resolve import Facts

@@ -8,13 +8,13 @@ import pytest
 
 from wizard_tui.models.from_config import metadata_from_config
 from wizard_tui.models.load import load_model_metadata
-from wizard_tui.models.rotary import values
+from wizard_tui.models.rotary import table_bytes
 
 COMMON = {"hidden_size": 4096, "num_hidden_layers": 4, "num_attention_heads": 32, "vocab_size": 1024}
 
 
 def tables(**config: Any) -> int:
-    return values(metadata_from_config({**COMMON, **config}, model_id="m", source="config"))
+    return table_bytes(metadata_from_config({**COMMON, **config}, model_id="m", source="config")) // 2
 
 
 @pytest.mark.parametrize(
@@ -48,15 +48,15 @@ def test_one_rope(config: dict[str, Any], count: int) -> None:
 
 def test_gemma_3_has_a_stretched_table_and_a_local_one() -> None:
     # 0.55 GiB more than its tensors in a start-up log of gemma-3-12b-it
-    assert values(load_model_metadata("google/gemma-3-12b-it")) == (8 * 131072 + 131072) * 256
+    assert table_bytes(load_model_metadata("google/gemma-3-12b-it")) == 2 * (8 * 131072 + 131072) * 256
 
 
 def test_gemma_4_has_a_table_for_each_kind_of_layer() -> None:
     # 0.375 GiB: https://github.com/mondegreens/apron (docs/traces/kv-budget-residuals.md)
-    assert values(load_model_metadata("google/gemma-4-31B-it")) * 2 == 0.375 * (1 << 30)
+    assert table_bytes(load_model_metadata("google/gemma-4-31B-it")) == 0.375 * (1 << 30)
 
 
 def test_an_indexer_that_turns_otherwise_has_its_own() -> None:
     # vLLM's model class of DeepSeek-V3.2 holds 41.9 MB of buffers, that of V3 half
-    assert values(load_model_metadata("deepseek-ai/DeepSeek-V3.2")) == 2 * 163840 * 64
-    assert values(load_model_metadata("deepseek-ai/DeepSeek-V3")) == 163840 * 64
+    assert table_bytes(load_model_metadata("deepseek-ai/DeepSeek-V3.2")) == 2 * 2 * 163840 * 64
+    assert table_bytes(load_model_metadata("deepseek-ai/DeepSeek-V3")) == 2 * 163840 * 64

@@ -8,7 +8,7 @@ import pytest
 
 from wizard_tui.models.from_config import metadata_from_config
 from wizard_tui.models.metadata import ModelMetadata
-from wizard_tui.models.tensors import count_parameters, inventory, is_known
+from wizard_tui.models.tensors import count_parameters, inventory
 
 
 def model(**config: Any) -> ModelMetadata:
@@ -152,7 +152,7 @@ def test_totals(name: str) -> None:
     stated, config = TOTALS[name]
     found = model(**config)
     assert count_parameters(found)[0] == pytest.approx(stated, rel=0.001)
-    assert is_known(found)
+    assert found.family.known
 
 
 def test_biases_are_split_like_the_outputs_of_their_matrix() -> None:
@@ -182,4 +182,4 @@ def test_a_value_that_is_the_key_is_held_but_not_counted() -> None:
 
 def test_an_unknown_type_is_told() -> None:
     common = {"hidden_size": 64, "num_hidden_layers": 1, "num_attention_heads": 4, "vocab_size": 128}
-    assert not is_known(model(model_type="never_seen", **common))
+    assert not model(model_type="never_seen", **common).family.known

@@ -236,3 +236,23 @@ def test_groups_of_experts_count_over_all_gpus() -> None:
     grouped = model(QWEN3_30B_A3B, quantization_config={"quant_method": "gptq", "group_size": 128})
     assert "192 of an expert's width is no multiple of the quantisation group 128" in str(why_not(grouped, 4))
     assert why_not(grouped, 2) is None
+
+
+@pytest.mark.parametrize("key", ["shared_intermediate_size", "shared_expert_intermediate_size"])
+def test_shared_experts_are_divided_too(key: str) -> None:
+    mixture = model(QWEN3_30B_A3B, **{key: 1538})
+    assert "shared experts' width of 1,538" in (why_not(mixture, 4) or "")
+    assert why_not(mixture, 2) is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ibm-granite/granite-4.0-h-small",
+        "meta-llama/Llama-4-Scout-17B-16E-Instruct",
+        "meta-llama/Llama-4-Maverick-17B-128E-Instruct",
+        "moonshotai/Kimi-K3",
+    ],
+)
+def test_shared_experts_of_real_models_divide(name: str) -> None:
+    assert {1, 2, 4, 8} <= set(legal_tensor_parallel_sizes(load_model_metadata(name), 8))

@@ -19,8 +19,8 @@ from wizard_tui.launch.machine import Machine
 from wizard_tui.models.from_config import metadata_from_config
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.tui.app import WizardApp
-from wizard_tui.tui.facts import Sources
 from wizard_tui.tui.session import Session
+from wizard_tui.tui.sources import Sources
 from wizard_tui.tui.state_file import StateFile
 from wizard_tui.tui.widgets.line_view import LineView
 

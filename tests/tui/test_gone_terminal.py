@@ -18,8 +18,8 @@ SHELL = ["sh", "-c", 'trap "" HUP; "$@"; exit $?', "sh"]
 # a driver that never answers, and a wizard that asks it
 HANGING = """
 import threading
-from wizard_tui.tui import app, facts
-app.Sources = lambda: facts.Sources(detect=lambda: threading.Event().wait())
+from wizard_tui.tui import app, sources
+app.Sources = lambda: sources.Sources(detect=lambda: threading.Event().wait())
 app.run()
 """
 # a wizard that writes more than any terminal takes that nobody reads

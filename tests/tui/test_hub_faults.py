@@ -18,10 +18,10 @@ from tests.planning.conftest import LLAMA_8B
 from tests.tui.conftest import opened, typed, until
 from wizard_tui.models import hub as hub_reader
 from wizard_tui.tui import reading
-from wizard_tui.tui.facts import Sources
 from wizard_tui.tui.fields import MODEL
 from wizard_tui.tui.screens.wizard import WizardScreen
 from wizard_tui.tui.session import Session
+from wizard_tui.tui.sources import Sources
 
 # one of each kind; tests/models/test_hub_faults.py has them all
 TYPED = ("gated", "absent", "too many", "broken", "silent", "dripping", "flooding", "half a body", "a hotel's page",

@@ -22,8 +22,8 @@ from wizard_tui.launch.machine import Machine
 from wizard_tui.models.from_config import metadata_from_config
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.models.search import Found
-from wizard_tui.tui.facts import Sources
 from wizard_tui.tui.screens.wizard import WizardScreen
+from wizard_tui.tui.sources import Sources
 
 MARKUP = "[bold red]x[/]"
 NASTY = f"{MARKUP}[/][@click=app.exit]y\x1b[2J\x1b]0;title\x07\x9b31m\u202egnirts\u2066\r\n\t\0end]"

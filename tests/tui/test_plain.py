@@ -9,9 +9,9 @@ from wizard_tui.hardware.catalog import get_gpu_by_name
 from wizard_tui.hardware.gpu import Detection
 from wizard_tui.models.load import load_model_metadata
 from wizard_tui.models.metadata import ModelMetadata
-from wizard_tui.tui.facts import Sources
 from wizard_tui.tui.plain import run_plain
 from wizard_tui.tui.session import Session
+from wizard_tui.tui.sources import Sources
 
 SOURCES = Sources(load_model=load_model, detect=lambda: Detection(problems=("there is no driver",)))
 

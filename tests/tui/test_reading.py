@@ -10,8 +10,8 @@ from textual.worker import WorkerFailed
 from tests.tui.conftest import load_model, opened, settled, text_of, until
 from wizard_tui.hardware.gpu import Detection
 from wizard_tui.tui.app import WizardApp
-from wizard_tui.tui.facts import Sources
 from wizard_tui.tui.session import Session
+from wizard_tui.tui.sources import Sources
 
 FAULT = TypeError("this is ours")
 

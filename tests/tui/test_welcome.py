@@ -11,8 +11,8 @@ from wizard_tui.models import catalog
 from wizard_tui.models.load import load_model_metadata
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.tui.app import WizardApp
-from wizard_tui.tui.facts import Sources
 from wizard_tui.tui.session import START, Session
+from wizard_tui.tui.sources import Sources
 from wizard_tui.tui.widgets.welcome import PROPOSALS
 
 

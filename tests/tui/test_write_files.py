@@ -11,8 +11,8 @@ from tests.conftest import Run
 from tests.tui.conftest import opened, settled, text_of, typed
 from wizard_tui.hardware.gpu import Detection
 from wizard_tui.tui.app import WizardApp
-from wizard_tui.tui.facts import Sources
 from wizard_tui.tui.session import Session
+from wizard_tui.tui.sources import Sources
 
 
 @pytest.fixture(autouse=True)

@@ -2,22 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import lru_cache
-from typing import Any
-
-from wizard_tui.tables import read_table
-
 METHOD = "mtp"
-
-
-def draft_layers(config: Mapping[str, Any], text_config: Mapping[str, Any]) -> int:
-    """Layers of a checkpoint that draft tokens and that vLLM can run; 0 where there are none."""
-    for key, model_types in _families().items():
-        if {config.get("model_type"), text_config.get("model_type")} & set(model_types):
-            count = text_config.get(key, config.get(key))
-            return count if isinstance(count, int) and not isinstance(count, bool) and 0 < count < 16 else 0
-    return 0
 
 
 def why_not_drafting(layers: int, tokens: int) -> str | None:
@@ -29,10 +14,3 @@ def why_not_drafting(layers: int, tokens: int) -> str | None:
     if tokens > layers and tokens % layers:
         return f"speculative_tokens {tokens} is no multiple of the checkpoint's {layers} drafting layers"
     return None
-
-
-@lru_cache(maxsize=1)
-def _families() -> dict[str, list[str]]:
-    table = read_table(__package__, "speculation.toml")
-    families: dict[str, list[str]] = table["draft_layers"]
-    return families

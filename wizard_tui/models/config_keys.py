@@ -67,6 +67,21 @@ _MODELOPT_METHODS = {
     "MIXED_PRECISION": "modelopt_mixed",
 }
 
+# vllm/transformers_utils/config.py: where a multimodal config keeps its language part
+_TEXT_CONFIGS = ("text_config", "llm_config", "language_config", "thinker_config", "decoder")
+# DBRX and MPT keep the keys of attention and of the feed-forward part in groups
+_GROUPS = ("attn_config", "ffn_config")
+
+
+def text_config(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The part of a config that describes the language model: a nested one where there is one, else all of it."""
+    for name in _TEXT_CONFIGS:
+        nested = config.get(name)
+        if isinstance(nested, Mapping):
+            return text_config(nested)
+    grouped = [part for name in _GROUPS if isinstance(part := config.get(name), Mapping)]
+    return {key: value for part in (*grouped, config) for key, value in part.items()} if grouped else config
+
 
 def needed(text: Mapping[str, Any], fact: str, where: str) -> int:
     """A fact without which nothing can be planned: a whole number above zero."""
@@ -132,15 +147,16 @@ def intermediate_size(text: Mapping[str, Any], where: str) -> int | None:
     return -(-width // multiple) * multiple
 
 
-def max_length(config: Mapping[str, Any], text: Mapping[str, Any]) -> int:
+def max_length(config: Mapping[str, Any], text: Mapping[str, Any], *, stretched: bool = False) -> int:
     """The longest context that vLLM lets a server have without being forced (model_arch_config_convertor.py:
-    derive_max_model_len_and_key, and config/model.py:_get_and_verify_max_len for the scaling by RoPE)."""
+    derive_max_model_len_and_key, and config/model.py:_get_and_verify_max_len for the scaling by RoPE, which the
+    config has applied already where it is `stretched`)."""
     stated = whole(config.get("model_max_length"), 1)
     if stated is not None:
         return stated
     lengths = [value for name in _LENGTHS if (value := whole(text.get(name), 1)) is not None]
     limit = min(lengths, default=_LENGTH_WHEN_UNSTATED)
-    if "gemma3" in str(text.get("model_type")):
+    if stretched:
         return limit
     return int(limit * max((_rope_factor(rope) for rope in _ropes(text)), default=1.0))
 

@@ -7,12 +7,9 @@ from typing import Any
 
 from wizard_tui.models import config_keys as keys
 from wizard_tui.models import config_shapes
-from wizard_tui.models.architecture import text_config
+from wizard_tui.models.family import family_of
 from wizard_tui.models.metadata import Header, ModelMetadata, Repository
 from wizard_tui.models.tensors import count_parameters
-
-# Mamba and RWKV models have no attention heads to state (vllm/config/model.py:is_attention_free)
-_ATTENTION_FREE = frozenset({"mamba", "mamba2", "falcon_mamba", "rwkv", "rwkv7"})
 
 
 def metadata_from_config(
@@ -32,12 +29,13 @@ def metadata_from_config(
     """
     where = f"config.json of {model_id}"
     config_shapes.check(config, where)
-    text = text_config(config)
+    text = keys.text_config(config)
     layers = keys.num_hidden_layers(text, where)
     hidden = keys.needed(text, "hidden_size", where)
-    model_type = str(text.get("model_type") or config.get("model_type") or "")
-    attention_free = model_type in _ATTENTION_FREE
-    heads = 1 if attention_free else keys.needed(text, "num_attention_heads", where)
+    language_type = str(text.get("model_type") or config.get("model_type") or "")
+    model_type = str(config.get("model_type") or language_type)
+    family = family_of(model_type, language_type)
+    heads = 1 if family.attention_free else keys.needed(text, "num_attention_heads", where)
     experts = keys.num_experts(text, where)
     intermediate = keys.intermediate_size(text, where)
     vocabulary = keys.needed(text, "vocab_size", where)
@@ -45,14 +43,14 @@ def metadata_from_config(
         model_id=model_id,
         source=source,
         architecture=keys.architecture_name(config, text),
-        model_type=str(config.get("model_type") or model_type),
+        model_type=model_type,
         num_hidden_layers=layers,
         hidden_size=hidden,
         num_attention_heads=heads,
-        num_key_value_heads=1 if attention_free else keys.num_key_value_heads(text, heads, where),
+        num_key_value_heads=1 if family.attention_free else keys.num_key_value_heads(text, heads, where),
         head_dim=keys.optional(text, "head_dim", where) or hidden // heads,
         vocab_size=vocabulary,
-        max_position_embeddings=keys.max_length(config, text),
+        max_position_embeddings=keys.max_length(config, text, stretched=family.length_is_stretched),
         intermediate_size=intermediate,
         num_experts=experts,
         num_experts_per_tok=(keys.optional(text, "num_experts_per_tok", where) or 0) if experts else 0,

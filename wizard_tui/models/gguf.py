@@ -94,20 +94,19 @@ def read_header(file: IO[bytes], where: str) -> GGUFFile:
 
 def config_of(header: GGUFFile, where: str) -> dict[str, Any]:
     """The keys of a GGUF header under the names of a config.json. Raises Refusal when they describe no model."""
-    facts = _facts()
+    table = _table()
     name = header.keys.get("general.architecture")
     if not isinstance(name, str) or not name:
         raise Refusal(f"{where} does not say which architecture it has (general.architecture); convert it again")
     config: dict[str, Any] = {
         theirs: header.keys[f"{name}.{ours}"]
-        for ours, theirs in facts["keys"].items()
+        for ours, theirs in table["keys"].items()
         if f"{name}.{ours}" in header.keys
     }
     if "vocab_size" not in config and isinstance(header.keys.get(_TOKENS), int):
         config["vocab_size"] = header.keys[_TOKENS]
-    model_type = facts["architectures"].get(name, name)
-    if name == "llama" and config.get("num_experts"):
-        model_type = "mixtral"
+    types = table["mixtures"] if config.get("num_experts") else {}
+    model_type = types.get(name) or table["architectures"].get(name, name)
     return config | {
         "model_type": model_type,
         "architectures": [f"{name} (GGUF)"],
@@ -119,7 +118,7 @@ def config_of(header: GGUFFile, where: str) -> dict[str, Any]:
 @lru_cache(maxsize=1)
 def element_bytes() -> Mapping[str, float]:
     """Bytes of one weight by the name of its GGML type, its share of the block's scales included."""
-    return {name: size / weights for name, weights, size in _facts()["types"].values()}
+    return {name: size / weights for name, weights, size in _table()["types"].values()}
 
 
 class _Reader:
@@ -185,12 +184,12 @@ class _Reader:
             raise Refusal(f"{self._where} has a tensor of more weights than any has; download it again")
         kind = str(self.number("<I"))
         self.number("<Q")
-        known = _facts()["types"].get(kind)
+        known = _table()["types"].get(kind)
         if known is None:
             raise Refusal(f"{self._where} has tensors of type {kind}, which is not known here")
         return name, (str(known[0]), shape)
 
 
 @lru_cache(maxsize=1)
-def _facts() -> dict[str, Any]:
+def _table() -> dict[str, Any]:
     return read_table(__package__, "gguf.toml")

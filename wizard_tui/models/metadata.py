@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
+
+from wizard_tui.models.family import Family, family_of
 
 # a tensor's type as safetensors writes it (`BF16`, `F8_E4M3`, `U8`) and its shape
 Header = tuple[str, tuple[int, ...]]
+
+MOST_DRAFT_LAYERS = 15
 
 
 @dataclass(frozen=True)
@@ -70,3 +75,20 @@ class ModelMetadata:
     def params_billions(self) -> float:
         """All parameters in billions."""
         return self.num_params / 1e9
+
+    @property
+    def language_type(self) -> str:
+        """The model_type of the language model; that of the whole model where nothing is nested."""
+        return str(self.text_config.get("model_type") or self.model_type)
+
+    @cached_property
+    def family(self) -> Family:
+        """What the model's family implies beyond its config.json."""
+        return family_of(self.model_type, self.language_type)
+
+    @cached_property
+    def draft_layers(self) -> int:
+        """Layers of the checkpoint that draft tokens and that vLLM can run; 0 where there are none."""
+        key = self.family.draft_layers_key
+        count = self.text_config.get(key, self.config.get(key)) if key else None
+        return count if isinstance(count, int) and not isinstance(count, bool) and 0 < count <= MOST_DRAFT_LAYERS else 0

@@ -3,30 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from wizard_tui.models.layers import AttentionCache, StateCache, attention_layers, is_latent, layer_kinds
+from wizard_tui.models.caches import AttentionCache, LayerCache, StateCache, is_latent, layer_caches, layer_kinds
 from wizard_tui.models.metadata import ModelMetadata
-from wizard_tui.models.shapes import Tensor
+from wizard_tui.models.tensor import Tensor
 
 PART = "attention"
 
 
-def tensors(metadata: ModelMetadata, number: int, *, gated: bool) -> tuple[Tensor, ...]:
-    """The tensors of layer `number` beside its feed-forward part; none where it has no mixer."""
-    kind = layer_kinds(metadata)[number]
+class Mixer(NamedTuple):
+    """What decides the tensors of a layer's mixer: its kind (as in `layer_kinds`), what it keeps in the cache, the
+    layer's number left out, and DeepSeek-V4's compression."""
+
+    kind: str
+    caches: tuple[LayerCache, ...]
+    ratio: int | None = None
+
+
+def kinds(metadata: ModelMetadata) -> Iterator[Mixer]:
+    """The mixer of every layer; most are equal."""
+    caches: dict[int, tuple[LayerCache, ...]] = {}
+    for cache in layer_caches(metadata):
+        caches[cache.layer] = (*caches.get(cache.layer, ()), cache._replace(layer=0))
+    ratios = metadata.text_config.get("compress_ratios")
+    for number, kind in enumerate(layer_kinds(metadata)):
+        yield Mixer(kind, caches.get(number, ()), None if ratios is None else ratios[number])
+
+
+def tensors(metadata: ModelMetadata, mixer: Mixer) -> tuple[Tensor, ...]:
+    """The tensors of a layer beside its feed-forward part; none where it has no mixer."""
+    kind, caches, ratio = mixer
     if kind == "none":
         return ()
-    caches = _caches_by_layer(metadata).get(number, ())
     found: list[Tensor] = []
     if is_latent(metadata) and kind != "state":
         found.extend(_latent(metadata, indexed=any(_is_index(cache) for cache in caches)))
-    elif "compress_ratios" in metadata.text_config:
-        found.extend(_compressed(metadata, number))
+    elif ratio is not None:
+        found.extend(_compressed(metadata, ratio))
     elif kind != "state":
         attention = next((cache for cache in caches if isinstance(cache, AttentionCache)), None)
-        found.extend(_attention(metadata, kind, attention, gated=gated))
+        found.extend(_attention(metadata, kind, attention))
         sparse = metadata.text_config.get("sparse_attention_config")
         if isinstance(sparse, Mapping) and any(_is_index(cache) for cache in caches):
             found.extend(_sparse_index(metadata, sparse))
@@ -35,23 +52,15 @@ def tensors(metadata: ModelMetadata, number: int, *, gated: bool) -> tuple[Tenso
     return tuple(found)
 
 
-@lru_cache(maxsize=64)
-def _caches_by_layer(metadata: ModelMetadata) -> Mapping[int, tuple[AttentionCache | StateCache, ...]]:
-    by_layer: dict[int, tuple[AttentionCache | StateCache, ...]] = {}
-    for cache in attention_layers(metadata):
-        by_layer[cache.layer] = (*by_layer.get(cache.layer, ()), cache)
-    return by_layer
-
-
-def _is_index(cache: AttentionCache | StateCache) -> bool:
+def _is_index(cache: LayerCache) -> bool:
     return isinstance(cache, AttentionCache) and cache.kind == "index"
 
 
-def _state_of(caches: tuple[AttentionCache | StateCache, ...]) -> StateCache | None:
+def _state_of(caches: tuple[LayerCache, ...]) -> StateCache | None:
     return next((cache for cache in caches if isinstance(cache, StateCache)), None)
 
 
-def _attention(metadata: ModelMetadata, kind: str, cache: AttentionCache | None, *, gated: bool) -> Iterator[Tensor]:
+def _attention(metadata: ModelMetadata, kind: str, cache: AttentionCache | None) -> Iterator[Tensor]:
     text, hidden = metadata.text_config, metadata.hidden_size
     heads = metadata.num_attention_heads
     if kind == "sliding":
@@ -60,7 +69,8 @@ def _attention(metadata: ModelMetadata, kind: str, cache: AttentionCache | None,
         heads = int(text.get("swa_num_attention_heads") or stated or heads)
     width = cache.head_dim if cache else metadata.head_dim
     out_width = cache.v_head_dim if cache else metadata.head_dim
-    yield Tensor("self_attn.q_proj", PART, heads * width * (2 if gated else 1), hidden, "column", linear=True)
+    gates = 2 if metadata.family.gated_attention else 1
+    yield Tensor("self_attn.q_proj", PART, heads * width * gates, hidden, "column", linear=True)
     if cache is not None:
         # without a cache of its own the layer reads an earlier one's keys and values
         pieces = cache.kv_heads
@@ -101,10 +111,10 @@ def _latent(metadata: ModelMetadata, *, indexed: bool) -> Iterator[Tensor]:
         yield Tensor("self_attn.indexer.wk_weights_proj", PART, width + index_heads, hidden)
 
 
-def _compressed(metadata: ModelMetadata, number: int) -> Iterator[Tensor]:
+def _compressed(metadata: ModelMetadata, ratio: int) -> Iterator[Tensor]:
     """DeepSeek-V4: queries and output of low rank, one shared key-value head, and compressors by ratio."""
     text, hidden, heads = metadata.text_config, metadata.hidden_size, metadata.num_attention_heads
-    width, ratio = metadata.head_dim, text["compress_ratios"][number]
+    width = metadata.head_dim
     q_rank, o_rank, groups = text["q_lora_rank"], text["o_lora_rank"], text["o_groups"]
     if copies := int(text.get("hc_mult") or 0):
         # hyper-connections: what mixes the copies of the residual stream, before attention and before the experts

@@ -193,6 +193,57 @@ def quantization_of(metadata: ModelMetadata, method: str | None = None) -> Quant
     return Quantization(metadata, method)
 
 
+class Grain(NamedTuple):
+    """The least pieces that tensor parallel can leave of a width; 0 where it does not matter: `block` of a checkpoint
+    in blocks, and `expert_block` of its experts, or `group` of one whose weights alone are quantised."""
+
+    block: int = 0
+    expert_block: int = 0
+    group: int = 0
+
+
+def grain(metadata: ModelMetadata) -> Grain:
+    """How finely the checkpoint's quantisation lets its matrices be split."""
+    stated = quantization_config(metadata.config, metadata.text_config)
+    if stated is None:
+        return Grain()
+    blocks = stated.get("weight_block_size")
+    if isinstance(blocks, (list, tuple)) and blocks and isinstance(blocks[0], int):
+        # experts in four bits inside an fp8 checkpoint (DeepSeek-V4) know no such block
+        return Grain(blocks[0], 0 if metadata.text_config.get("expert_dtype") == "fp4" else blocks[0])
+    group = stated.get("group_size")
+    if group is None and isinstance(schemes := stated.get("config_groups"), Mapping):
+        weights = [scheme.get("weights") for scheme in schemes.values() if isinstance(scheme, Mapping)]
+        group = next((weight.get("group_size") for weight in weights if isinstance(weight, Mapping)), None)
+    return Grain(group=group if isinstance(group, int) and group > 0 else 0)
+
+
+def activation_format(metadata: ModelMetadata) -> str:
+    """In what a compressed-tensors checkpoint has activations quantised: `fp8`, `fp4`, `int8`, or `half` for not."""
+    stated = quantization_config(metadata.config, metadata.text_config)
+    groups = stated.get("config_groups") if stated is not None else None
+    for group in groups.values() if isinstance(groups, Mapping) else ():
+        inputs = group.get("input_activations") if isinstance(group, Mapping) else None
+        if isinstance(inputs, Mapping):
+            known = {"float8": "fp8", "float4": "fp4", "int8": "int8"}
+            return known.get(f"{inputs.get('type')}{inputs.get('num_bits')}", "half")
+    return "half"
+
+
+def kv_cache_scheme(metadata: ModelMetadata) -> str | None:
+    """The cache type that a quantised checkpoint asks for, `fp8` or `nvfp4` (ModelOpt's or llm-compressor's scheme)."""
+    stated = quantization_config(metadata.config, metadata.text_config)
+    if stated is None:
+        return None
+    for place in (stated, _nested(stated)):
+        scheme = place.get("kv_cache_scheme") or place.get("kv_cache_quant_algo")
+        if isinstance(scheme, Mapping):
+            return "nvfp4" if scheme.get("num_bits") == 4 else "fp8"
+        if isinstance(scheme, str):
+            return {"FP8": "fp8", "NVFP4": "nvfp4"}.get(scheme.upper())
+    return None
+
+
 def _nested(stated: Mapping[str, Any]) -> Mapping[str, Any]:
     inner = stated.get("quantization")
     return inner if isinstance(inner, Mapping) else {}

@@ -7,11 +7,12 @@ vLLM makes one table for each distinct rope configuration and shares it between 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from wizard_tui.errors import Refusal
+from wizard_tui.models.caches import layer_kinds
 from wizard_tui.models.config_shapes import whole
-from wizard_tui.models.layers import layer_kinds
 from wizard_tui.models.metadata import ModelMetadata
 
 # scalings whose table reaches as far as the scaled length, counted from the model's own maximum ...
@@ -21,15 +22,19 @@ _STRETCHED_FROM_ORIGINAL = frozenset({"yarn", "deepseek_yarn", "deepseek_llama_s
 _TWO_TABLES = frozenset({"longrope", "su"})
 
 
-def values(metadata: ModelMetadata) -> int:
-    """Values in all tables of rotary angles of a model with rotary positions.
+@lru_cache(maxsize=256)
+def table_bytes(metadata: ModelMetadata) -> int:
+    """Bytes of all tables of rotary angles of a model.
 
     Raises Refusal when the config lacks what they need.
     """
+    if metadata.family.no_rotary:
+        return 0
     try:
-        return sum(positions * width for positions, width in _tables(metadata))
+        angles = sum(positions * width for positions, width in _tables(metadata))
     except (KeyError, TypeError):
         raise Refusal(f"config.json of {metadata.model_id} lacks the width of its rotary positions") from None
+    return angles * (4 if metadata.family.float32_rotary else 2)
 
 
 def _tables(metadata: ModelMetadata) -> Iterator[tuple[int, int]]:
@@ -49,18 +54,19 @@ def _tables(metadata: ModelMetadata) -> Iterator[tuple[int, int]]:
             yield _positions(metadata, rope), _width(metadata, rope, kind)
         return
     yield _positions(metadata, stated), _width(metadata, stated, "")
-    if _has_its_own_local_rope(text) and "sliding" in layer_kinds(metadata):
+    if _has_its_own_local_rope(metadata) and "sliding" in layer_kinds(metadata):
         yield longest, _width(metadata, {}, "sliding_attention")
     if "index_head_dim" in text and _stretch(stated) in _STRETCHED_FROM_ORIGINAL:
         # the indexer turns halves instead of pairs, which needs a table of its own (models/deepseek_v2.py)
         yield _positions(metadata, stated), int(text["qk_rope_head_dim"])
 
 
-def _has_its_own_local_rope(text: Mapping[str, Any]) -> bool:
-    """Whether layers with a window turn by other angles than the others: Gemma 3, MiMo-V2, and OLMo 3, whose scaling
-    is for the full layers alone."""
-    scaled_alone = text.get("model_type") == "olmo3" and bool(text.get("rope_scaling"))
-    return scaled_alone or any(text.get(key) for key in ("rope_local_base_freq", "swa_rope_theta"))
+def _has_its_own_local_rope(metadata: ModelMetadata) -> bool:
+    """Whether layers with a window turn by other angles than the others."""
+    text = metadata.text_config
+    if metadata.family.stretches_full_layers_alone and text.get("rope_scaling"):
+        return True
+    return any(text.get(key) for key in ("rope_local_base_freq", "swa_rope_theta"))
 
 
 def _stretch(rope: Mapping[str, Any]) -> str:

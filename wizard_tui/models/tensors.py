@@ -5,15 +5,14 @@ Layers that hold the same are one `Layer` with the numbers of those layers, so t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from wizard_tui.errors import Refusal
 from wizard_tui.models import feed_forward, mixers, towers
 from wizard_tui.models.metadata import ModelMetadata
-from wizard_tui.models.shapes import Tensor
-from wizard_tui.tables import read_table
+from wizard_tui.models.tensor import Tensor
 
 
 class Layer(NamedTuple):
@@ -49,27 +48,24 @@ def inventory(metadata: ModelMetadata) -> Inventory:
     """The tensors of a model. Raises Refusal when the config lacks what its kind of layer needs."""
     text, hidden, vocabulary = metadata.text_config, metadata.hidden_size, metadata.vocab_size
     tied = metadata.tie_word_embeddings or (
-        "tie_word_embeddings" not in text and "tie_word_embeddings" not in metadata.config and is_of(metadata, "tied")
+        "tie_word_embeddings" not in text and "tie_word_embeddings" not in metadata.config and metadata.family.tied
     )
     embedding = int(text.get("word_embed_proj_dim") or hidden)
     first = [Tensor("embed_tokens", "embedding", vocabulary, embedding, "vocabulary")]
-    if is_of(metadata, "learned_positions"):
+    if metadata.family.learned_positions:
         first.append(Tensor("embed_positions", "embedding", metadata.max_position_embeddings, hidden))
     last = [Tensor("norm", "norm_other", hidden, 1)]
     if not tied:
         last.append(Tensor("lm_head", "lm_head", vocabulary, hidden, "vocabulary", linear=True))
-    alike: dict[tuple[Tensor, ...], list[int]] = {}
     try:
-        for number in range(metadata.num_hidden_layers):
-            alike.setdefault(_layer(metadata, number), []).append(number)
-        beside = towers.tensors(metadata, split_merger=is_of(metadata, "split_merger"))
-        if any(None in (tensor.rows, tensor.columns) for tensors in alike for tensor in tensors):
+        layers = _layers(metadata)
+        beside = towers.tensors(metadata)
+        if any(None in (tensor.rows, tensor.columns) for layer in layers for tensor in layer.tensors):
             raise TypeError  # null in the place of a width
     except KeyError as missing:
         raise Refusal(f"config.json of {metadata.model_id} lacks {missing} for its layers") from None
     except (TypeError, IndexError):
         raise Refusal(f"config.json of {metadata.model_id} contradicts itself about its layers") from None
-    layers = tuple(Layer(tuple(numbers), tensors) for tensors, numbers in alike.items())
     return Inventory(tuple(first), layers, tuple(last), beside, tied)
 
 
@@ -87,50 +83,37 @@ def count_parameters(metadata: ModelMetadata) -> tuple[int, int]:
     return total, active
 
 
-@lru_cache(maxsize=1)
-def families() -> Mapping[str, Any]:
-    """What model types imply (families.toml)."""
-    facts: dict[str, Any] = read_table(__package__, "families.toml")
-    return {name: frozenset(types) for name, types in facts.items()}
+def _layers(metadata: ModelMetadata) -> tuple[Layer, ...]:
+    """The decoder layers: tensors are made once for what decides them, and layers that come to the same are one."""
+    numbers_of: dict[tuple[mixers.Mixer, str], list[int]] = {}
+    for number, parts in enumerate(zip(mixers.kinds(metadata), feed_forward.kinds(metadata), strict=True)):
+        numbers_of.setdefault(parts, []).append(number)
+    alike: dict[tuple[Tensor, ...], list[int]] = {}
+    for (mixer, network), numbers in numbers_of.items():
+        alike.setdefault(_layer(metadata, mixer, network), []).extend(numbers)
+    return tuple(Layer(tuple(sorted(numbers)), tensors) for tensors, numbers in alike.items())
 
 
-def _layer(metadata: ModelMetadata, number: int) -> tuple[Tensor, ...]:
-    mixer = mixers.tensors(metadata, number, gated=is_of(metadata, "gated_attention"))
-    alone = is_of(metadata, "one_part_a_layer")
+def _layer(metadata: ModelMetadata, mixing: mixers.Mixer, network_kind: str) -> tuple[Tensor, ...]:
+    mixer = mixers.tensors(metadata, mixing)
+    alone = metadata.family.one_part_a_layer
     norms = (Tensor("norms", "norm_other", metadata.hidden_size, 1 if alone else 2),)
     if alone and mixer:
         return (*_with_biases(metadata, mixer), *norms)
-    network = feed_forward.tensors(
-        metadata,
-        number,
-        ungated=is_of(metadata, "ungated"),
-        biased=is_of(metadata, "biased"),
-        float32_router=is_of(metadata, "float32_router"),
-    )
+    network = feed_forward.tensors(metadata, network_kind)
     return (*_with_biases(metadata, (*mixer, *network)), *norms)
 
 
 def _with_biases(metadata: ModelMetadata, tensors: Sequence[Tensor]) -> Iterator[Tensor]:
     """The tensors of a layer, with the bias of each matrix that has one; it is split like the matrix's outputs."""
-    text = metadata.text_config
-    everywhere = is_of(metadata, "biased_everywhere") or bool(text.get("use_bias"))
-    attention = everywhere or bool(text.get("attention_bias")) or is_of(metadata, "biased_queries")
+    text, family = metadata.text_config, metadata.family
+    everywhere = family.biased_everywhere or bool(text.get("use_bias"))
+    attention = everywhere or bool(text.get("attention_bias")) or family.biased_queries
     network = everywhere or bool(text.get("mlp_bias"))
     for tensor in tensors:
         yield tensor
-        outwards = tensor.name.endswith("o_proj") and is_of(metadata, "biased_queries")
+        outwards = family.biased_queries and tensor.name.endswith("o_proj")
         wanted = {"attention": attention and not outwards, "mlp": network}.get(tensor.part, False)
         if wanted and tensor.linear:
             split = tensor.split if tensor.split in ("column", "heads") else ""
             yield tensor._replace(name=f"{tensor.name}.bias", columns=1, split=split, linear=False)
-
-
-def is_of(metadata: ModelMetadata, kind: str) -> bool:
-    """Whether families.toml lists the model's type under `kind`."""
-    listed: frozenset[str] = families()[kind]
-    return not listed.isdisjoint({metadata.text_config.get("model_type"), metadata.model_type})
-
-
-def is_known(metadata: ModelMetadata) -> bool:
-    """Whether the model's type is one whose tensors are known here."""
-    return is_of(metadata, "known")

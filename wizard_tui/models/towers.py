@@ -6,19 +6,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from wizard_tui.models.config_shapes import whole
+from wizard_tui.models.family import family_of
 from wizard_tui.models.metadata import ModelMetadata
-from wizard_tui.models.shapes import Tensor
+from wizard_tui.models.tensor import Tensor
 
 PART = "vision"
 _DEPTH = ("depth", "num_hidden_layers", "vt_num_hidden_layers", "num_layers")
 _WIDTH = ("embed_dim", "hidden_size", "vt_hidden_size")
 _HEADS = ("num_heads", "num_attention_heads", "vt_num_attention_heads")
 _INNER = ("intermediate_size", "vt_intermediate_size")
-_GATED = frozenset({"qwen2_5_vl", "pixtral", "glm4v", "glm4v_moe", "glm_ocr", "gemma4_vision"})
 _MERGE = ("spatial_merge_size", "merge_kernel_size")
 
 
-def tensors(metadata: ModelMetadata, *, split_merger: bool) -> tuple[Tensor, ...]:
+def tensors(metadata: ModelMetadata) -> tuple[Tensor, ...]:
     """The encoders of a model; none for a language model.
 
     `heads` of a tower's tensors are those of its attention: where tensor parallel does not divide them, every GPU holds
@@ -28,7 +28,26 @@ def tensors(metadata: ModelMetadata, *, split_merger: bool) -> tuple[Tensor, ...
     if not isinstance(vision, Mapping):
         return ()
     tower = (tensor._replace(heads=_first(vision, _HEADS) or 0) for tensor in _tower(metadata, vision))
-    return (*tower, *_projector(metadata, vision, split="" if not split_merger else "column"))
+    return (*tower, *_projector(metadata, vision))
+
+
+def has_tower(metadata: ModelMetadata) -> bool:
+    """Whether an encoder for pictures or sound stands beside the language model."""
+    return bool(metadata.config.get("vision_config") or metadata.config.get("audio_config"))
+
+
+def patches(metadata: ModelMetadata) -> str:
+    """How the vision tower hands its patches on: `merged` by a network, `pooled`, or empty where there is no tower."""
+    vision = metadata.config.get("vision_config")
+    if not vision:
+        return ""
+    return "merged" if any(name in vision for name in _MERGE) else "pooled"
+
+
+def deepstack_levels(metadata: ModelMetadata) -> int:
+    """Layers of the vision tower whose features go into layers of the language model as well (Qwen3-VL)."""
+    vision = metadata.config.get("vision_config")
+    return len(vision.get("deepstack_visual_indexes") or ()) if isinstance(vision, Mapping) else 0
 
 
 def _tower(metadata: ModelMetadata, vision: Mapping[str, Any]) -> Iterator[Tensor]:
@@ -37,8 +56,8 @@ def _tower(metadata: ModelMetadata, vision: Mapping[str, Any]) -> Iterator[Tenso
         return
     ratio = vision.get("mlp_ratio")
     inner = _first(vision, _INNER) or int(width * float(ratio or 4))
-    kind = str(vision.get("model_type") or metadata.model_type)
-    gated = kind in _GATED or metadata.model_type in _GATED
+    # a tower that is served beside several language models has a model type of its own
+    gated = metadata.family.gated_tower or family_of(str(vision.get("model_type"))).gated_tower
     yield Tensor("visual.blocks.attn.qkv", PART, 3 * width, width, "column", times=depth)
     yield Tensor("visual.blocks.attn.proj", PART, width, width, "row", times=depth)
     yield Tensor("visual.blocks.mlp.up", PART, inner * (2 if gated else 1), width, "column", times=depth)
@@ -56,7 +75,7 @@ def _tower(metadata: ModelMetadata, vision: Mapping[str, Any]) -> Iterator[Tenso
         yield Tensor("visual.pos_embed", PART, int(positions), width)
 
 
-def _projector(metadata: ModelMetadata, vision: Mapping[str, Any], *, split: str) -> Iterator[Tensor]:
+def _projector(metadata: ModelMetadata, vision: Mapping[str, Any]) -> Iterator[Tensor]:
     width = _first(vision, _WIDTH)
     if not width:
         return
@@ -64,7 +83,7 @@ def _projector(metadata: ModelMetadata, vision: Mapping[str, Any], *, split: str
     merge = next((vision[name] for name in _MERGE if vision.get(name)), metadata.config.get("spatial_merge_size", 1))
     side = merge[0] if isinstance(merge, (list, tuple)) else int(merge)
     merged = width * side * side
-    if metadata.model_type.startswith(("gemma3", "gemma4")):
+    if metadata.family.pooled_tower:
         yield Tensor("projector", PART, out, width)
         return
     if shuffled := vision.get("projector_input_dim"):
@@ -73,7 +92,7 @@ def _projector(metadata: ModelMetadata, vision: Mapping[str, Any], *, split: str
         for name, rows, columns in (("fc1", shuffled, inner), ("fc2", made, shuffled), ("linear", out, made)):
             yield Tensor(f"projector.{name}", PART, int(rows), int(columns))
         return
-    back = "row" if split else ""
+    split, back = ("column", "row") if metadata.family.split_merger else ("", "")
     compression = vision.get("img_token_compression_config")
     if isinstance(compression, Mapping):
         # MiniMax-M3: a projector for each patch, and then one for each square of patches
@@ -82,7 +101,7 @@ def _projector(metadata: ModelMetadata, vision: Mapping[str, Any], *, split: str
             yield Tensor(f"{name}.up", PART, out, columns, split)
             yield Tensor(f"{name}.down", PART, out, out, back)
         return
-    times = 1 + len(vision.get("deepstack_visual_indexes") or ())
+    times = 1 + deepstack_levels(metadata)
     yield Tensor("visual.merger.up", PART, merged, merged, split, times=times)
     yield Tensor("visual.merger.down", PART, out, merged, back, times=times)
 

@@ -205,7 +205,7 @@ def _settled(
         performance_mode=mode,
         max_cudagraph_capture_size=policy.max_cudagraph_capture_size,
         speculative_tokens=drafts,
-        draft_layers=_draft_layers(metadata) if drafts else 0,
+        draft_layers=metadata.draft_layers if drafts else 0,
         max_loras=adapters,
         max_lora_rank=(policy.max_lora_rank or DEFAULT_LORA_RANK) if adapters else 0,
     )
@@ -240,12 +240,7 @@ def speculative_tokens(request: PlanRequest, metadata: ModelMetadata, rules: Ver
     if request.policy.speculative_tokens is not None:
         return request.policy.speculative_tokens
     wanted = request.workload.batching_mode == "latency" and rules.speculation
-    return _draft_layers(metadata) if wanted else 0
-
-
-@lru_cache(maxsize=256)
-def _draft_layers(metadata: ModelMetadata) -> int:
-    return speculation.draft_layers(metadata.config, metadata.text_config)
+    return metadata.draft_layers if wanted else 0
 
 
 def batch_limits(gpu: GPU, max_model_len: int, policy: PolicyInput, mode: str, rules: VersionRules) -> BatchLimits:
@@ -318,7 +313,10 @@ def _illegal(metadata: ModelMetadata, result: Estimate, gpus: int) -> str | None
     if layout.gpus > gpus:
         return f"{layout} needs {layout.gpus} GPUs and there are {gpus}"
     refused = dtype_refusal(
-        result.settings.dtype, model_type=_type_of(metadata), compute_capability=result.gpu.compute_capability
+        result.settings.dtype,
+        model_type=metadata.language_type,
+        no_float16=metadata.family.no_float16,
+        compute_capability=result.gpu.compute_capability,
     )
     if refused is None and method:
         refused = refusal(
@@ -328,7 +326,7 @@ def _illegal(metadata: ModelMetadata, result: Estimate, gpus: int) -> str | None
             vendor=result.gpu.vendor,
             experts=metadata.num_experts > 0,
         )
-    refused = refused or speculation.why_not_drafting(_draft_layers(metadata), result.settings.speculative_tokens)
+    refused = refused or speculation.why_not_drafting(metadata.draft_layers, result.settings.speculative_tokens)
     return refused or why_not(metadata, layout.tp, pp=layout.pp, dp=layout.dp, expert_parallel=layout.expert_parallel)
 
 
@@ -336,10 +334,6 @@ def _dtype(request: PlanRequest, metadata: ModelMetadata, gpu: GPU) -> str:
     return served_dtype(
         request.model.dtype,
         checkpoint=metadata.dtype,
-        model_type=_type_of(metadata),
+        no_float16=metadata.family.no_float16,
         compute_capability=gpu.compute_capability,
     )
-
-
-def _type_of(metadata: ModelMetadata) -> str:
-    return str(metadata.text_config.get("model_type") or metadata.model_type)

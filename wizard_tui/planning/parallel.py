@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any
 
-from wizard_tui.models.config_keys import quantization_config
-from wizard_tui.models.layers import AttentionCache, StateCache, attention_layers
+from wizard_tui.models.caches import (
+    AttentionCache,
+    StateCache,
+    attention_output_width,
+    layer_caches,
+    recurrent_key_heads,
+)
+from wizard_tui.models.feed_forward import dense_width, expert_width, shared_expert_width
 from wizard_tui.models.metadata import ModelMetadata
+from wizard_tui.models.quantized import grain
 from wizard_tui.planning.memory.weights import padded_vocabulary
 
 _LISTED_UP_TO = 64
@@ -51,7 +57,6 @@ def _obstacle(metadata: ModelMetadata, tp: int, dp: int, expert_parallel: bool) 
 
 def _obstacles(metadata: ModelMetadata, tp: int, dp: int, expert_parallel: bool) -> Iterator[str]:
     """What linear.py, vocab_parallel_embedding.py and the fused experts of vLLM 0.33 refuse, one after the other."""
-    text = metadata.text_config
     if metadata.num_attention_heads % tp:
         yield f"it does not divide the {metadata.num_attention_heads} attention heads"
     for heads in _key_value_heads(metadata):
@@ -63,20 +68,18 @@ def _obstacles(metadata: ModelMetadata, tp: int, dp: int, expert_parallel: bool)
     padded = padded_vocabulary(metadata.vocab_size)
     if padded % tp:
         yield f"it does not divide the vocabulary, padded to {padded:,}"
-    block, group = _block_and_group(quantization_config(metadata.config, text))
-    if metadata.intermediate_size and (not metadata.num_experts or text.get("first_k_dense_replace")):
-        yield from _width_obstacles(metadata.intermediate_size, "the MLP width", tp, block, group)
-    shared = _shared_width(metadata)
+    block, expert_block, group = grain(metadata)
+    if dense := dense_width(metadata):
+        yield from _width_obstacles(dense, "the MLP width", tp, block, group)
+    shared = shared_expert_width(metadata)
     if shared % tp:
         yield f"it does not divide the shared experts' width of {shared:,}"
-    attention = metadata.num_attention_heads * metadata.head_dim
-    if group and tp > 1 and (attention // tp) % group and "kv_lora_rank" not in text:
+    attention = attention_output_width(metadata)
+    if group and tp > 1 and (attention // tp) % group:
         yield f"{attention // tp} inputs of the attention output are no multiple of the quantisation group {group}"
-    expert = _expert_width(metadata)
+    expert = expert_width(metadata)
     if expert and not expert_parallel:
-        # experts in four bits inside an fp8 checkpoint (DeepSeek-V4) know no such block
-        block = 0 if text.get("expert_dtype") == "fp4" else block
-        yield from _width_obstacles(expert, "an expert's width", tp * dp, block, group)
+        yield from _width_obstacles(expert, "an expert's width", tp * dp, expert_block, group)
 
 
 def _width_obstacles(width: int, name: str, parts: int, block: int, group: int) -> Iterator[str]:
@@ -93,46 +96,17 @@ def _key_value_heads(metadata: ModelMetadata) -> list[int]:
     return sorted(
         {
             cache.kv_heads
-            for cache in attention_layers(metadata)
+            for cache in layer_caches(metadata)
             if isinstance(cache, AttentionCache) and cache.kind in ("full", "sliding", "chunked", "cross")
         }
     )
 
 
 def _state_heads(metadata: ModelMetadata) -> Iterator[tuple[int, str]]:
-    caches = (cache for cache in attention_layers(metadata) if isinstance(cache, StateCache))
+    caches = (cache for cache in layer_caches(metadata) if isinstance(cache, StateCache))
     first = next(caches, None)
     if first is not None:
         rows = first.tensors[-1].rows
         yield rows, "channels of the convolution" if first.kind == "short_conv" else "heads of the recurrent layers"
-    keys = metadata.text_config.get("linear_num_key_heads")
-    if isinstance(keys, int):
+    if (keys := recurrent_key_heads(metadata)) is not None:
         yield keys, "key heads of the recurrent layers"
-
-
-def _shared_width(metadata: ModelMetadata) -> int:
-    """Width of the experts that every token passes, which tensor parallel alone splits; 0 where there is none."""
-    text = metadata.text_config
-    for key in ("shared_expert_intermediate_size", "moe_shared_expert_intermediate_size"):
-        if isinstance(width := text.get(key), int):
-            return width
-    count = text.get("n_shared_experts")
-    return count * _expert_width(metadata) if isinstance(count, int) else 0
-
-
-def _expert_width(metadata: ModelMetadata) -> int:
-    return (metadata.moe_intermediate_size or metadata.intermediate_size or 0) if metadata.num_experts else 0
-
-
-def _block_and_group(quantization: Mapping[str, Any] | None) -> tuple[int, int]:
-    """Block of a block-quantised checkpoint and group of a weight-only one; 0 where there is none."""
-    if quantization is None:
-        return 0, 0
-    blocks = quantization.get("weight_block_size")
-    if isinstance(blocks, (list, tuple)) and blocks and isinstance(blocks[0], int):
-        return blocks[0], 0
-    group = quantization.get("group_size")
-    if group is None and isinstance(schemes := quantization.get("config_groups"), Mapping):
-        weights = [s.get("weights") for s in schemes.values() if isinstance(s, Mapping)]
-        group = next((w.get("group_size") for w in weights if isinstance(w, Mapping)), None)
-    return 0, group if isinstance(group, int) and group > 0 else 0

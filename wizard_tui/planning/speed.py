@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from functools import lru_cache
 
-from wizard_tui.models.config_keys import quantization_config
-from wizard_tui.models.layers import attention_layers
+from wizard_tui.models.caches import attention_width, layer_caches
 from wizard_tui.models.metadata import ModelMetadata
+from wizard_tui.models.quantized import activation_format
 from wizard_tui.planning.estimate import Estimate
 from wizard_tui.planning.perf import Forecast, Measured, predict
 from wizard_tui.planning.roofline import Load, Point, Traffic, roofline_of
@@ -113,7 +112,7 @@ def load_of(result: Estimate, metadata: ModelMetadata) -> Load:
         attention_layers=_whole_context_layers(metadata),
         moe_layers=metadata.num_hidden_layers if metadata.num_experts else 0,
         hidden_size=metadata.hidden_size,
-        query_dim=metadata.num_attention_heads * _attention_dim(metadata),
+        query_dim=metadata.num_attention_heads * attention_width(metadata),
         kv_bytes_per_token=slope,
         kv_bytes_per_request=max(0.0, short - 4096 * slope),
         weight_bits=16 if bits > 12 else 8 if bits > 6 else 4,
@@ -125,7 +124,7 @@ def load_of(result: Estimate, metadata: ModelMetadata) -> Load:
 
 @lru_cache(maxsize=256)
 def _whole_context_layers(metadata: ModelMetadata) -> int:
-    return sum(cache.kind in WHOLE_CONTEXT for cache in attention_layers(metadata))
+    return sum(cache.kind in WHOLE_CONTEXT for cache in layer_caches(metadata))
 
 
 def expert_share(metadata: ModelMetadata) -> float:
@@ -145,25 +144,7 @@ def arithmetic_of(metadata: ModelMetadata, quantization: str | None = None) -> s
     """
     method = (quantization or metadata.quantization or "").lower()
     if method.startswith("compressed"):
-        return _compressed_arithmetic(metadata)
+        return activation_format(metadata)
     if "fp4" in method and not method.startswith("mx"):
         return "fp4"
     return "fp8" if method.startswith(("fp8", "modelopt", "fbgemm", "ptpc", "quark")) else "half"
-
-
-def _compressed_arithmetic(metadata: ModelMetadata) -> str:
-    stated = quantization_config(metadata.config, metadata.text_config)
-    groups = stated.get("config_groups") if stated is not None else None
-    for group in groups.values() if isinstance(groups, Mapping) else ():
-        inputs = group.get("input_activations") if isinstance(group, Mapping) else None
-        if isinstance(inputs, Mapping):
-            known = {"float8": "fp8", "float4": "fp4", "int8": "int8"}
-            return known.get(f"{inputs.get('type')}{inputs.get('num_bits')}", "half")
-    return "half"
-
-
-def _attention_dim(metadata: ModelMetadata) -> float:
-    """Width of one head in the two products of attention, on average; latent attention has its own for each."""
-    widths = [metadata.text_config.get(key) for key in ("qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim")]
-    latent = [width for width in widths if isinstance(width, int)]
-    return sum(latent) / 2 if len(latent) == len(widths) else metadata.head_dim

@@ -18,13 +18,13 @@ from textual.worker import WorkerFailed
 from wizard_tui.tui import textual_mended  # noqa: F401
 from wizard_tui.tui.clipboard import copy_through_tmux
 from wizard_tui.tui.ending import BoundedThreads, end_in_time
-from wizard_tui.tui.facts import Sources
 from wizard_tui.tui.in_order import InOrderApp
 from wizard_tui.tui.keeping import Keeper
 from wizard_tui.tui.keys import APP_KEYS
 from wizard_tui.tui.painting import push
 from wizard_tui.tui.screens.too_small import MIN_COLUMNS, MIN_ROWS
 from wizard_tui.tui.screens.wizard import WizardScreen
+from wizard_tui.tui.sources import Sources
 from wizard_tui.tui.style_files import style_path
 from wizard_tui.tui.theme import DEFAULT_VARIABLES, THEMES
 from wizard_tui.tui.widgets.not_saved import show_not_saved

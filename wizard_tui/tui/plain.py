@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from wizard_tui.errors import Refusal
 from wizard_tui.schemas.numbers import gib
-from wizard_tui.tui.facts import Sources
 from wizard_tui.tui.fields import MODEL, STEPS, Field, all_fields
 from wizard_tui.tui.proposals import starters
 from wizard_tui.tui.session import Session
+from wizard_tui.tui.sources import Sources
 
 # what nearly everybody has an answer to; the rest is asked for on demand
 ESSENTIAL = (

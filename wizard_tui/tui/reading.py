@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from wizard_tui.tui.facts import Sources
 from wizard_tui.tui.fields import MODEL
+from wizard_tui.tui.sources import Sources
 
 if TYPE_CHECKING:
     from textual.screen import Screen

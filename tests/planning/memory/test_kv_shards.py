@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.models.test_layers import model
-from wizard_tui.models.layers import AttentionCache, LayerCache, StateCache, StateTensor
+from tests.models.test_caches import model
+from wizard_tui.models.caches import AttentionCache, LayerCache, StateCache, StateTensor
 from wizard_tui.models.load import load_model_metadata
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.planning.memory.kv_layers import kv_layout

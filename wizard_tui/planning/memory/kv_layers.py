@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
 from wizard_tui.engine.versions import NEWEST, VersionRules, rules_for
-from wizard_tui.models.layers import AttentionCache, LayerCache, attention_layers
+from wizard_tui.models.caches import AttentionCache, LayerCache, layer_caches
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.planning.memory.kv_cache import BlockPool, Limits
 from wizard_tui.planning.memory.kv_groups import Group, group_layers
@@ -155,7 +154,7 @@ def kv_layout(
         num_speculative_tokens=num_speculative_tokens,
         gdn_checkpoints=rules.gdn_prefill_checkpoints,
     )
-    caches = _with_draft(attention_layers(metadata), speculative_layers, metadata.num_hidden_layers)
+    caches = _with_draft(layer_caches(metadata), speculative_layers, metadata.num_hidden_layers)
     shards = shard_layers(metadata, caches, settings)
     groups = group_layers(
         dict(enumerate(shards.specs)),
@@ -175,7 +174,7 @@ def kv_layout(
 def _with_draft(caches: tuple[LayerCache, ...], count: int, layers: int) -> tuple[LayerCache, ...]:
     """A draft head keeps a cache like that of the last layer with attention, on the last stage."""
     attention = [cache for cache in caches if isinstance(cache, AttentionCache) and cache.kind in ("full", "latent")]
-    return caches + (replace(attention[-1], layer=layers),) * count if attention else caches
+    return caches + (attention[-1]._replace(layer=layers),) * count if attention else caches
 
 
 def _caches_states(prefix_caching: bool | None, rules: VersionRules) -> bool:

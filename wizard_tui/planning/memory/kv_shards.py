@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from typing import NamedTuple
 
 from wizard_tui.engine.kv_cache import (
@@ -18,9 +19,9 @@ from wizard_tui.engine.kv_cache import (
 )
 from wizard_tui.engine.platforms import nvidia_generation
 from wizard_tui.errors import Refusal
-from wizard_tui.models.config_keys import quantization_config
-from wizard_tui.models.layers import AttentionCache, LayerCache, StateCache, StateTensor
+from wizard_tui.models.caches import AttentionCache, LayerCache, StateCache, StateTensor
 from wizard_tui.models.metadata import ModelMetadata
+from wizard_tui.models.quantized import kv_cache_scheme
 from wizard_tui.planning.memory.kv_specs import LATENT, AttentionSpec, LayerSpec, SpecKind, StateSpec
 
 _KINDS = {
@@ -64,8 +65,8 @@ class Shards(NamedTuple):
 
 def shard_layers(metadata: ModelMetadata, caches: Sequence[LayerCache], settings: CacheSettings) -> Shards:
     """The spec of every cache on one GPU. Raises Refusal for a kv_cache_dtype that the model cannot have."""
-    attention = [cache for cache in caches if isinstance(cache, AttentionCache)]
-    states = [cache for cache in caches if isinstance(cache, StateCache)]
+    attention = [kept for kept in caches if isinstance(kept, AttentionCache)]
+    states = [kept for kept in caches if isinstance(kept, StateCache)]
     form = stored_dtype(metadata, attention, settings)
     block = settings.block_size or default_block_size(
         _attention_kind(attention), settings.kernels, quantized=form not in PLAIN
@@ -75,25 +76,30 @@ def shard_layers(metadata: ModelMetadata, caches: Sequence[LayerCache], settings
     gdn = mode == "align" and settings.gdn_checkpoints and _runs_gdn_kernel(states, settings)
     padded = None
     if states and attention:
-        largest = max(_state_spec(cache, settings, 0, 0).page_bytes for cache in states)
+        largest = max(_state_spec(kept, settings, 0, 0).page_bytes for kept in states)
         per_token = _largest_token(attention, settings, form)
         block = _aligned_block(block, largest, per_token, latent=attention[0].kind == "latent", gdn=gdn)
         padded = block * per_token
     plain = _plain_layers(attention, settings, bool(states), form)
-    specs = tuple(
-        _attention_spec(cache, settings, settings.dtype if cache.layer in plain else form, block)
-        if isinstance(cache, AttentionCache)
-        else _padded(_state_spec(cache, settings, block if mode == "align" else 0, int(gdn)), padded)
-        for cache in caches
-    )
-    return Shards(specs, mode, any(cache.kind == "compressed" for cache in attention))
+
+    @cache
+    def spec_of(kept: LayerCache, is_plain: bool) -> LayerSpec:
+        # most layers keep the same, so each spec is made once
+        if isinstance(kept, AttentionCache):
+            return _attention_spec(kept, settings, settings.dtype if is_plain else form, block)
+        return _padded(_state_spec(kept, settings, block if mode == "align" else 0, int(gdn)), padded)
+
+    specs = tuple(spec_of(kept._replace(layer=0), kept.layer in plain) for kept in caches)
+    return Shards(specs, mode, any(kept.kind == "compressed" for kept in attention))
 
 
 def stored_dtype(metadata: ModelMetadata, attention: Sequence[AttentionCache], settings: CacheSettings) -> str:
-    """The type the cache is stored in: what the flag says, else the checkpoint's own scheme, else the model's type."""
+    """The type the cache is stored in: what the flag says, else the checkpoint's own scheme, else the family's,
+    else the model's type."""
     asked = settings.kv_cache_dtype
     if asked == "auto":
-        asked = _checkpoint_scheme(metadata) or _family_scheme(metadata, settings) or settings.dtype
+        of_family = "fp8" if metadata.family.fp8_cache_on == settings.kernels else None
+        asked = kv_cache_scheme(metadata) or of_family or settings.dtype
     elif asked not in kv_cache_dtypes():
         raise Refusal(f"unknown kv_cache_dtype {asked!r}; known are auto, {', '.join(kv_cache_dtypes())}")
     elif asked in PLAIN and asked != settings.dtype:
@@ -112,27 +118,6 @@ def stored_dtype(metadata: ModelMetadata, attention: Sequence[AttentionCache], s
         if settings.kernels in packed["always_on"] or in_eight_bits:
             return "fp8_ds_mla"
     return asked
-
-
-def _family_scheme(metadata: ModelMetadata, settings: CacheSettings) -> str | None:
-    rule = kv_cache_facts()["auto_is_fp8"]
-    suits = metadata.model_type in rule["model_types"] and settings.kernels == rule["attention_kernels"]
-    return "fp8" if suits else None
-
-
-def _checkpoint_scheme(metadata: ModelMetadata) -> str | None:
-    """The cache type a quantised checkpoint asks for (ModelOpt's or llm-compressor's scheme)."""
-    quantization = quantization_config(metadata.config, metadata.text_config)
-    if quantization is None:
-        return None
-    inner = quantization.get("quantization")
-    for place in (quantization, inner if isinstance(inner, Mapping) else {}):
-        scheme = place.get("kv_cache_scheme") or place.get("kv_cache_quant_algo")
-        if isinstance(scheme, Mapping):
-            return "nvfp4" if scheme.get("num_bits") == 4 else "fp8"
-        if isinstance(scheme, str):
-            return {"FP8": "fp8", "NVFP4": "nvfp4"}.get(scheme.upper())
-    return None
 
 
 def _attention_kind(attention: Sequence[AttentionCache]) -> str:

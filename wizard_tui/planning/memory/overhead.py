@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 from wizard_tui.engine.versions import NEWEST, release_of, rules_for
 from wizard_tui.hardware.gpu import GPU
-from wizard_tui.models.layers import is_latent, layer_kinds
+from wizard_tui.models.caches import is_latent, layer_kinds, widest_head
 from wizard_tui.models.metadata import ModelMetadata
-from wizard_tui.models.tensors import is_of
+from wizard_tui.models.towers import has_tower, patches
 from wizard_tui.planning.doubts import band_width, memory_doubts
 from wizard_tui.tables import read_table
 
@@ -107,7 +107,7 @@ def overhead_for(
     if rules.model_runner_v2:
         peak = _peak_v2(run, benchmarked, enforce_eager)
         state = int(SAMPLER_STATE_BYTES * sequences * metadata.vocab_size)
-        encoder = run.tokens * metadata.hidden_size * run.bytes_each if _has_tower(metadata) else 0
+        encoder = run.tokens * metadata.hidden_size * run.bytes_each if has_tower(metadata) else 0
         held = _held(run, benchmarked, age)
         rest = measured["base"][age] * MIB + state + encoder + held
     else:
@@ -142,7 +142,7 @@ def _peak_v2(run: _Run, benchmarked: int, enforce_eager: bool) -> int:
 
 def _benchmarked(run: _Run) -> int:
     """The tensor that the compiler makes to time the embedding: for text models on one GPU alone."""
-    if run.tp > 1 or _has_tower(run.metadata):
+    if run.tp > 1 or has_tower(run.metadata):
         return 0
     return run.metadata.vocab_size * run.metadata.hidden_size * run.bytes_each
 
@@ -160,11 +160,8 @@ def _held(run: _Run, benchmarked: int, age: str) -> int:
 
 def _encoder(run: _Run) -> int:
     """The vision tower's run on its largest input: more where a network merges patches than where they are pooled."""
-    vision = run.metadata.config.get("vision_config")
-    if not vision:
-        return 0
-    merged = "spatial_merge_size" in vision or "merge_kernel_size" in vision
-    return int(run.tokens * facts()["encoder"]["merged_kib" if merged else "pooled_kib"] * KIB)
+    handed_on = patches(run.metadata)
+    return int(run.tokens * facts()["encoder"][f"{handed_on}_kib"] * KIB) if handed_on else 0
 
 
 def _peak_v1(run: _Run, first: Mapping[str, Any]) -> int:
@@ -223,14 +220,10 @@ def graph_costs(metadata: ModelMetadata) -> tuple[str, ...]:
 
     A recurrent part with a feed-forward network behind it launches as many kernels as attention does.
     """
-    wide = _widest_head(metadata) > WIDEST_FLASH
+    wide = widest_head(metadata) > WIDEST_FLASH
     attention = "latent" if is_latent(metadata) else "triton" if wide else "dense"
-    alone = is_of(metadata, "one_part_a_layer")
+    alone = metadata.family.one_part_a_layer
     return tuple("state" if kind == "state" and alone else attention for kind in layer_kinds(metadata))
-
-
-def _widest_head(metadata: ModelMetadata) -> int:
-    return max(metadata.head_dim, int(metadata.text_config.get("global_head_dim") or 0))
 
 
 @lru_cache(maxsize=1024)
@@ -239,10 +232,6 @@ def _decode_graphs(largest: int, sequences: int, tokens_each: int, interactive: 
     small = range(1, min(largest, 32) + 1) if interactive else (1, 2, 4)
     sizes = {*small, *range(8, 256, 8), *range(256, largest + 1, 16)}
     return sum(size <= sequences and size * tokens_each <= largest for size in sizes)
-
-
-def _has_tower(metadata: ModelMetadata) -> bool:
-    return bool(metadata.config.get("vision_config") or metadata.config.get("audio_config"))
 
 
 @lru_cache(maxsize=64)

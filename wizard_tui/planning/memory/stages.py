@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 
-def stages(layers: int, pp: int) -> list[range]:
+
+@lru_cache(maxsize=256)
+def stages(layers: int, pp: int) -> tuple[range, ...]:
     """The layers of each of `pp` stages; what is left over goes to the stages before the last, from the back."""
     counts = [layers // pp] * pp
     for extra in range(layers % pp):
         counts[-(2 + extra) % pp] += 1
     starts = [sum(counts[:stage]) for stage in range(pp)]
-    return [range(start, start + count) for start, count in zip(starts, counts, strict=True)]
+    return tuple(range(start, start + count) for start, count in zip(starts, counts, strict=True))
 
 
 def stage_of(layer: int, layers: int, pp: int) -> int:

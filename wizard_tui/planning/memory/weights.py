@@ -14,8 +14,9 @@ from wizard_tui.models import rotary
 from wizard_tui.models.checkpoint import loaded_bytes
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.models.quantized import MXFP4, Format, Quantization, quantization_of
-from wizard_tui.models.shapes import Tensor
-from wizard_tui.models.tensors import Inventory, Layer, inventory, is_known, is_of
+from wizard_tui.models.tensor import Tensor
+from wizard_tui.models.tensors import Inventory, Layer, inventory
+from wizard_tui.models.towers import deepstack_levels
 from wizard_tui.planning.memory.stages import stages
 from wizard_tui.schemas.numbers import gib
 
@@ -113,21 +114,23 @@ def _weights(
     found = inventory(metadata)
     quantized = quantization_of(metadata, quantization)
     layers = _layer_parts(metadata, quantization, split)
-    adapters = _adapters(found.layers, split, lora_ranks)
+    angles = rotary.table_bytes(metadata)
     ranks = []
     for stage, numbers in enumerate(stages(metadata.num_hidden_layers, pp)):
         parts: dict[str, float] = {}
         for tensor in _around(found, stage, pp):
             _add(parts, tensor.part, _stored(tensor, tensor.name, split, quantized))
-        for number in numbers:
-            for part, size in layers[number].items():
-                _add(parts, part, size)
-            if lora_ranks:
-                _add(parts, "adapters", adapters[number])
-        _add(parts, "buffers", _rotary(metadata))
+        for alike, of_layer in layers:
+            held = sum(number in numbers for number in alike)
+            for part, size in of_layer.items():
+                if held:
+                    _add(parts, part, held * size)
+        if lora_ranks:
+            _add(parts, "adapters", _adapters(found.layers, numbers, split, lora_ranks))
+        _add(parts, "buffers", angles)
         ranks.append(parts)
     if draft_layers:
-        last = layers[max(layers)]
+        last = next(of_layer for alike, of_layer in layers if metadata.num_hidden_layers - 1 in alike)
         _add(ranks[-1], "draft", draft_layers * _drafting(metadata, last, split))
     after = [parts.pop(_AFTER_LOADING, 0.0) for parts in ranks]
     fullest = max(ranks, key=lambda parts: sum(parts.values()))
@@ -139,7 +142,7 @@ def _weights(
         source=source,
         relative_error=RELATIVE_ERROR.get(source, 0.01),
         after_loading=round(after[ranks.index(fullest)]),
-        warnings=(*quantized.doubts, *(() if is_known(metadata) else (_unknown(metadata),))),
+        warnings=(*quantized.doubts, *(() if metadata.family.known else (_unknown(metadata),))),
     )
     return found_here if quantization else _held_to_headers(metadata, found_here, split.bytes_each)
 
@@ -148,7 +151,7 @@ def _held_to_headers(metadata: ModelMetadata, found: Weights, bytes_each: int) -
     """The weights, scaled to what the checkpoint's tensors take where its config implies something else."""
     stated = loaded_bytes(metadata, bytes_each)
     if stated is None:
-        return found if is_known(metadata) else replace(found, relative_error=_UNKNOWN_ERROR)
+        return found if metadata.family.known else replace(found, relative_error=_UNKNOWN_ERROR)
     implied = _implied_bytes(metadata, bytes_each)
     ratio = stated / implied
     if abs(ratio - 1) <= _SAME:
@@ -176,8 +179,12 @@ def _implied_bytes(metadata: ModelMetadata, bytes_each: int) -> float:
     found, quantized = inventory(metadata), quantization_of(metadata, None)
     whole = _Split(1, 1, False, bytes_each, UNPADDED)
     around = sum(_stored(tensor, tensor.name, whole, quantized) for tensor in _around(found, 0, 1))
-    layers = _layer_parts(metadata, None, whole).values()
-    return around + sum(size for parts in layers for part, size in parts.items() if part != _AFTER_LOADING)
+    return around + sum(
+        len(alike) * size
+        for alike, parts in _layer_parts(metadata, None, whole)
+        for part, size in parts.items()
+        if part != _AFTER_LOADING
+    )
 
 
 def _unknown(metadata: ModelMetadata) -> str:
@@ -187,9 +194,12 @@ def _unknown(metadata: ModelMetadata) -> str:
     )
 
 
-def _layer_parts(metadata: ModelMetadata, quantization: str | None, split: _Split) -> dict[int, dict[str, float]]:
-    """Bytes of every decoder layer by part."""
-    by_number: dict[int, dict[str, float]] = {}
+@lru_cache(maxsize=256)
+def _layer_parts(
+    metadata: ModelMetadata, quantization: str | None, split: _Split
+) -> tuple[tuple[tuple[int, ...], Mapping[str, float]], ...]:
+    """The numbers of decoder layers that are alike, and the bytes of one of them by part."""
+    found = []
     for alike in _stored_alike(metadata, quantization):
         parts: dict[str, float] = {}
         for tensor, form in zip(alike.tensors, alike.formats, strict=True):
@@ -199,8 +209,8 @@ def _layer_parts(metadata: ModelMetadata, quantization: str | None, split: _Spli
                 _add(parts, _AFTER_LOADING, size * split.mxfp4.layout_share)
             elif form is not None and tensor.absorbed:
                 _add(parts, _AFTER_LOADING, _size(tensor, None, split))
-        by_number |= dict.fromkeys(alike.numbers, parts)
-    return by_number
+        found.append((alike.numbers, parts))
+    return tuple(found)
 
 
 @lru_cache(maxsize=128)
@@ -230,18 +240,18 @@ def _drafting(metadata: ModelMetadata, last: Mapping[str, float], split: _Split)
     return layer + (2 * metadata.hidden_size + 3) * metadata.hidden_size * split.bytes_each
 
 
-def _adapters(layers: Sequence[Layer], split: _Split, ranks: int) -> dict[int, float]:
-    """Bytes that every layer keeps for adapters of `ranks` together: two thin matrices beside each linear one, of which
-    the one on the divided side is divided (lora/layers)."""
-    by_number: dict[int, float] = {}
+def _adapters(layers: Sequence[Layer], numbers: range, split: _Split, ranks: int) -> float:
+    """Bytes that the layers of these numbers keep for adapters of `ranks` together: two thin matrices beside each
+    linear one, of which the one on the divided side is divided (lora/layers)."""
+    total = 0.0
     for layer in layers:
-        sides = 0
+        held, sides = sum(number in numbers for number in layer.numbers), 0.0
         for tensor in layer.tensors:
             if tensor.linear:
                 rows, columns, times = _local(tensor, split, padded=False)
                 sides += (rows + columns) * times
-        by_number |= dict.fromkeys(layer.numbers, float(sides * ranks * split.bytes_each))
-    return by_number
+        total += held * sides * ranks * split.bytes_each
+    return total
 
 
 def _around(found: Inventory, stage: int, pp: int) -> Iterator[Tensor]:
@@ -301,22 +311,10 @@ def _local(tensor: Tensor, split: _Split, *, padded: bool) -> tuple[int, int, in
     return rows, columns, times
 
 
-@lru_cache(maxsize=256)
-def _rotary(metadata: ModelMetadata) -> int:
-    """Bytes of the tables of rotary angles, which all layers share."""
-    return 0 if is_of(metadata, "no_rotary") else rotary.values(metadata) * _angle_bytes(metadata)
-
-
-def _angle_bytes(metadata: ModelMetadata) -> int:
-    return 4 if is_of(metadata, "float32_rotary") else 2
-
-
 def _staging(metadata: ModelMetadata, tokens: int) -> int:
     """Values of the buffers in which Qwen3-VL hands deeper vision features to its layers, one for each batched token
     (models/qwen3_vl.py: deepstack_input_embeds)."""
-    vision = metadata.config.get("vision_config")
-    levels = vision.get("deepstack_visual_indexes") if isinstance(vision, Mapping) else None
-    return len(levels) * tokens * metadata.hidden_size if levels else 0
+    return deepstack_levels(metadata) * tokens * metadata.hidden_size
 
 
 def padded_vocabulary(words: int) -> int:

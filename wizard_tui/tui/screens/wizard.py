@@ -13,7 +13,6 @@ from textual.binding import BindingType
 from textual.events import Resize
 from textual.timer import Timer
 
-from wizard_tui.tui.facts import Sources
 from wizard_tui.tui.fields import FORMS, MODEL, ORDER, TITLES, all_fields, path_of, said, step_of
 from wizard_tui.tui.in_order import InOrderApp
 from wizard_tui.tui.keys import WIZARD_KEYS
@@ -22,6 +21,7 @@ from wizard_tui.tui.painting import painted_once, push
 from wizard_tui.tui.reading import OF_THE_MODEL, Reading
 from wizard_tui.tui.screens.base import QuietScreen
 from wizard_tui.tui.screens.too_small import TooSmall
+from wizard_tui.tui.sources import Sources
 from wizard_tui.tui.widgets.artifact_preview import ArtifactPreview
 from wizard_tui.tui.widgets.box_facts import BoxFacts
 from wizard_tui.tui.widgets.feasibility import FeasibilityPanel

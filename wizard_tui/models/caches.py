@@ -1,9 +1,8 @@
-"""What each layer of a model keeps in the cache, before any sharding: read from the config, families as data."""
+"""What each layer of a model keeps in the cache, before any sharding: read from the config and the family's traits."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -13,8 +12,7 @@ from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.tables import read_table
 
 
-@dataclass(frozen=True)
-class AttentionCache:
+class AttentionCache(NamedTuple):
     """Keys and values of one attention module, or one latent vector a token.
 
     `kind` is `full`, `sliding`, `chunked`, `cross`, `latent`, `index` (keys of a sparse indexer) or one of those of
@@ -63,7 +61,7 @@ LayerCache = AttentionCache | StateCache
 
 
 @lru_cache(maxsize=256)
-def attention_layers(metadata: ModelMetadata) -> tuple[LayerCache, ...]:
+def layer_caches(metadata: ModelMetadata) -> tuple[LayerCache, ...]:
     """Every cache of the model in the order of its layers; a layer may have none, one or several.
 
     Layers that share an earlier layer's cache have none. A model known only by its numbers counts as full attention.
@@ -78,49 +76,75 @@ def attention_layers(metadata: ModelMetadata) -> tuple[LayerCache, ...]:
 
 
 @lru_cache(maxsize=1)
-def _facts() -> dict[str, Any]:
-    return read_table(__package__, "layers.toml")
+def _table() -> dict[str, Any]:
+    return read_table(__package__, "caches.toml")
 
 
 def _with_defaults(metadata: ModelMetadata) -> Mapping[str, Any]:
     stated = {key: value for key, value in metadata.text_config.items() if value is not None}
-    defaults = _facts()["defaults"].get(stated.get("model_type"), {})
-    return {**defaults, **stated} if stated else stated
+    return {**metadata.family.config_defaults, **stated} if stated else stated
 
 
 def _caches(metadata: ModelMetadata, text: Mapping[str, Any]) -> Iterator[LayerCache]:
-    facts = _facts()
-    latent = is_latent(metadata)
-    modules = facts["attention_modules_per_layer"].get(text.get("model_type"), 1)
     kinds = layer_kinds(metadata)
-    own = len(kinds) - int(text.get("num_kv_shared_layers", 0))
-    for layer, kind in enumerate(kinds[:own]):
-        if kind in ("state", "both"):
-            yield _state(metadata, text, layer)
-        if kind in ("full", "sliding", "chunked", "both"):
-            for _ in range(modules):
-                yield _latent(text, layer) if latent else _attention(metadata, text, layer, kind)
+    kinds = kinds[: len(kinds) - int(text.get("num_kv_shared_layers", 0))]
+    # layers of one kind keep the same
+    caches_of = {kind: tuple(_of_kind(metadata, text, kind)) for kind in dict.fromkeys(kinds)}
+    for layer, kind in enumerate(kinds):
+        for cache in caches_of[kind]:
+            yield cache._replace(layer=layer)
         if kind == "full" and _has_index(text, layer):
             yield _index(text, layer)
-        if text.get("is_encoder_decoder"):
-            yield _plain(metadata, layer, "cross")
+
+
+def _of_kind(metadata: ModelMetadata, text: Mapping[str, Any], kind: str) -> Iterator[LayerCache]:
+    """What a layer keeps, as if it were the first; its index apart, which not every layer of a kind has."""
+    if kind in ("state", "both"):
+        yield _state(metadata, text)
+    if kind in ("full", "sliding", "chunked", "both"):
+        attention = _latent(text) if is_latent(metadata) else _attention(metadata, text, kind)
+        yield from (attention,) * metadata.family.attention_modules
+    if text.get("is_encoder_decoder"):
+        yield _plain(metadata, 0, "cross")
 
 
 def is_latent(metadata: ModelMetadata) -> bool:
     """Whether vLLM runs the model with multi-head latent attention (one vector a token instead of heads)."""
+    return metadata.family.latent_attention and bool(metadata.text_config.get("kv_lora_rank"))
+
+
+def attention_output_width(metadata: ModelMetadata) -> int:
+    """Inputs of the matrix behind attention, over all heads."""
     text = metadata.text_config
-    types = {text.get("model_type"), metadata.model_type}
-    return bool(text.get("kv_lora_rank")) and not types.isdisjoint(_facts()["latent_attention"])
+    width = text["v_head_dim"] if "kv_lora_rank" in text else metadata.head_dim
+    return metadata.num_attention_heads * int(width)
+
+
+def attention_width(metadata: ModelMetadata) -> float:
+    """Width of one head in the two products of attention, on average; latent projections have one for each."""
+    widths = [metadata.text_config.get(key) for key in ("qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim")]
+    latent = [width for width in widths if isinstance(width, int)]
+    return sum(latent) / 2 if len(latent) == len(widths) else metadata.head_dim
+
+
+def widest_head(metadata: ModelMetadata) -> int:
+    """The widest attention head of any layer."""
+    return max(metadata.head_dim, int(metadata.text_config.get("global_head_dim") or 0))
+
+
+def recurrent_key_heads(metadata: ModelMetadata) -> int | None:
+    """Key heads of gated delta networks; None where the config states none."""
+    return whole(metadata.text_config.get("linear_num_key_heads"))
 
 
 @lru_cache(maxsize=256)
 def layer_kinds(metadata: ModelMetadata) -> tuple[str, ...]:
     """`full`, `sliding`, `chunked`, `state`, `both` or `none` for every layer, from whichever key states it."""
-    text, facts = _with_defaults(metadata), _facts()
+    text = _with_defaults(metadata)
     layers = metadata.num_hidden_layers
     kinds = _stated_kinds(text, layers)
     if kinds is None:
-        kinds = _uniform_kind(metadata, text, facts) * layers
+        kinds = [_uniform_kind(metadata, text)] * layers
     if len(kinds) < layers:
         raise Refusal(f"{metadata.model_id}: the config describes {len(kinds)} of its {layers} layers")
     local = {"sliding": _window(text), "chunked": text.get("attention_chunk_size")}
@@ -129,21 +153,21 @@ def layer_kinds(metadata: ModelMetadata) -> tuple[str, ...]:
 
 
 def _stated_kinds(text: Mapping[str, Any], layers: int) -> list[str] | None:
-    facts = _facts()
+    table = _table()
     for key in ("layer_types", "layers_block_type", "block_types"):
         if isinstance(text.get(key), Sequence):
-            return [_known(facts["layer_names"], name, key) for name in text[key]]
+            return [_known(table["layer_names"], name, key) for name in text[key]]
     for key in ("hybrid_override_pattern", "sliding_window_pattern"):
         if isinstance(text.get(key), str) and text[key]:
-            letters = [_known(facts["letters"], letter, key) for letter in text[key]]
+            letters = [_known(table["letters"], letter, key) for letter in text[key]]
             return [letters[layer % len(letters)] for layer in range(layers)]
-    for key, meaning in facts["numbered"].items():
+    for key, meaning in table["numbered"].items():
         if isinstance(text.get(key), Sequence):
             return [_known(meaning, str(number), key) for number in text[key]]
     full = _full_indices(text)
     if full is not None:
         return ["full" if layer in full else "state" for layer in range(layers)]
-    for rule in facts["periods"]:
+    for rule in table["periods"]:
         if period := whole(text.get(rule["key"])):
             odd = int(text.get(rule.get("at"), period - 1))
             return [rule["odd"] if layer % period == odd else rule["others"] for layer in range(layers)]
@@ -161,13 +185,12 @@ def _full_indices(text: Mapping[str, Any]) -> set[int] | None:
     return None
 
 
-def _uniform_kind(metadata: ModelMetadata, text: Mapping[str, Any], facts: Mapping[str, Any]) -> list[str]:
-    if text.get("model_type") in facts["parallel_hybrid"]:
-        return ["both"]
-    attention_free = "num_attention_heads" not in text and _first(text, _STATE_SIZE) is not None
-    if attention_free or text.get("model_type") == "mamba2":
-        return ["state"]
-    return ["sliding" if _window(text) else "full"]
+def _uniform_kind(metadata: ModelMetadata, text: Mapping[str, Any]) -> str:
+    if metadata.family.parallel_hybrid:
+        return "both"
+    if metadata.family.attention_free and _first(text, _STATE_SIZE) is not None:
+        return "state"
+    return "sliding" if _window(text) else "full"
 
 
 def _known(names: Mapping[str, str], name: str, key: str) -> str:
@@ -185,7 +208,7 @@ def _plain(metadata: ModelMetadata, layer: int, kind: str) -> AttentionCache:
     return AttentionCache(layer, kind, metadata.num_key_value_heads, metadata.head_dim, metadata.head_dim)
 
 
-def _attention(metadata: ModelMetadata, text: Mapping[str, Any], layer: int, kind: str) -> AttentionCache:
+def _attention(metadata: ModelMetadata, text: Mapping[str, Any], kind: str) -> AttentionCache:
     if kind == "both":
         kind = "full"
     heads, head_dim, v_head_dim = metadata.num_key_value_heads, metadata.head_dim, None
@@ -205,11 +228,11 @@ def _attention(metadata: ModelMetadata, text: Mapping[str, Any], layer: int, kin
         if text.get("attention_k_eq_v"):
             heads = text.get("num_global_key_value_heads", heads)
     window = {"sliding": _window(text), "chunked": text.get("attention_chunk_size")}.get(kind)
-    return AttentionCache(layer, kind, heads, head_dim, v_head_dim or head_dim, window)
+    return AttentionCache(0, kind, heads, head_dim, v_head_dim or head_dim, window)
 
 
-def _latent(text: Mapping[str, Any], layer: int) -> AttentionCache:
-    return AttentionCache(layer, "latent", 1, text["kv_lora_rank"] + text["qk_rope_head_dim"], 0)
+def _latent(text: Mapping[str, Any]) -> AttentionCache:
+    return AttentionCache(0, "latent", 1, text["kv_lora_rank"] + text["qk_rope_head_dim"], 0)
 
 
 def _has_index(text: Mapping[str, Any], layer: int) -> bool:
@@ -277,17 +300,17 @@ def _first(text: Mapping[str, Any], names: Sequence[str]) -> int | None:
     return next((found for name in names if (found := whole(text.get(name))) is not None), None)
 
 
-def _state(metadata: ModelMetadata, text: Mapping[str, Any], layer: int) -> StateCache:
+def _state(metadata: ModelMetadata, text: Mapping[str, Any]) -> StateCache:
     """The state of a recurrent layer, by the shapes of vllm/model_executor/layers/mamba/mamba_utils.py."""
     stated = text.get("mamba_ssm_cache_dtype") or text.get("mamba_ssm_dtype")
-    dtype = stated if stated not in (None, "auto") else _facts()["state_dtype"].get(text.get("model_type"))
+    dtype = stated if stated not in (None, "auto") else metadata.family.state_dtype
     try:
         kind, tensors = _state_tensors(metadata, text)
     except KeyError as missing:
         raise Refusal(f"{metadata.model_id}: the config lacks {missing} for its recurrent layers") from None
     if dtype not in _STATE_DTYPES:
         raise Refusal(f"{metadata.model_id}: the config has recurrent states in {shown(dtype)}, which vLLM has not")
-    return StateCache(layer, kind, tensors, dtype)
+    return StateCache(0, kind, tensors, dtype)
 
 
 def _state_tensors(metadata: ModelMetadata, text: Mapping[str, Any]) -> tuple[str, tuple[StateTensor, ...]]:
@@ -309,7 +332,7 @@ def _state_tensors(metadata: ModelMetadata, text: Mapping[str, Any]) -> tuple[st
         heads, width = metadata.num_attention_heads, metadata.head_dim
         return "linear", (StateTensor(heads, (width, width)),)
     kernel = _first(text, _STATE_KERNEL) or 4
-    head_dim = _first(text, _STATE_HEAD_DIM) or (text.get("head_dim") if text.get("model_type") == "mamba2" else None)
+    head_dim = _first(text, _STATE_HEAD_DIM) or (text.get("head_dim") if metadata.family.attention_free else None)
     expanded = int((_first(text, _STATE_EXPAND) or 2) * metadata.hidden_size)
     if head_dim is None:
         inner = text["intermediate_size"] if "num_attention_heads" not in text else expanded
