@@ -22,7 +22,9 @@ from wizard_tui.planning.parallel import legal_tensor_parallel_sizes, why_not
 from wizard_tui.planning.settings import Layout, Settings
 from wizard_tui.planning.speed import missed_goals
 from wizard_tui.resolve import Facts
+from wizard_tui.schemas.fields import flags_as_set
 from wizard_tui.schemas.inputs import HardwareInput, ModelInput, PlanRequest, PolicyInput, WorkloadInput
+from wizard_tui.schemas.markers import MovesMemory
 
 UTILISATION_STEP = 0.01
 DEFAULT_LORA_RANK = 16
@@ -198,17 +200,13 @@ def _settled(
         max_num_batched_tokens=policy.max_num_batched_tokens
         or min(tokens, (policy.max_num_seqs or sequences) * length),
         gpu_memory_utilization=policy.gpu_memory_utilization or rules.default_gpu_memory_utilization,
-        kv_cache_memory_bytes=policy.kv_cache_memory_bytes,
-        block_size=policy.block_size,
-        enforce_eager=bool(policy.enforce_eager),
-        prefix_caching=policy.enable_prefix_caching is not False,
         vllm_version=rules.version,
         performance_mode=mode,
-        max_cudagraph_capture_size=policy.max_cudagraph_capture_size,
         speculative_tokens=drafts,
         draft_layers=_draft_layers(metadata) if drafts else 0,
         max_loras=adapters,
         max_lora_rank=(policy.max_lora_rank or DEFAULT_LORA_RANK) if adapters else 0,
+        **flags_as_set(request, MovesMemory),
     )
     result = estimate(settings, metadata, gpu, workload, policy, seen)
     if policy.gpu_memory_utilization is None:

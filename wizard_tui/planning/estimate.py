@@ -149,7 +149,7 @@ def _request_bytes(layout: KVLayout, settings: Settings, workload: WorkloadInput
     length = min(workload.prompt_tokens + workload.gen_tokens, settings.max_model_len)
     first = layout.request_bytes(length)
     shared = min(workload.shared_prefix_tokens, workload.prompt_tokens)
-    if not settings.prefix_caching or shared <= 1:
+    if not settings.enable_prefix_caching or shared <= 1:
         return first, first
     return first, min(first, layout.request_bytes(max(1, length - shared)))
 
@@ -211,7 +211,7 @@ def _kv_layout(settings: Settings, metadata: ModelMetadata, gpu: GPU) -> KVLayou
         kv_cache_dtype=settings.kv_cache_dtype,
         max_num_batched_tokens=settings.max_num_batched_tokens,
         block_size=settings.block_size,
-        prefix_caching=settings.prefix_caching,
+        prefix_caching=settings.enable_prefix_caching,
         vllm_version=settings.vllm_version,
         num_speculative_tokens=settings.speculative_tokens,
         speculative_layers=settings.draft_layers,

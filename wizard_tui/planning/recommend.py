@@ -14,6 +14,7 @@ from wizard_tui.hardware.gpu import GPU
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.planning.decide import Decision, batch_limits, context_at_concurrency, decide
 from wizard_tui.resolve import Facts
+from wizard_tui.schemas.fields import flags_as_set
 from wizard_tui.schemas.inputs import PlanRequest
 from wizard_tui.schemas.numbers import gib
 from wizard_tui.schemas.outputs import Deployment, VLLMConfig
@@ -23,19 +24,6 @@ IMAGES = {"nvidia": "vllm/vllm-openai", "amd": "vllm/vllm-openai-rocm"}
 _MODE_REASONS = {
     "interactivity": "latency is preferred: a CUDA graph for every small batch",
     "throughput": "throughput is preferred: batches twice as large",
-}
-
-# request field -> flag of the same name, passed only when the user set it
-_PASSED_THROUGH = {
-    "model": ("revision", "tokenizer"),
-    "policy": (
-        "served_model_name",
-        "block_size",
-        "enforce_eager",
-        "enable_prefix_caching",
-        "kv_cache_memory_bytes",
-        "max_cudagraph_capture_size",
-    ),
 }
 
 
@@ -83,10 +71,7 @@ def _flags(decision: Decision) -> list[tuple[str, Any, str]]:
         elif value != default:
             rows.append((field, value, reason))
 
-    for section, fields in _PASSED_THROUGH.items():
-        for field in fields:
-            if (value := getattr(getattr(request, section), field)) is not None:
-                rows.append((field, value, "set by you"))
+    rows.extend((name, value, "set by you") for name, value in flags_as_set(request).items())
     if request.model.trust_remote_code:
         rows.append(("trust_remote_code", True, "set by you: vLLM runs code from the repository"))
     if request.model.dtype != "auto":
