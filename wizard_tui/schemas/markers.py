@@ -1,6 +1,6 @@
 """What is said of a field of the request beside its type: markers in its annotation, for whoever shows it or uses it.
 
-    cpu_offload_gb: Annotated[GiBOrZero | None, Shown("Memory"), Flag(as_set=True), MovesMemory()] = Field(None, ...)
+    block_size: Annotated[Tokens | None, Shown("Memory"), Flag(as_set=True), MovesMemory()] = Field(default=None, ...)
 
 A marker has no behaviour. `wizard_tui/schemas/fields.py` finds the fields that have one.
 """
