@@ -102,6 +102,14 @@ def compare_speed(result: LoadResult, predicted: PerfEstimate) -> list[Row]:
     )
 
 
+def streamed(decision: Decision) -> PerfEstimate:
+    """What the plan predicts for answers that are streamed, which a load run always asks for: it measures the server,
+    whatever its users will see of it."""
+    workload = decision.request.workload.model_copy(update={"streaming": True})
+    request = decision.request.model_copy(update={"workload": workload})
+    return performance(request, decision.facts.metadata, decision.estimate)
+
+
 def compare_answer(answer: Answer, decision: Decision) -> list[Row]:
     """One answer beside what the plan says of one request of its size alone; an answer of one token has no rate."""
     planned = decision.request.workload

@@ -173,5 +173,6 @@ def _deployment(decision: Decision) -> Deployment:
         nodes=nodes,
         api_key_env=request.policy.api_key_env,
         model_is_local=decision.facts.metadata.path is not None,
+        streaming=request.workload.streaming,
         download_bytes=decision.facts.metadata.repository.checkpoint_bytes,
     )

@@ -90,6 +90,7 @@ def traffic_of(request: PlanRequest, result: Estimate) -> Traffic:
         replicas=settings.layout.dp,
         shared_prefix_tokens=workload.shared_prefix_tokens if settings.enable_prefix_caching else 0,
         max_num_batched_tokens=settings.max_num_batched_tokens,
+        streaming=workload.streaming,
     )
 
 

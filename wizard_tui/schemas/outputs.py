@@ -100,6 +100,7 @@ class Deployment(Result):
     nodes: int = 1
     api_key_env: str | None = None
     model_is_local: bool = Field(False, description="the model is a directory on this machine, to be mounted")
+    streaming: bool = Field(True, description="clients take the answer token by token")
     download_bytes: int | None = Field(None, description="size of the checkpoint, for volumes and start-up probes")
 
 
