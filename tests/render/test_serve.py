@@ -28,6 +28,17 @@ def test_one_flag_a_line() -> None:
     )
 
 
+def test_outside_of_the_image_a_template_for_tool_calls_is_named_and_not_passed() -> None:
+    facts = {"chat_template": "t.jinja", "chat_template_in_image": "/vllm-workspace/examples/t.jinja"}
+    text = render_serve_command(a_config(deployment=facts))
+    assert text.startswith(
+        "# Tool calls need a chat template here: add --chat-template with the file examples/t.jinja "
+    )
+    assert options(run_bash(text, "vllm")[2:]).get("chat_template") is None
+    own = render_serve_command(a_config(chat_template="/own.jinja", deployment=facts))
+    assert not own.startswith("#")
+
+
 def test_a_switched_off_flag_is_written_as_the_version_spells_it() -> None:
     before = a_config(enable_prefix_caching=False, deployment={"vllm_version": "0.32.0"})
     assert "--no-enable-prefix-caching" in render_serve_command(before)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from wizard_tui.engine import speculation
-from wizard_tui.engine.parsers import parsers_for
+from wizard_tui.engine.parsers import ParserChoice, parsers_for, template_in_image
 from wizard_tui.engine.versions import image_tag
 from wizard_tui.errors import Refusal
 from wizard_tui.hardware.gpu import GPU
@@ -111,15 +111,40 @@ def _flags(decision: Decision) -> list[tuple[str, Any, str]]:
     rows.extend(_modes(decision))
     add("host", request.policy.host, None, "listens on this machine only")
     add("port", request.policy.port, 8000, "port to listen on")
-    if parsers := parsers_for(metadata.model_id, metadata.model_type):
+    if parsers := _parsers(decision):
         if parsers.tool_call_parser:
             rows.append(("enable_auto_tool_choice", True, "lets the model call tools"))
-            rows.append(("tool_call_parser", parsers.tool_call_parser, f"how {parsers.family} writes tool calls"))
+            reason = f"how {parsers.family} writes tool calls{_template_note(decision)}"
+            rows.append(("tool_call_parser", parsers.tool_call_parser, reason))
         if parsers.reasoning_parser:
             rows.append(("reasoning_parser", parsers.reasoning_parser, f"how {parsers.family} marks its reasoning"))
         if parsers.tokenizer_mode:
             rows.append(("tokenizer_mode", parsers.tokenizer_mode, f"the tokenizer format of {parsers.family}"))
     return rows
+
+
+def _parsers(decision: Decision) -> ParserChoice | None:
+    metadata = decision.facts.metadata
+    return parsers_for(metadata.model_id, metadata.model_type)
+
+
+def _template(decision: Decision) -> str | None:
+    """The file of vLLM's examples that makes the model write tool calls; None where its own template does."""
+    parsers = _parsers(decision)
+    return parsers.chat_template if parsers and parsers.tool_call_parser else None
+
+
+def _template_in_image(decision: Decision) -> str | None:
+    """Where the planned image has it; of an image of the user's own that is not known."""
+    template = None if decision.request.policy.image else _template(decision)
+    return template_in_image(template, decision.estimate.gpu.vendor) if template else None
+
+
+def _template_note(decision: Decision) -> str:
+    if (template := _template(decision)) is None:
+        return ""
+    has_it = "vLLM's image has the template for them; elsewhere" if _template_in_image(decision) else "for them"
+    return f"; {has_it} add --chat-template with the file examples/{template} of vLLM's source"
 
 
 def _context_of_each(decision: Decision) -> str:
@@ -173,6 +198,8 @@ def _deployment(decision: Decision) -> Deployment:
         nodes=nodes,
         api_key_env=request.policy.api_key_env,
         model_is_local=decision.facts.metadata.path is not None,
+        chat_template=_template(decision),
+        chat_template_in_image=_template_in_image(decision),
         streaming=request.workload.streaming,
         download_bytes=decision.facts.metadata.repository.checkpoint_bytes,
     )

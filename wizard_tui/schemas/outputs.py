@@ -100,6 +100,8 @@ class Deployment(Result):
     nodes: int = 1
     api_key_env: str | None = None
     model_is_local: bool = Field(False, description="the model is a directory on this machine, to be mounted")
+    chat_template: str | None = Field(None, description="file of vLLM's examples that tool calls of this model need")
+    chat_template_in_image: str | None = Field(None, description="where that file lies in the image; None: nowhere")
     streaming: bool = Field(True, description="clients take the answer token by token")
     download_bytes: int | None = Field(None, description="size of the checkpoint, for volumes and start-up probes")
 
