@@ -82,7 +82,7 @@ def estimate(
     observed: Correction = NOTHING_OBSERVED,
 ) -> Estimate:
     """Memory of one GPU under `settings`, corrected by what this machine has shown. Arithmetic on cached tables."""
-    weights = _weights(settings, metadata, gpu)
+    weights = weights_of(settings, metadata, gpu)
     overhead = _overhead(settings, metadata, gpu, policy, weights.after_loading + observed.more_bytes)
     layout = _kv_layout(settings, metadata, gpu)
     budget = math.ceil(gpu.total_bytes * settings.gpu_memory_utilization)
@@ -154,7 +154,8 @@ def _request_bytes(layout: KVLayout, settings: Settings, workload: WorkloadInput
     return first, min(first, layout.request_bytes(max(1, length - shared)))
 
 
-def _weights(settings: Settings, metadata: ModelMetadata, gpu: GPU) -> Weights:
+def weights_of(settings: Settings, metadata: ModelMetadata, gpu: GPU) -> Weights:
+    """The weights on the fullest rank under `settings`."""
     layout = settings.layout
     return weights_for(
         metadata,
