@@ -7,9 +7,6 @@ from wizard_tui.render.nodes import address_flag, node_options, rank_flag
 from wizard_tui.render.shell import Shell, command, required
 from wizard_tui.schemas.outputs import VLLMConfig
 
-_TEMPLATE = """\
-# Tool calls need a chat template here: add --chat-template with the file examples/{} of vLLM's source.
-"""
 _ON_EACH_NODE = """\
 # On every machine set MASTER_ADDR to the first one's address and NODE_RANK to 0, 1, ...; from 1 on also HEADLESS=1.
 """
@@ -23,19 +20,13 @@ def render_serve_command(config: VLLMConfig) -> str:
     """
     words = [*visible_devices(config), *api_key_prefix(config), "vllm", "serve"]
     (model, *flags) = [*serve_lines(config, node_options(config)), *node_lines(config)]
-    return _template_comment(config) + node_comment(config) + command([[*words, *model], *flags])
+    return node_comment(config) + command([[*words, *model], *flags])
 
 
 def api_key_prefix(config: VLLMConfig) -> list[str]:
     """An assignment before a command that hands the user's variable to vLLM, and stops when it is not set."""
     variable = config.deployment.api_key_env
     return [Shell(f"VLLM_API_KEY={required(variable, 'set it to the API key')}")] if variable else []
-
-
-def _template_comment(config: VLLMConfig) -> str:
-    """What to do for tool calls outside of vLLM's image, which alone has the templates of its examples."""
-    template = config.deployment.chat_template
-    return _TEMPLATE.format(template) if template and config.chat_template is None else ""
 
 
 def node_comment(config: VLLMConfig) -> str:
