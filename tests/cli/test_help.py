@@ -9,10 +9,10 @@ import pytest
 
 from tests.conftest import Run
 from wizard_tui.cli.commands import ROOT
-from wizard_tui.cli.options import SECTIONS, option_of
+from wizard_tui.cli.options import option_of
 from wizard_tui.cli.parser import Command, parsed
 from wizard_tui.launch.ways import WAYS
-from wizard_tui.schemas.inputs import PlanRequest
+from wizard_tui.schemas.fields import request_fields
 
 
 def every(command: Command, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Command]]:
@@ -46,9 +46,7 @@ def test_a_page_reads_at_80_columns_and_names_what_is_below(run: Run, words: tup
 @pytest.mark.parametrize("words", PLANNING, ids=" ".join)
 def test_options_stand_in_full_whatever_their_length(run: Run, words: tuple[str, ...]) -> None:
     page = run(*words, "--help").out.replace(",", " ").split()
-    fields = [(section, PlanRequest.model_fields[section].annotation) for section in SECTIONS]
-    names = [option_of(f"{section}.{name}") for section, model in fields for name in model.model_fields]  # type: ignore[union-attr]
-    assert [name for name in names if name not in page] == []
+    assert [path for path in request_fields() if option_of(path) not in page] == []
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from wizard_tui.launch import ways
-from wizard_tui.launch.client import AnswerError, Asker, Client, LoadPoint, api_key, cache_figures, load_run
+from wizard_tui.launch.client import AnswerError, Asker, Client, LoadPoint, api_key, cache_figures, load_run, smoke_test
 from wizard_tui.launch.records import Record
 from wizard_tui.launch.verify import compare_speed
 
@@ -76,6 +76,39 @@ def test_an_answer_is_timed_and_counted() -> None:
     assert (answer.text, answer.tokens, answer.prompt_tokens) == ("w0w1w2", 3, 4)
     assert 0 < answer.ttft_ms <= answer.total_ms
     assert answer.tpot_ms == pytest.approx((answer.total_ms - answer.ttft_ms) / 2)
+
+
+def test_an_answer_that_is_not_streamed_comes_all_at_once() -> None:
+    """As users of such a server feel it: the first word comes with the last."""
+    asked: list[dict[str, Any]] = []
+
+    def whole(handler: BaseHTTPRequestHandler, body: dict[str, Any]) -> None:
+        asked.append(body)
+        usage = {"prompt_tokens": 4, "completion_tokens": 3}
+        send(handler, 200, json.dumps({"choices": [{"message": {"content": "w0w1w2"}}], "usage": usage}))
+
+    async def once(url: str) -> Any:
+        async with Asker(url) as asker:
+            return await smoke_test(asker, streaming=False)
+
+    with serving(whole) as url:
+        answer = asyncio.run(once(url))
+    assert (answer.text, answer.tokens, answer.prompt_tokens) == ("w0w1w2", 3, 4)
+    assert answer.ttft_ms == answer.total_ms > 0
+    assert [body["stream"] for body in asked] == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [("{half", "without a token"), ("[1]", "without a token"), ('{"error": "engine died"}', "engine died")],
+)
+def test_a_bad_answer_that_is_not_streamed_is_one_sentence(reply: str, said: str) -> None:
+    async def once(url: str) -> Any:
+        async with Asker(url) as asker:
+            return await asker.chat("m", "hello", 8, streaming=False)
+
+    with serving(lambda h, a: send(h, 200, reply)) as url, pytest.raises(AnswerError, match=said):
+        asyncio.run(once(url))
 
 
 def test_the_key_goes_with_each_request() -> None:

@@ -9,11 +9,14 @@ from pydantic import ValidationError
 
 from tests.launch.conftest import planned, started
 from tests.planning.conftest import facts, request
+from tests.planning.moved import MOVED
 from wizard_tui.launch.client import Answer, LoadResult
-from wizard_tui.launch.verify import compare, compare_answer, compare_speed, request_from_log
+from wizard_tui.launch.verify import compare, compare_answer, compare_speed, request_from_log, streamed
 from wizard_tui.planning.decide import decide
 from wizard_tui.planning.planner import plan
+from wizard_tui.schemas.fields import RequestField, marked
 from wizard_tui.schemas.inputs import PlanRequest
+from wizard_tui.schemas.markers import MovesMemory
 
 GIB = 1 << 30
 
@@ -51,6 +54,13 @@ def logged(arguments: dict[str, Any], *lines: str) -> PlanRequest:
 def test_an_argument_of_the_server_is_a_field(arguments: dict[str, Any], section: str, field: str, value: Any) -> None:
     asked = logged({"model": "a/b", **arguments})
     assert getattr(getattr(asked, section), field) == value
+
+
+@pytest.mark.parametrize("field", marked(MovesMemory), ids=lambda field: field.path)
+def test_what_moves_memory_is_read_from_the_log(field: RequestField) -> None:
+    moved = MOVED[field.path]
+    asked = request_from_log(started([moved.line(field)]).log, {"model": {"model": "a/b"}})
+    assert field.value_in(asked) == moved.value
 
 
 def test_what_the_server_resolved_wins_over_what_it_was_asked() -> None:
@@ -145,6 +155,14 @@ def test_one_answer_is_held_against_one_request_of_its_size() -> None:
     assert rows[0].predicted == pytest.approx(again[0].predicted, rel=0.02)
     assert rows[1].predicted == pytest.approx(again[1].predicted, rel=0.02)
     assert [row.name for row in compare_answer(Answer("x", 12, 1, 30.0, 30.0), many)] == ["TTFT"]
+
+
+def test_a_load_run_is_held_against_streamed_answers_and_the_smoke_test_against_what_users_see() -> None:
+    whole, seen = (decide(request(workload={"gen_tokens": 20, "streaming": on}), facts()) for on in (False, True))
+    assert streamed(whole) == streamed(seen) == plan(seen.request, seen.facts).performance
+    answer = Answer("hello", prompt_tokens=12, tokens=20, ttft_ms=200.0, total_ms=200.0)
+    (row,) = compare_answer(answer, whole)
+    assert row.predicted > 3 * compare_answer(answer, seen)[0].predicted
 
 
 def test_a_measured_run_keeps_its_size_when_one_answer_is_compared() -> None:

@@ -190,7 +190,7 @@ def test_defaults_are_vllms() -> None:
     assert (large.max_num_batched_tokens, large.max_num_seqs) == (8192, 1024)
     assert (small.max_num_batched_tokens, small.max_num_seqs) == (2048, 256)
     assert (large.gpu_memory_utilization, large.dtype, large.kv_cache_dtype) == (0.92, "bfloat16", "auto")
-    assert (large.enforce_eager, large.prefix_caching, large.performance_mode) == (False, True, "balanced")
+    assert (large.enforce_eager, large.enable_prefix_caching, large.performance_mode) == (False, True, "balanced")
     assert (large.speculative_tokens, large.draft_layers, large.max_loras, large.max_lora_rank) == (0, 0, 0, 0)
     assert (large.quantization, large.kv_cache_memory_bytes, large.block_size) == (None, None, None)
     assert large.max_model_len == 131072
@@ -207,27 +207,30 @@ def test_the_users_word_reaches_the_settings() -> None:
         },
         workload={"batching_mode": "throughput"},
     )  # fmt: skip
-    assert found._asdict() == {
-        "layout": Layout(),
-        "dtype": "float16",
-        "quantization": "fp8_per_tensor",
-        "kv_cache_dtype": "fp8",
-        "max_model_len": 4096,
-        "max_num_seqs": 17,
-        "max_num_batched_tokens": 3000,
-        "gpu_memory_utilization": 0.5,
-        "kv_cache_memory_bytes": 4 * GIB,
-        "block_size": 32,
-        "enforce_eager": True,
-        "prefix_caching": False,
-        "vllm_version": "0.33.0",
-        "performance_mode": "throughput",
-        "max_cudagraph_capture_size": 48,
-        "speculative_tokens": 0,
-        "draft_layers": 0,
-        "max_loras": 3,
-        "max_lora_rank": 64,
-    }
+    assert (
+        found._asdict().items()
+        >= {
+            "layout": Layout(),
+            "dtype": "float16",
+            "quantization": "fp8_per_tensor",
+            "kv_cache_dtype": "fp8",
+            "max_model_len": 4096,
+            "max_num_seqs": 17,
+            "max_num_batched_tokens": 3000,
+            "gpu_memory_utilization": 0.5,
+            "kv_cache_memory_bytes": 4 * GIB,
+            "block_size": 32,
+            "enforce_eager": True,
+            "enable_prefix_caching": False,
+            "vllm_version": "0.33.0",
+            "performance_mode": "throughput",
+            "max_cudagraph_capture_size": 48,
+            "speculative_tokens": 0,
+            "draft_layers": 0,
+            "max_loras": 3,
+            "max_lora_rank": 64,
+        }.items()
+    )
 
 
 def test_limits_of_a_step_bound_each_other() -> None:

@@ -37,7 +37,7 @@ def settings(**changed: Any) -> Settings:
         "kv_cache_memory_bytes": None,
         "block_size": None,
         "enforce_eager": False,
-        "prefix_caching": True,
+        "enable_prefix_caching": True,
         "vllm_version": "0.33.0",
     }
     return Settings(**(values | changed))
@@ -161,12 +161,12 @@ def test_recurrent_layers_hear_of_drafts_prefixes_versions_and_tokens() -> None:
         result = estimate(settings(**changed), qwen, H100, WorkloadInput(), PolicyInput())
         return result.cache.blocks_per_request
 
-    assert blocks(prefix_caching=False) < blocks(prefix_caching=True)
-    assert blocks(prefix_caching=True, vllm_version="0.14.0") == blocks(prefix_caching=False)
+    assert blocks(enable_prefix_caching=False) < blocks(enable_prefix_caching=True)
+    assert blocks(enable_prefix_caching=True, vllm_version="0.14.0") == blocks(enable_prefix_caching=False)
     # 12 layers of attention in blocks of 544 beside three groups of states; two drafted tokens make the blocks 560, and
     # each keeps a state of its own
-    assert blocks(prefix_caching=False) == -(-8192 // 544) + 3
-    assert blocks(prefix_caching=False, speculative_tokens=2) == -(-8192 // 560) + 3 * (1 + 2)
+    assert blocks(enable_prefix_caching=False) == -(-8192 // 544) + 3
+    assert blocks(enable_prefix_caching=False, speculative_tokens=2) == -(-8192 // 560) + 3 * (1 + 2)
     gemma = load_model_metadata("google/gemma-3-27b-it")
     small, large = (
         estimate(settings(max_num_batched_tokens=n), gemma, H100, WorkloadInput(), PolicyInput()).cache
@@ -197,7 +197,7 @@ def test_recurrent_layers_hear_of_drafts_prefixes_versions_and_tokens() -> None:
         (
             {"prompt_tokens": 512, "gen_tokens": 256, "concurrency": 4, "shared_prefix_tokens": 256},
             {},
-            {"prefix_caching": False},
+            {"enable_prefix_caching": False},
             4 * 768,
         ),
         ({"prompt_tokens": 512, "gen_tokens": 256, "concurrency": 1, "shared_prefix_tokens": 256}, {}, {}, 768),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from tests.planning.conftest import facts, request
 from wizard_tui.planning.decide import Decision, decide
 from wizard_tui.planning.goals import missed_goal_sentences
@@ -168,3 +170,35 @@ def test_stages_over_several_machines_are_among_the_nearest() -> None:
     assert decision.problem is None
     (sentence,) = missed_goal_sentences(decision)
     assert "TP 8" in sentence or "PP" in sentence
+
+
+def test_without_streaming_the_first_word_comes_with_the_last() -> None:
+    """By hand: to the time of the first of 200 tokens, 199 times that of a further one; the ranges likewise."""
+    streamed, whole = decided(gpus=1), decided(gpus=1, streaming=False)
+    points = [forecast(one.request, one.facts.metadata, one.estimate).at(1) for one in (streamed, whole)]
+    assert points[1].ttft_ms == pytest.approx(points[0].ttft_ms + 199 * points[0].tpot_ms)
+    assert points[1]._replace(ttft_ms=0) == points[0]._replace(ttft_ms=0)
+    before, after = (plan(one.request, one.facts).performance for one in (streamed, whole))
+    for end in (0, 1):
+        expected = before.ttft_ms_range[end] + 199 * before.tpot_ms_range[end]
+        assert after.ttft_ms_range[end] == pytest.approx(expected)
+    assert after.tpot_ms_range == before.tpot_ms_range
+    assert any("the whole answer" in line for line in after.assumptions)
+    assert not any("the whole answer" in line for line in before.assumptions)
+
+
+def test_a_goal_for_the_first_word_is_held_against_the_whole_answer_without_streaming() -> None:
+    alone = forecast(decided().request, decided().facts.metadata, decided().estimate).at(1).ttft_ms
+    assert decided(gpus=1, target_ttft_ms=2 * alone).missed == ()
+    decision = decided(gpus=1, target_ttft_ms=2 * alone, streaming=False)
+    assert decision.missed == ("ttft",)
+    (sentence,) = missed_goal_sentences(decision)
+    assert "as the answer comes as a whole" in sentence
+
+
+def test_a_measured_run_streams_whatever_the_users_see() -> None:
+    """Its TTFT corrects that of the server, not that of a whole answer."""
+    measured = {"measured_ttft_ms": 500.0, "measured_tpot_ms": 10.0}
+    decision = decided(gpus=1, streaming=False, **measured)
+    point = forecast(decision.request, decision.facts.metadata, decision.estimate).at(1)
+    assert (point.ttft_ms, point.tpot_ms) == pytest.approx((500 + 199 * 10, 10))

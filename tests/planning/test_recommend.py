@@ -230,6 +230,37 @@ def test_tools_are_called_as_the_family_writes_them() -> None:
     assert config.explanations["tokenizer_mode"] == "the tokenizer format of Magistral"
 
 
+FILE = "tool_chat_template_llama3.1_json.jinja"
+SOURCE = f"add --chat-template with the file examples/{FILE} of vLLM's source"
+
+
+@pytest.mark.parametrize(
+    ("gpu", "image", "in_image", "note"),
+    [
+        (
+            "H100 80GB",
+            None,
+            f"/vllm-workspace/examples/{FILE}",
+            f"vLLM's image has the template for them; elsewhere {SOURCE}",
+        ),
+        ("MI300X", None, f"/app/vllm/examples/{FILE}", f"vLLM's image has the template for them; elsewhere {SOURCE}"),
+        # what lies in somebody's own image is not known, and vLLM does not start without a file that it is given
+        ("H100 80GB", "me/vllm:v0.33.0", None, f"for them {SOURCE}"),
+    ],
+)
+def test_tool_calls_get_the_template_that_they_need_where_it_lies(
+    gpu: str, image: str | None, in_image: str | None, note: str
+) -> None:
+    """docker/Dockerfile and docker/Dockerfile.rocm of vllm-project/vllm: where they copy examples/ to."""
+    box = facts(gpu=gpu)
+    named = replace(box, metadata=replace(box.metadata, model_id="meta-llama/Llama-3.1-8B-Instruct"))
+    asked = request(policy={"image": image}).model_copy(update={"explain": True})
+    config = build_config(decide(asked, named))
+    assert config.chat_template is None
+    assert (config.deployment.chat_template, config.deployment.chat_template_in_image) == (FILE, in_image)
+    assert config.explanations["tool_call_parser"] == f"how Llama 3 writes tool calls; {note}"
+
+
 def test_a_share_that_others_force_down_is_explained() -> None:
     box = facts()
     busy = replace(box, gpus=(replace(box.gpus[0], used_bytes=20 * GIB),))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import json
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -48,6 +50,37 @@ def test_the_key_goes_to_curl_by_standard_input_where_no_process_list_shows_it()
     assert arguments[-2:] == ["--header", "@-"]
     assert not any("s3cret" in word for word in arguments)
     assert "api_key=os.environ['MY_KEY']" in render_python_client(config)
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+def test_clients_stream_as_it_is_planned(streaming: bool) -> None:
+    config = a_config(deployment={"streaming": streaming})
+    words = run_bash(render_curl_client(config), "curl")
+    assert json.loads(words[words.index("--data") + 1])["stream"] is streaming
+    assert ("--no-buffer" in words) is streaming
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+def test_python_prints_the_answer_either_way(streaming: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    """Run with a package that answers as openai's client does: in pieces, the last of them without a choice."""
+
+    class Client:
+        def __init__(self, **_: Any) -> None:
+            self.chat = self.completions = self
+
+        def create(self, *, stream: bool, **_: Any) -> Any:
+            assert stream is streaming
+            if not stream:
+                return answer(message=SimpleNamespace(content="Hello there"))
+            pieces = [answer(delta=SimpleNamespace(content=word)) for word in ("Hello", " there", None)]
+            return [*pieces, SimpleNamespace(choices=[])]
+
+    def answer(**choice: Any) -> SimpleNamespace:
+        return SimpleNamespace(choices=[SimpleNamespace(**choice)])
+
+    text = render_python_client(a_config(deployment={"streaming": streaming}))
+    exec(text.replace("from openai import OpenAI\n", ""), {"OpenAI": Client})  # noqa: S102
+    assert capsys.readouterr().out == "Hello there\n"
 
 
 @pytest.mark.parametrize(

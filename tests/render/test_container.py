@@ -60,6 +60,14 @@ def test_every_local_checkpoint_is_mounted_once_and_found_inside() -> None:
     assert inside(same).tokenizer == inside(same).model == "/model"
 
 
+def test_the_template_of_the_image_is_used_unless_another_one_is_named() -> None:
+    facts = {"chat_template_in_image": "/vllm-workspace/examples/t.jinja"}
+    assert inside(a_config(deployment=facts)).chat_template == "/vllm-workspace/examples/t.jinja"
+    assert not mounts(a_config(deployment=facts))
+    assert inside(a_config(chat_template="/own.jinja", deployment=facts)).chat_template == "/chat-template.jinja"
+    assert inside(a_config()).chat_template is None
+
+
 def test_a_local_model_needs_no_time_for_a_download() -> None:
     size = {"download_bytes": 100_000_000_000}
     local = a_config(model="/m", deployment={"model_is_local": True, **size})

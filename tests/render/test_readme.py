@@ -62,3 +62,12 @@ def test_secrets_are_asked_for_only_where_there_are_any() -> None:
     assert ".env" not in commands(render_readme(offline, everything(offline)))
     alone = render_readme(a_config(deployment={"api_key_env": "KEY"}), ["serve"])
     assert "HF_TOKEN=... and KEY=..." in alone, "without the template it says what belongs into the file"
+
+
+def test_what_tool_calls_need_is_said_where_the_artifacts_do_not_bring_it() -> None:
+    own_image = {"chat_template": "t.jinja"}
+    official = {**own_image, "chat_template_in_image": "/vllm-workspace/examples/t.jinja"}
+    needs = "`--chat-template` with the file `examples/t.jinja` of vLLM's source"
+    assert f"What runs without one needs {needs}" in render_readme(a_config(deployment=official), ["serve"])
+    assert f"Tool calls need {needs}" in render_readme(a_config(deployment=own_image), ["serve"])
+    assert "template" not in render_readme(a_config(), ["serve"])

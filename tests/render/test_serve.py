@@ -28,6 +28,11 @@ def test_one_flag_a_line() -> None:
     )
 
 
+def test_a_template_that_lies_in_the_image_is_not_passed_outside_of_it() -> None:
+    facts = {"chat_template": "t.jinja", "chat_template_in_image": "/vllm-workspace/examples/t.jinja"}
+    assert render_serve_command(a_config(deployment=facts)) == render_serve_command(a_config())
+
+
 def test_a_switched_off_flag_is_written_as_the_version_spells_it() -> None:
     before = a_config(enable_prefix_caching=False, deployment={"vllm_version": "0.32.0"})
     assert "--no-enable-prefix-caching" in render_serve_command(before)

@@ -18,29 +18,13 @@ from wizard_tui.cli import completion
 from wizard_tui.cli.parser import Parser, UsageError
 from wizard_tui.errors import Refusal
 from wizard_tui.schemas.errors import field_errors
+from wizard_tui.schemas.fields import RequestField, request_fields, sections
 from wizard_tui.schemas.inputs import PlanRequest
+from wizard_tui.schemas.markers import Known, Option
 from wizard_tui.schemas.profile import OutputsInput, Profile, parse_profile_data, read_profile_text
 
 _Whole = TypeVar("_Whole", PlanRequest, Profile)
-SECTIONS = ("model", "hardware", "workload", "policy")
-
-# beside the field's own name with dashes
-_FURTHER_SPELLINGS = {
-    "model.model": ("-m",),
-    "model.quantization": ("-q",),
-    "hardware.vram_gb": ("--vram-gib",),
-    "hardware.tensor_parallel_size": ("--tp",),
-    "hardware.pipeline_parallel_size": ("--pp",),
-    "hardware.data_parallel_size": ("--dp",),
-    "hardware.enable_expert_parallel": ("--ep",),
-    "workload.concurrency": ("-c",),
-}
-_COMPLETIONS = {
-    "model.model": completion.models,
-    "model.quantization": completion.methods,
-    "hardware.gpu": completion.gpus,
-}
-_OF_THE_SERVER = frozenset({"host", "port", "api_key_env", "served_model_name", "image"})
+_COMPLETIONS = {"models": completion.models, "methods": completion.methods, "gpus": completion.gpus}
 _SHOWN_CHOICES = 4
 
 
@@ -76,7 +60,7 @@ class Asked(NamedTuple):
 
     def file_sections(self) -> dict[str, Any]:
         """The request's sections of the file, as plain data that is not validated yet."""
-        return {name: fields for name, fields in _file_data(self.file).items() if name in SECTIONS}
+        return {name: fields for name, fields in _file_data(self.file).items() if name in sections()}
 
     def option_sections(self) -> dict[str, dict[str, Any]]:
         """What the options say, as sections of plain data."""
@@ -125,7 +109,7 @@ class Asked(NamedTuple):
 def asked(found: Namespace) -> Asked:
     """What a command line says of its request; what is named as in the profile's `outputs` wins over the file too."""
     given = vars(found)
-    values = {path: given[path] for path in _paths()}
+    values = {path: given[path] for path in request_fields()}
     outputs = {name: given[name] for name in OutputsInput.model_fields if given.get(name)}
     return Asked(values, Path(found.profile) if found.profile else None, outputs)
 
@@ -133,8 +117,8 @@ def asked(found: Namespace) -> Asked:
 def add_request(parser: Parser) -> None:
     """Give a command an option for every field of a request, and `--profile`."""
     parser.option("-p", "--profile", metavar="FILE", help="take what is not given here from this YAML file")
-    for path in _paths():
-        _add(parser, path)
+    for field in request_fields().values():
+        _add(parser, field)
 
 
 def _section(data: dict[str, Any], name: str) -> dict[str, Any]:
@@ -153,34 +137,22 @@ def _file_data(file: Path | None) -> dict[str, Any]:
         raise UsageError(str(error)) from None
 
 
-def _paths() -> Iterator[str]:
-    return (f"{section}.{name}" for section in SECTIONS for name in _fields_of(section))
-
-
-def _fields_of(section: str) -> Mapping[str, Any]:
-    model: Any = PlanRequest.model_fields[section].annotation
-    fields: Mapping[str, Any] = model.model_fields
-    return fields
-
-
-def _add(parser: Parser, path: str) -> None:
-    section, _, name = path.partition(".")
-    info = _fields_of(section)[name]
-    names = sorted((option_of(path), *_FURTHER_SPELLINGS.get(path, ())), key=lambda name: name.startswith("--"))
-    words = f"{info.description}{_default(info)}"
-    more: dict[str, Any] = {"dest": path, "help": words, "heading": _heading(section, name)}
+def _add(parser: Parser, field: RequestField) -> None:
+    info, differs = field.info, field.marker(Option) or Option()
+    names = [option_of(field.path), *filter(None, [differs.also])]
+    names.sort(key=lambda name: name.startswith("--"))
+    more: dict[str, Any] = {
+        "dest": field.path,
+        "help": f"{info.description}{_default(info)}",
+        "heading": differs.heading or field.section.capitalize(),
+    }
     if bool in (info.annotation, *get_args(info.annotation)):
         parser.option(*names, action=BooleanOptionalAction, default=None, **more)
         return
     choices = _choices(info.annotation)
-    complete = completion.one_of(choices) if choices else _COMPLETIONS.get(path)
+    known = field.marker(Known)
+    complete = completion.one_of(choices) if choices else _COMPLETIONS[known.values] if known else None
     parser.option(*names, metavar=_metavar(info, choices), completer=complete, **more)
-
-
-def _heading(section: str, name: str) -> str:
-    if name.startswith("measured_"):
-        return "A run of your own server, which corrects the prediction"
-    return "Server" if name in _OF_THE_SERVER else section.capitalize()
 
 
 def _default(info: Any) -> str:

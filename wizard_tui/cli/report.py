@@ -147,7 +147,10 @@ def _speed(request: PlanRequest, response: PlanResponse) -> Iterable[tuple[str, 
     yield "one user alone", f"{_range(speed.single_stream_toks_per_s_range)} tok/s"
     yield "saturated", f"{_range(speed.saturated_toks_per_s_range)} tok/s"
     yield "prefill", f"{_range(speed.prefill_toks_per_s_range)} tok/s"
-    yield "time to first token", f"{_range(speed.ttft_ms_range)} ms"
+    yield (
+        ("time to first token" if response.config.deployment.streaming else "time to the answer"),
+        f"{_range(speed.ttft_ms_range)} ms",
+    )
     yield "time per output token", f"{_range(speed.tpot_ms_range)} ms"
     if speed.concurrency_at_slo is not None:
         yield "concurrency within the goals", f"{speed.concurrency_at_slo:,}"

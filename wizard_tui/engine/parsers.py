@@ -63,6 +63,12 @@ def parsers_for(model_id: str, model_type: str, vllm_version: str) -> ParserChoi
     return family.choice(vllm_version) if family else None
 
 
+def template_in_image(chat_template: str, vendor: str) -> str | None:
+    """Where vLLM's own image for GPUs of `vendor` has that file of its examples; None where there is no such image."""
+    directory = _data()["examples_in_image"].get(vendor)
+    return f"{directory}/{chat_template}" if directory else None
+
+
 def parser_names(kind: str, vllm_version: str) -> tuple[str, ...]:
     """The names that `--tool-call-parser` or `--reasoning-parser` takes in a version, sorted.
 

@@ -43,7 +43,8 @@ class AnswerError(Refusal):
 
 @dataclass(frozen=True)
 class Answer:
-    """One streamed answer: when its first and its last token came (ms after the request), and how many there were."""
+    """One answer: when its first and its last token came (ms after the request), and how many there were. What is not
+    streamed comes all at once."""
 
     text: str
     prompt_tokens: int
@@ -132,28 +133,30 @@ class Asker:
                 "the server does not name its model at /v1/models; is the API key the right one?"
             ) from None
 
-    async def chat(self, model: str, words: str, tokens: int) -> Answer:
+    async def chat(self, model: str, words: str, tokens: int, *, streaming: bool = True) -> Answer:
         """One chat message, as a client would send it; the answer is at most `tokens` long."""
         body = {"messages": [{"role": "user", "content": words}], "max_tokens": tokens}
-        return await self._stream("/v1/chat/completions", model, body)
+        return await self._ask("/v1/chat/completions", model, body, streaming=streaming)
 
-    async def first(self, model: str, words: str, tokens: int) -> Answer:
+    async def first(self, model: str, words: str, tokens: int, *, streaming: bool = True) -> Answer:
         """`chat`, or where the model has no chat template the words as the start of a text."""
         try:
-            return await self.chat(model, words, tokens)
+            return await self.chat(model, words, tokens, streaming=streaming)
         except AnswerError as error:
             if "template" not in str(error):
                 raise
-            return await self._stream("/v1/completions", model, {"prompt": words, "max_tokens": tokens})
+            body = {"prompt": words, "max_tokens": tokens}
+            return await self._ask("/v1/completions", model, body, streaming=streaming)
 
     async def complete(self, model: str, prompt_tokens: int, tokens: int) -> Answer:
         """A prompt of exactly so many random tokens, which no cache knows, and exactly so many for the answer."""
         prompt = [random.randint(_LOWEST_ID, _HIGHEST_ID) for _ in range(prompt_tokens)]  # noqa: S311
         body = {"prompt": prompt, "max_tokens": tokens, "min_tokens": tokens, "ignore_eos": True}
-        return await self._stream("/v1/completions", model, body)
+        return await self._ask("/v1/completions", model, body, streaming=True)
 
-    async def _stream(self, path: str, model: str, body: Mapping[str, Any]) -> Answer:
-        asked = {**body, "model": model, "stream": True, "stream_options": {"include_usage": True}}
+    async def _ask(self, path: str, model: str, body: Mapping[str, Any], *, streaming: bool) -> Answer:
+        how = {"stream": True, "stream_options": {"include_usage": True}} if streaming else {"stream": False}
+        asked = {**body, "model": model, **how}
         begun = time.perf_counter()
         first = last = None
         pieces: list[str] = []
@@ -163,7 +166,7 @@ class Asker:
                 if answer.status_code != httpx.codes.OK:
                     await answer.aread()
                     raise AnswerError(f"the server answers {answer.status_code}: {_reason(answer)}")
-                async for event in _events(answer):
+                async for event in _events(answer) if streaming else _whole(answer):
                     usage = event.get("usage") or usage
                     if (text := _text(event)) is not None:
                         last = time.perf_counter()
@@ -183,14 +186,14 @@ class Asker:
         )
 
 
-async def smoke_test(asker: Asker) -> Answer:
-    """One real request and its answer. Raises AnswerError.
+async def smoke_test(asker: Asker, *, streaming: bool = True) -> Answer:
+    """One real request, as the users will send theirs, and its answer. Raises AnswerError.
 
     A single token is asked for before it: the first request of all also pays for what a server does once.
     """
     model = await asker.model()
-    await asker.first(model, GREETING, 1)
-    return await asker.first(model, GREETING, GREETING_TOKENS)
+    await asker.first(model, GREETING, 1, streaming=streaming)
+    return await asker.first(model, GREETING, GREETING_TOKENS, streaming=streaming)
 
 
 @dataclass(frozen=True)
@@ -271,16 +274,31 @@ async def _events(answer: httpx.Response) -> AsyncIterator[Mapping[str, Any]]:
                 event = json.loads(data)
             except ValueError:
                 continue
-            if isinstance(event, dict) and "error" in event:
-                raise AnswerError(f"the server reports an error: {_message(event['error'])}")
             if isinstance(event, dict):
-                yield event
+                yield _without_error(event)
+
+
+async def _whole(answer: httpx.Response) -> AsyncIterator[Mapping[str, Any]]:
+    """An answer that is not streamed, as one event; nothing where it is no JSON."""
+    await answer.aread()
+    try:
+        event = answer.json()
+    except ValueError:
+        return
+    if isinstance(event, dict):
+        yield _without_error(event)
+
+
+def _without_error(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    if "error" in event:
+        raise AnswerError(f"the server reports an error: {_message(event['error'])}")
+    return event
 
 
 def _text(event: Mapping[str, Any]) -> str | None:
     """The piece of text in an event of either API; None where there is none."""
     for choice in event.get("choices") or ():
-        delta = choice.get("delta") or choice
+        delta = choice.get("delta") or choice.get("message") or choice
         for name in ("text", "content", "reasoning_content", "reasoning"):
             if isinstance(delta.get(name), str) and delta[name]:
                 return str(delta[name])

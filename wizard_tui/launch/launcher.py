@@ -31,7 +31,7 @@ from wizard_tui.launch.client import (
 from wizard_tui.launch.machine import Machine, look
 from wizard_tui.launch.preflight import Check, preflight, would_stop
 from wizard_tui.launch.records import Record, Records
-from wizard_tui.launch.verify import Row, compare, compare_answer, compare_speed
+from wizard_tui.launch.verify import Row, compare, compare_answer, compare_speed, streamed
 from wizard_tui.launch.watch import ENDED, READY, STARTING, Watch
 
 if TYPE_CHECKING:
@@ -166,9 +166,10 @@ class Launcher:
         if self.watch is None:
             return
         record = self.watch.record
+        streaming = self.decision is None or self.decision.request.workload.streaming
         try:
             async with Asker(record.base_url, await asyncio.to_thread(api_key, record)) as asker:
-                self.answer = await smoke_test(asker)
+                self.answer = await smoke_test(asker, streaming=streaming)
         except AnswerError as error:
             self.problem = f"the smoke test failed: {error}"
             return
@@ -199,8 +200,7 @@ class Launcher:
         except AnswerError as error:
             self.problem = f"the load run failed: {error}"
             return
-        if self.watch.response is not None:
-            self.result_rows = compare_speed(self.result, self.watch.response.performance)
+        self.result_rows = compare_speed(self.result, streamed(self.decision))
         self.records.keep_result(record, vars(self.result))
 
     def measured(self) -> dict[str, dict[str, Any]]:

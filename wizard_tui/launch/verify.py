@@ -13,7 +13,9 @@ from wizard_tui.launch.startup_log import StartupLog
 from wizard_tui.planning.decide import PERFORMANCE_MODES
 from wizard_tui.planning.memory.overhead import facts
 from wizard_tui.planning.speed import performance
+from wizard_tui.schemas.fields import marked
 from wizard_tui.schemas.inputs import PlanRequest
+from wizard_tui.schemas.markers import Flag, MovesMemory
 from wizard_tui.schemas.numbers import gib
 from wizard_tui.schemas.outputs import PerfEstimate, PlanResponse
 
@@ -23,29 +25,6 @@ if TYPE_CHECKING:
 
 ROUNDING_GIB = 0.005
 """vLLM prints GiB to two decimals."""
-
-# argument of the server -> (section, field) of a request; what is not here does not move memory
-_ARGUMENTS = {
-    "revision": ("model", "revision"),
-    "dtype": ("model", "dtype"),
-    "quantization": ("model", "quantization"),
-    "kv_cache_dtype": ("model", "kv_cache_dtype"),
-    "max_model_len": ("model", "max_model_len"),
-    "tensor_parallel_size": ("hardware", "tensor_parallel_size"),
-    "pipeline_parallel_size": ("hardware", "pipeline_parallel_size"),
-    "data_parallel_size": ("hardware", "data_parallel_size"),
-    "enable_expert_parallel": ("hardware", "enable_expert_parallel"),
-    "gpu_memory_utilization": ("policy", "gpu_memory_utilization"),
-    "kv_cache_memory_bytes": ("policy", "kv_cache_memory_bytes"),
-    "enforce_eager": ("policy", "enforce_eager"),
-    "max_num_seqs": ("policy", "max_num_seqs"),
-    "max_num_batched_tokens": ("policy", "max_num_batched_tokens"),
-    "block_size": ("policy", "block_size"),
-    "max_cudagraph_capture_size": ("policy", "max_cudagraph_capture_size"),
-    "max_loras": ("policy", "max_loras"),
-    "max_lora_rank": ("policy", "max_lora_rank"),
-    "enable_prefix_caching": ("policy", "enable_prefix_caching"),
-}
 
 # what the log resolved although nobody passed it
 _RESOLVED = {
@@ -123,6 +102,14 @@ def compare_speed(result: LoadResult, predicted: PerfEstimate) -> list[Row]:
     )
 
 
+def streamed(decision: Decision) -> PerfEstimate:
+    """What the plan predicts for answers that are streamed, which a load run always asks for: it measures the server,
+    whatever its users will see of it."""
+    workload = decision.request.workload.model_copy(update={"streaming": True})
+    request = decision.request.model_copy(update={"workload": workload})
+    return performance(request, decision.facts.metadata, decision.estimate)
+
+
 def compare_answer(answer: Answer, decision: Decision) -> list[Row]:
     """One answer beside what the plan says of one request of its size alone; an answer of one token has no rate."""
     planned = decision.request.workload
@@ -182,12 +169,14 @@ def request_from_log(
 
 
 def _asked(arguments: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The non-default arguments of a server as sections of a request."""
+    """The non-default arguments of a server as sections of a request: which checkpoint, and what moves memory."""
     found: dict[str, dict[str, Any]] = {}
-    for name, (section, field) in _ARGUMENTS.items():
+    if arguments.get("revision") is not None:
+        found["model"] = {"revision": arguments["revision"]}
+    for field in marked(Flag, MovesMemory):
         # -1 leaves a length to vLLM, which prints what it takes
-        if arguments.get(name) not in (None, -1):
-            found.setdefault(section, {})[field] = arguments[name]
+        if arguments.get(field.name) not in (None, -1):
+            found.setdefault(field.section, {})[field.name] = arguments[field.name]
     policy = found.setdefault("policy", {})
     drafts, compiled = arguments.get("speculative_config"), arguments.get("compilation_config")
     if isinstance(drafts, Mapping) and speculation.METHOD in str(drafts.get("method")):

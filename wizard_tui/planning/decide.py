@@ -16,13 +16,14 @@ from wizard_tui.errors import Refusal
 from wizard_tui.hardware.gpu import GPU
 from wizard_tui.hardware.observed import Correction, correction
 from wizard_tui.models.metadata import ModelMetadata
-from wizard_tui.planning.estimate import NOTHING_OBSERVED, Estimate, estimate
-from wizard_tui.planning.memory.weights import weights_for
+from wizard_tui.planning.estimate import NOTHING_OBSERVED, Estimate, estimate, weights_of
 from wizard_tui.planning.parallel import legal_tensor_parallel_sizes, why_not
 from wizard_tui.planning.settings import Layout, Settings
 from wizard_tui.planning.speed import missed_goals
 from wizard_tui.resolve import Facts
+from wizard_tui.schemas.fields import flags_as_set
 from wizard_tui.schemas.inputs import HardwareInput, ModelInput, PlanRequest, PolicyInput, WorkloadInput
+from wizard_tui.schemas.markers import MovesMemory
 
 UTILISATION_STEP = 0.01
 DEFAULT_LORA_RANK = 16
@@ -87,7 +88,7 @@ def decide(request: PlanRequest, facts: Facts) -> Decision:
     best: Estimate | None = None
     merit = _Merit()
     missed: tuple[str, ...] = ()
-    for layout in _worth_settling(layouts(hardware, facts.metadata, in_node), request, facts.metadata, gpu):
+    for layout in _worth_settling(layouts(hardware, facts.metadata, in_node), request, facts.metadata, gpu, rules):
         if merit.asked and _is_last_resort(layout, hardware):
             break
         candidate = settle(request, facts, gpu, layout, rules)
@@ -135,21 +136,12 @@ def layouts(hardware: HardwareInput, metadata: ModelMetadata, in_node: int) -> t
 
 
 def _worth_settling(
-    options: Sequence[Layout], request: PlanRequest, metadata: ModelMetadata, gpu: GPU
+    options: Sequence[Layout], request: PlanRequest, metadata: ModelMetadata, gpu: GPU, rules: VersionRules
 ) -> Iterator[Layout]:
     """The layouts whose weights a GPU can hold at all, else the one with the least of them."""
-    dtype, least = _dtype(request, metadata, gpu), None
+    least = None
     for layout in options:
-        weights = weights_for(
-            metadata,
-            tp=layout.tp,
-            pp=layout.pp,
-            dp=layout.dp,
-            expert_parallel=layout.expert_parallel,
-            dtype=dtype,
-            quantization=request.model.quantization,
-            compute_capability=gpu.compute_capability,
-        ).bytes
+        weights = weights_of(_asked_settings(request, metadata, gpu, layout, rules), metadata, gpu).bytes
         if weights < gpu.total_bytes:
             least = (0, layout)
             yield layout
@@ -182,33 +174,7 @@ def _settled(
     """Kept, because the layouts of one request are those of many: of its suggestions, of the table of alternatives, of
     the next request in a sweep."""
     request = PlanRequest(model=model, workload=workload, policy=policy)
-    length = model.max_model_len or metadata.max_position_embeddings
-    mode = performance_mode(request, rules)
-    tokens, sequences = batch_limits(gpu, length, policy, mode, rules)
-    drafts = speculative_tokens(request, metadata, rules)
-    adapters = policy.max_loras or len(policy.lora_modules or ())
-    settings = Settings(
-        layout=layout,
-        dtype=_dtype(request, metadata, gpu),
-        quantization=model.quantization,
-        kv_cache_dtype=model.kv_cache_dtype,
-        max_model_len=length,
-        max_num_seqs=policy.max_num_seqs or min(sequences, policy.max_num_batched_tokens or tokens),
-        max_num_batched_tokens=policy.max_num_batched_tokens
-        or min(tokens, (policy.max_num_seqs or sequences) * length),
-        gpu_memory_utilization=policy.gpu_memory_utilization or rules.default_gpu_memory_utilization,
-        kv_cache_memory_bytes=policy.kv_cache_memory_bytes,
-        block_size=policy.block_size,
-        enforce_eager=bool(policy.enforce_eager),
-        prefix_caching=policy.enable_prefix_caching is not False,
-        vllm_version=rules.version,
-        performance_mode=mode,
-        max_cudagraph_capture_size=policy.max_cudagraph_capture_size,
-        speculative_tokens=drafts,
-        draft_layers=metadata.draft_layers if drafts else 0,
-        max_loras=adapters,
-        max_lora_rank=(policy.max_lora_rank or DEFAULT_LORA_RANK) if adapters else 0,
-    )
+    settings = _asked_settings(request, metadata, gpu, layout, rules)
     result = estimate(settings, metadata, gpu, workload, policy, seen)
     if policy.gpu_memory_utilization is None:
         safe = safe_utilisation(result)
@@ -227,6 +193,36 @@ def _settled(
             settings = settings._replace(max_model_len=chosen)
             result = estimate(settings, metadata, gpu, workload, policy, seen)
     return result
+
+
+def _asked_settings(
+    request: PlanRequest, metadata: ModelMetadata, gpu: GPU, layout: Layout, rules: VersionRules
+) -> Settings:
+    """What the request says of a layout, and vLLM's own defaults for the rest, before anything is fitted to memory."""
+    model, policy = request.model, request.policy
+    length = model.max_model_len or metadata.max_position_embeddings
+    mode = performance_mode(request, rules)
+    tokens, sequences = batch_limits(gpu, length, policy, mode, rules)
+    drafts = speculative_tokens(request, metadata, rules)
+    adapters = policy.max_loras or len(policy.lora_modules or ())
+    return Settings(
+        layout=layout,
+        dtype=_dtype(request, metadata, gpu),
+        quantization=model.quantization,
+        kv_cache_dtype=model.kv_cache_dtype,
+        max_model_len=length,
+        max_num_seqs=policy.max_num_seqs or min(sequences, policy.max_num_batched_tokens or tokens),
+        max_num_batched_tokens=policy.max_num_batched_tokens
+        or min(tokens, (policy.max_num_seqs or sequences) * length),
+        gpu_memory_utilization=policy.gpu_memory_utilization or rules.default_gpu_memory_utilization,
+        vllm_version=rules.version,
+        performance_mode=mode,
+        speculative_tokens=drafts,
+        draft_layers=metadata.draft_layers if drafts else 0,
+        max_loras=adapters,
+        max_lora_rank=(policy.max_lora_rank or DEFAULT_LORA_RANK) if adapters else 0,
+        **flags_as_set(request, MovesMemory),
+    )
 
 
 def performance_mode(request: PlanRequest, rules: VersionRules) -> str:

@@ -82,7 +82,7 @@ def estimate(
     observed: Correction = NOTHING_OBSERVED,
 ) -> Estimate:
     """Memory of one GPU under `settings`, corrected by what this machine has shown. Arithmetic on cached tables."""
-    weights = _weights(settings, metadata, gpu)
+    weights = weights_of(settings, metadata, gpu)
     overhead = _overhead(settings, metadata, gpu, policy, weights.after_loading + observed.more_bytes)
     layout = _kv_layout(settings, metadata, gpu)
     budget = math.ceil(gpu.total_bytes * settings.gpu_memory_utilization)
@@ -149,12 +149,13 @@ def _request_bytes(layout: KVLayout, settings: Settings, workload: WorkloadInput
     length = min(workload.prompt_tokens + workload.gen_tokens, settings.max_model_len)
     first = layout.request_bytes(length)
     shared = min(workload.shared_prefix_tokens, workload.prompt_tokens)
-    if not settings.prefix_caching or shared <= 1:
+    if not settings.enable_prefix_caching or shared <= 1:
         return first, first
     return first, min(first, layout.request_bytes(max(1, length - shared)))
 
 
-def _weights(settings: Settings, metadata: ModelMetadata, gpu: GPU) -> Weights:
+def weights_of(settings: Settings, metadata: ModelMetadata, gpu: GPU) -> Weights:
+    """The weights on the fullest rank under `settings`."""
     layout = settings.layout
     return weights_for(
         metadata,
@@ -211,7 +212,7 @@ def _kv_layout(settings: Settings, metadata: ModelMetadata, gpu: GPU) -> KVLayou
         kv_cache_dtype=settings.kv_cache_dtype,
         max_num_batched_tokens=settings.max_num_batched_tokens,
         block_size=settings.block_size,
-        prefix_caching=settings.prefix_caching,
+        prefix_caching=settings.enable_prefix_caching,
         vllm_version=settings.vllm_version,
         num_speculative_tokens=settings.speculative_tokens,
         speculative_layers=settings.draft_layers,

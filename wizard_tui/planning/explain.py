@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from wizard_tui.planning.decide import Decision
 from wizard_tui.planning.speed import forecast, performance
+from wizard_tui.schemas.inputs import WorkloadInput
 from wizard_tui.schemas.numbers import gib
 from wizard_tui.schemas.outputs import Range
 
@@ -129,7 +130,7 @@ def _speed(decision: Decision) -> list[Explanation]:
             "TTFT",
             f"{_range(ranges.ttft_ms_range)} ms",
             f"time to the first token: {workload.prompt_tokens:,} prompt tokens through every layer, and the steps of "
-            "the others in between",
+            f"the others in between{_held_back(workload)}",
         ),
         Explanation(
             "TPOT",
@@ -142,6 +143,12 @@ def _speed(decision: Decision) -> list[Explanation]:
             f"with {speed.capacity:,} in flight, the most that run at once; {speed.room_limit} keeps more waiting",
         ),
     ]
+
+
+def _held_back(workload: WorkloadInput) -> str:
+    if workload.streaming:
+        return ""
+    return f"; without streaming it is seen with the last of the {workload.gen_tokens:,}, which is counted here"
 
 
 def _gib(size: int) -> str:

@@ -32,7 +32,7 @@ def _sentence(decision: Decision, speed: Forecast, name: str) -> str:
             f"the {word} goal of {target:g} ms holds up to {within} in flight; "
             f"at {workload.concurrency} it is about {there:,.0f} ms"
         )
-    bound = "prefill is bound by compute" if name == "ttft" else f"a step is bound by {speed.roof(1)}"
+    bound = _bound(speed, name)
     nearest, layout = _nearest(decision, name)
     said = (
         f"a {word} of {target:g} ms is out of reach: one request alone needs about {alone:,.0f} ms, as {bound}; "
@@ -40,6 +40,12 @@ def _sentence(decision: Decision, speed: Forecast, name: str) -> str:
     )
     shorter = _longest_prompt(speed, target) if name == "ttft" else 0
     return f"{said}, or {target:g} ms with at most {shorter:,} prompt tokens" if shorter else said
+
+
+def _bound(speed: Forecast, name: str) -> str:
+    if name == "tpot":
+        return f"a step is bound by {speed.roof(1)}"
+    return "prefill is bound by compute" if speed.traffic.streaming else "the answer comes as a whole"
 
 
 def _target(decision: Decision, name: str) -> float:

@@ -52,8 +52,11 @@ class Forecast:
         return self.of(self.traffic, concurrency, replicas)
 
     def of(self, traffic: Traffic, concurrency: int, replicas: int | None = None) -> Point:
-        """Median figures of another traffic with so many clients."""
-        return self._correction.apply(self.roofline.at(traffic, concurrency, replicas))
+        """Median figures of another traffic with so many clients, as they see them: without streaming the first token
+        comes with the last."""
+        point = self._correction.apply(self.roofline.at(traffic, concurrency, replicas))
+        held_back = traffic.held_back_tokens
+        return point._replace(ttft_ms=point.ttft_ms + held_back * point.tpot_ms) if held_back else point
 
     def range_of(self, metric: str, median: float) -> Range:
         """The 80 % range around a median of `toks_per_s`, `ttft`, `tpot` or `prefill`."""
@@ -154,13 +157,15 @@ def predict(
         return low, high * gain
 
     fastest, slowest = forecast.range_of("tpot", now.tpot_ms)
+    tpot, held_back = (fastest / gain, slowest), traffic.held_back_tokens
+    first, last = forecast.range_of("ttft", now.ttft_ms - held_back * now.tpot_ms)
     return PerfEstimate(
         decode_toks_per_s_range=rate(now.decode_toks_per_s),
         single_stream_toks_per_s_range=rate(alone.decode_toks_per_s),
         saturated_toks_per_s_range=rate(saturated.decode_toks_per_s),
         prefill_toks_per_s_range=forecast.range_of("prefill", prefill),
-        ttft_ms_range=forecast.range_of("ttft", now.ttft_ms),
-        tpot_ms_range=(fastest / gain, slowest),
+        ttft_ms_range=(first + held_back * tpot[0], last + held_back * tpot[1]),
+        tpot_ms_range=tpot,
         concurrency_at_slo=within,
         limited_by=limit,
         assumptions=[*goals, *assumptions, *_drafting(drafted, measured), *_basis(gpu, forecast, measured)],
@@ -237,7 +242,7 @@ def _goals(forecast: Forecast, ttft_ms: float | None, tpot_ms: float | None) -> 
     if ttft_ms is not None and alone.ttft_ms > ttft_ms:
         impossible.append(
             f"a TTFT of {ttft_ms:g} ms is out of reach: one request alone on this plan needs about"
-            f" {alone.ttft_ms:.0f} ms for {forecast.traffic.prompt_tokens:g} prompt tokens"
+            f" {alone.ttft_ms:.0f} ms for {forecast.traffic.prompt_tokens:g} prompt tokens{_and_answer(forecast)}"
         )
     if tpot_ms is not None and alone.tpot_ms > tpot_ms:
         impossible.append(
@@ -245,6 +250,11 @@ def _goals(forecast: Forecast, ttft_ms: float | None, tpot_ms: float | None) -> 
             f" {alone.tpot_ms:.1f} ms a token, bound by {forecast.roof(1)}"
         )
     return 0, limit, tuple(impossible)
+
+
+def _and_answer(forecast: Forecast) -> str:
+    traffic = forecast.traffic
+    return "" if traffic.streaming else f" and the whole answer of {traffic.gen_tokens:g}, which is not streamed"
 
 
 def _drafting(drafted: int, measured: Measured | None) -> tuple[str, ...]:
@@ -264,6 +274,7 @@ def _basis(gpu: GPU, forecast: Forecast, measured: Measured | None) -> list[str]
         basis = "roofline set by measurements of other GPUs, so that the ranges are taken wider"
     lines = [
         f"{traffic.prompt_tokens:g} prompt and {traffic.gen_tokens:g} answer tokens, {traffic.concurrency} in flight",
+        *([] if traffic.streaming else ["answers are not streamed: TTFT is the time until the whole answer is there"]),
         basis,
     ]
     if not gpu.bandwidth_gb_s or not gpu.tflops:

@@ -7,13 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from wizard_tui.engine import speculation
-from wizard_tui.engine.parsers import parsers_for
+from wizard_tui.engine.parsers import ParserChoice, parsers_for, template_in_image
 from wizard_tui.engine.versions import image_tag
 from wizard_tui.errors import Refusal
 from wizard_tui.hardware.gpu import GPU
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.planning.decide import Decision, batch_limits, context_at_concurrency, decide
 from wizard_tui.resolve import Facts
+from wizard_tui.schemas.fields import flags_as_set
 from wizard_tui.schemas.inputs import PlanRequest
 from wizard_tui.schemas.numbers import gib
 from wizard_tui.schemas.outputs import Deployment, VLLMConfig
@@ -21,19 +22,6 @@ from wizard_tui.schemas.outputs import Deployment, VLLMConfig
 _MODE_REASONS = {
     "interactivity": "latency is preferred: a CUDA graph for every small batch",
     "throughput": "throughput is preferred: batches twice as large",
-}
-
-# request field -> flag of the same name, passed only when the user set it
-_PASSED_THROUGH = {
-    "model": ("revision", "tokenizer"),
-    "policy": (
-        "served_model_name",
-        "block_size",
-        "enforce_eager",
-        "enable_prefix_caching",
-        "kv_cache_memory_bytes",
-        "max_cudagraph_capture_size",
-    ),
 }
 
 
@@ -81,10 +69,7 @@ def _flags(decision: Decision) -> list[tuple[str, Any, str]]:
         elif value != default:
             rows.append((field, value, reason))
 
-    for section, fields in _PASSED_THROUGH.items():
-        for field in fields:
-            if (value := getattr(getattr(request, section), field)) is not None:
-                rows.append((field, value, "set by you"))
+    rows.extend((name, value, "set by you") for name, value in flags_as_set(request).items())
     if request.model.trust_remote_code:
         rows.append(("trust_remote_code", True, "set by you: vLLM runs code from the repository"))
     if request.model.dtype != "auto":
@@ -126,15 +111,40 @@ def _flags(decision: Decision) -> list[tuple[str, Any, str]]:
     rows.extend(_modes(decision))
     add("host", request.policy.host, None, "listens on this machine only")
     add("port", request.policy.port, 8000, "port to listen on")
-    if parsers := parsers_for(metadata.model_id, metadata.model_type, decision.rules.version):
+    if parsers := _parsers(decision):
         if parsers.tool_call_parser:
             rows.append(("enable_auto_tool_choice", True, "lets the model call tools"))
-            rows.append(("tool_call_parser", parsers.tool_call_parser, f"how {parsers.family} writes tool calls"))
+            reason = f"how {parsers.family} writes tool calls{_template_note(decision)}"
+            rows.append(("tool_call_parser", parsers.tool_call_parser, reason))
         if parsers.reasoning_parser:
             rows.append(("reasoning_parser", parsers.reasoning_parser, f"how {parsers.family} marks its reasoning"))
         if parsers.tokenizer_mode:
             rows.append(("tokenizer_mode", parsers.tokenizer_mode, f"the tokenizer format of {parsers.family}"))
     return rows
+
+
+def _parsers(decision: Decision) -> ParserChoice | None:
+    metadata = decision.facts.metadata
+    return parsers_for(metadata.model_id, metadata.model_type, decision.rules.version)
+
+
+def _template(decision: Decision) -> str | None:
+    """The file of vLLM's examples that makes the model write tool calls; None where its own template does."""
+    parsers = _parsers(decision)
+    return parsers.chat_template if parsers and parsers.tool_call_parser else None
+
+
+def _template_in_image(decision: Decision) -> str | None:
+    """Where the planned image has it; of an image of the user's own that is not known."""
+    template = None if decision.request.policy.image else _template(decision)
+    return template_in_image(template, decision.estimate.gpu.vendor) if template else None
+
+
+def _template_note(decision: Decision) -> str:
+    if (template := _template(decision)) is None:
+        return ""
+    has_it = "vLLM's image has the template for them; elsewhere" if _template_in_image(decision) else "for them"
+    return f"; {has_it} add --chat-template with the file examples/{template} of vLLM's source"
 
 
 def _context_of_each(decision: Decision) -> str:
@@ -188,5 +198,8 @@ def _deployment(decision: Decision) -> Deployment:
         nodes=nodes,
         api_key_env=request.policy.api_key_env,
         model_is_local=decision.facts.metadata.path is not None,
+        chat_template=_template(decision),
+        chat_template_in_image=_template_in_image(decision),
+        streaming=request.workload.streaming,
         download_bytes=decision.facts.metadata.repository.checkpoint_bytes,
     )

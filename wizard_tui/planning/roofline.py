@@ -66,7 +66,10 @@ class Load:
 
 @dataclass(frozen=True)
 class Traffic:
-    """The workload and its limits. `kv_tokens` is the KV cache size of one replica in tokens."""
+    """The workload and its limits. `kv_tokens` is the KV cache size of one replica in tokens.
+
+    What is not `streaming` is shown to the user when the whole answer is there.
+    """
 
     prompt_tokens: float
     gen_tokens: float
@@ -76,6 +79,12 @@ class Traffic:
     replicas: int = 1
     shared_prefix_tokens: int = 0
     max_num_batched_tokens: float = math.inf
+    streaming: bool = True
+
+    @property
+    def held_back_tokens(self) -> float:
+        """Tokens of an answer that are made after its first before the user sees any."""
+        return 0.0 if self.streaming else max(0.0, self.gen_tokens - 1)
 
     @property
     def room(self) -> float:

@@ -1,4 +1,4 @@
-"""One fully decided way to run a model, and how a request and a box narrow it down."""
+"""One fully decided way to run a model."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ class Layout(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """Every number that decides memory, none left open. `None` in a limit means that the setting does not apply."""
+    """Every number that decides memory, none left open. `None` in a limit means that the setting does not apply.
+
+    A flag that vLLM gets as the user set it has the flag's name and a default, which holds where nothing was set.
+    """
 
     layout: Layout
     dtype: str
@@ -40,11 +43,11 @@ class Settings(NamedTuple):
     max_num_seqs: int
     max_num_batched_tokens: int
     gpu_memory_utilization: float
-    kv_cache_memory_bytes: int | None
-    block_size: int | None
-    enforce_eager: bool
-    prefix_caching: bool
     vllm_version: str
+    kv_cache_memory_bytes: int | None = None
+    block_size: int | None = None
+    enforce_eager: bool = False
+    enable_prefix_caching: bool = True
     performance_mode: str = "balanced"
     max_cudagraph_capture_size: int | None = None
     speculative_tokens: int = 0

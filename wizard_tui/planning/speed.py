@@ -87,8 +87,9 @@ def traffic_of(request: PlanRequest, result: Estimate) -> Traffic:
         # a model without cache has no limit
         kv_tokens=max(0, result.kv_available) / each * length if each else math.inf,
         replicas=settings.layout.dp,
-        shared_prefix_tokens=workload.shared_prefix_tokens if settings.prefix_caching else 0,
+        shared_prefix_tokens=workload.shared_prefix_tokens if settings.enable_prefix_caching else 0,
         max_num_batched_tokens=settings.max_num_batched_tokens,
+        streaming=workload.streaming,
     )
 
 

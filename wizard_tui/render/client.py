@@ -19,9 +19,16 @@ answer = client.chat.completions.create(
     model={model},
     messages=[{{"role": "user", "content": {question}}}],
     max_tokens=64,
+    stream={stream},
 )
-print(answer.choices[0].message.content)
+{shown}
 """
+_AT_ONCE = "print(answer.choices[0].message.content)"
+_AS_IT_COMES = """\
+for piece in answer:
+    for choice in piece.choices:
+        print(choice.delta.content or "", end="", flush=True)
+print()"""
 
 
 def served_name(config: VLLMConfig) -> str:
@@ -42,9 +49,11 @@ def render_curl_client(config: VLLMConfig) -> str:
         "model": served_name(config),
         "messages": [{"role": "user", "content": _QUESTION}],
         "max_tokens": 64,
+        "stream": config.deployment.streaming,
     }
+    as_it_comes = ["--no-buffer"] if config.deployment.streaming else []
     lines: list[list[str]] = [
-        ["curl", "--fail-with-body", "--silent", "--show-error", f"{base_url(config)}/chat/completions"],
+        ["curl", "--fail-with-body", "--silent", "--show-error", *as_it_comes, f"{base_url(config)}/chat/completions"],
         ["--header", "Content-Type: application/json"],
         ["--data", json.dumps(body)],
     ]
@@ -62,4 +71,6 @@ def render_python_client(config: VLLMConfig) -> str:
         key=f"os.environ[{key!a}]" if key else '"none"',
         model=ascii(served_name(config)),
         question=json.dumps(_QUESTION),
+        stream=config.deployment.streaming,
+        shown=_AS_IT_COMES if config.deployment.streaming else _AT_ONCE,
     )

@@ -67,6 +67,8 @@ def inside(config: VLLMConfig) -> VLLMConfig:
         changes["speculative_config"] = config.speculative_config | {"model": moved[config.speculative_config["model"]]}
     if _mounted_template(config):
         changes["chat_template"] = _TEMPLATE_INSIDE
+    elif config.chat_template is None:
+        changes["chat_template"] = config.deployment.chat_template_in_image
     return config.model_copy(update=changes)
 
 

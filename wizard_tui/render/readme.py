@@ -87,6 +87,7 @@ def render_readme(config: VLLMConfig, names: Collection[str]) -> str:
         *_contents(config, made, "profile" in names),
         "## Start\n",
         *_start(config, ways, "env" in names),
+        *_template(config),
         "## Test\n",
         *_test(config, names),
         "## Stop\n",
@@ -126,6 +127,22 @@ def _start(config: VLLMConfig, ways: Mapping[Artifact, _Way], with_template: boo
         commands = [way.secrets, way.start] if way.secrets and secret else [way.start]
         text += [f"{artifact.title}{where}:\n", _commands(config, *commands)]
     return [*text, f"The first start downloads, loads and compiles; allow {startup_seconds(config) // 60} minutes.\n"]
+
+
+def _template(config: VLLMConfig) -> list[str]:
+    """What tool calls need where vLLM does not run in its own image."""
+    facts = config.deployment
+    if facts.chat_template is None or config.chat_template is not None:
+        return []
+    where = (
+        "Containers have the chat template for tool calls. What runs without one needs"
+        if facts.chat_template_in_image
+        else "Tool calls need"
+    )
+    return [
+        f"{where} `--chat-template` with the file `examples/{facts.chat_template}` of vLLM's source "
+        "(https://github.com/vllm-project/vllm).\n"
+    ]
 
 
 def _env_file(config: VLLMConfig, with_template: bool) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from wizard_tui.schemas.choices import OOMRisk
+from wizard_tui.schemas.fields import passed_as_set
 
 Range = tuple[float, float]
 
@@ -99,11 +100,20 @@ class Deployment(Result):
     nodes: int = 1
     api_key_env: str | None = None
     model_is_local: bool = Field(False, description="the model is a directory on this machine, to be mounted")
+    chat_template: str | None = Field(None, description="file of vLLM's examples that tool calls of this model need")
+    chat_template_in_image: str | None = Field(None, description="where that file lies in the image; None: nowhere")
+    streaming: bool = Field(True, description="clients take the answer token by token")
     download_bytes: int | None = Field(None, description="size of the checkpoint, for volumes and start-up probes")
 
 
 class VLLMConfig(Result):
-    """Every flag to be passed to `vllm serve`; None means the flag is left out and vLLM's default holds."""
+    """Every flag to be passed to `vllm serve`; None means the flag is left out and vLLM's default holds.
+
+    The flags that this program decides on or reads are declared, in the order of the command. Other flags of the
+    request, of which vLLM gets what the user set, follow them and need no line here.
+    """
+
+    model_config = ConfigDict(extra="allow")
 
     model: str
     revision: str | None = None
@@ -141,6 +151,12 @@ class VLLMConfig(Result):
     speculative_config: dict[str, Any] | None = None
     deployment: Deployment
     explanations: dict[str, str] = Field(default_factory=dict, description="field -> reason, when explain is set")
+
+    @model_validator(mode="after")
+    def _has_no_other_fields(self) -> VLLMConfig:
+        for name in (self.model_extra or {}).keys() - {field.name for field in passed_as_set()}:
+            raise ValueError(f"{name} is no flag of a request")
+        return self
 
 
 class PerfEstimate(Result):

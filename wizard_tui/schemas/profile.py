@@ -15,20 +15,14 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
 from wizard_tui.errors import Refusal
 from wizard_tui.schemas.errors import one_sentence
+from wizard_tui.schemas.fields import marked, sections
 from wizard_tui.schemas.inputs import HardwareInput, ModelInput, PlanRequest, PolicyInput, Section, Text, WorkloadInput
+from wizard_tui.schemas.markers import Formerly
 from wizard_tui.schemas.secrets import bare_address, without_secrets
 
 VERSION: Literal[1] = 1
 LIMIT_BYTES = 1 << 17
 DEEPEST = 16
-
-# vllm-wizard 0.2.0 calls them so in its own profiles of version 1
-_FORMER_NAMES = {
-    ("model", "id"): "model",
-    ("hardware", "gpu_name"): "gpu",
-    ("hardware", "tp_size"): "tensor_parallel_size",
-    ("workload", "mode"): "batching_mode",
-}
 
 
 def _names(value: object) -> object:
@@ -64,7 +58,7 @@ class Profile(Section):
 
     def request_data(self) -> dict[str, Any]:
         """The request as plain data, with what was set and nothing else."""
-        data = self.model_dump(exclude_unset=True, include={"model", "hardware", "workload", "policy"})
+        data = self.model_dump(exclude_unset=True, include=set(sections()))
         return data | ({"explain": True} if self.outputs.explain else {})
 
 
@@ -139,7 +133,12 @@ def _renamed(section: str, fields: Any) -> Any:
         return {}
     if not isinstance(fields, Mapping):
         return fields
-    return {_FORMER_NAMES.get((section, str(name)), str(name)): value for name, value in fields.items()}
+    former = {
+        mark.name: field.name
+        for field in marked(Formerly)
+        if (mark := field.marker(Formerly)) and field.section == section
+    }
+    return {former.get(str(name), str(name)): value for name, value in fields.items()}
 
 
 class _Loader(yaml.SafeLoader):

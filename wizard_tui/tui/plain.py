@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from wizard_tui.errors import Refusal
 from wizard_tui.schemas.numbers import gib
-from wizard_tui.tui.fields import MODEL, STEPS, Field, all_fields
+from wizard_tui.tui.fields import FORMS, MODEL, Field, fields_of
 from wizard_tui.tui.proposals import starters
 from wizard_tui.tui.session import Session
 from wizard_tui.tui.sources import Sources
@@ -31,14 +31,14 @@ def run_plain(session: Session, ask: Ask, say: Say, sources: Sources | None = No
     say("vllm-wizard-tui, question by question. Enter keeps what stands in brackets, ? explains.")
     _find_gpus(session, sources, say)
     _propose(session, say)
-    for step, (title, paths) in STEPS.items():
-        for path in paths:
-            if path in ESSENTIAL:
-                _ask_field(all_fields()[path], session, sources, ask, say)
-        finer = [path for path in paths if path not in ESSENTIAL]
+    for step, (title, _) in FORMS.items():
+        for field in fields_of(step):
+            if field.path in ESSENTIAL:
+                _ask_field(field, session, sources, ask, say)
+        finer = [field for field in fields_of(step) if field.path not in ESSENTIAL]
         if ask(f"{title}: the {len(finer)} finer settings as well? [no] ").strip().lower() in ("y", "yes"):
-            for path in finer:
-                _ask_field(all_fields()[path], session, sources, ask, say)
+            for field in finer:
+                _ask_field(field, session, sources, ask, say)
         if step != "model":
             say(_verdict(session))
     response = session.response

@@ -11,16 +11,6 @@ if TYPE_CHECKING:
     from wizard_tui.planning.decide import Decision
 
 NONE = "none"
-# what no plan makes up
-NOT_WITHOUT_BEING_ASKED = (
-    "target_ttft_ms",
-    "target_tpot_ms",
-    "measured_toks_per_s",
-    "measured_ttft_ms",
-    "measured_tpot_ms",
-    "api_key_env",
-    "lora_modules",
-)
 
 
 def settled(decision: Decision) -> dict[str, str]:
@@ -28,9 +18,8 @@ def settled(decision: Decision) -> dict[str, str]:
     settings, gpu = decision.estimate.settings, decision.estimate.gpu
     found = {
         **settings._asdict(),
-        **dict.fromkeys(NOT_WITHOUT_BEING_ASKED, NONE),
+        **{field.name: NONE for field in all_fields().values() if field.is_only_asked},
         "quantization": settings.quantization or NONE,
-        "enable_prefix_caching": settings.prefix_caching,
         "tensor_parallel_size": settings.layout.tp,
         "pipeline_parallel_size": settings.layout.pp,
         "data_parallel_size": settings.layout.dp,

@@ -74,9 +74,9 @@ class WizardScreen(QuietScreen):
         with QuietHorizontal(id="body"):
             with QuietSwitcher(initial="welcome", id="steps"):
                 yield Welcome(id="welcome", on_take=self.take_model)
-                for step, (_, groups) in FORMS.items():
+                for step, (_, headings) in FORMS.items():
                     foot = {"model": ModelFacts, "hardware": BoxFacts}.get(step)
-                    yield Form(groups, id=step, on_edit=self._edited, foot=foot() if foot else None)
+                    yield Form(headings, id=step, on_edit=self._edited, foot=foot() if foot else None)
                 yield Review(id="review", on_take=self.patch)
                 yield QuietVertical(id="launch")
             with QuietVertical(id="panels"):

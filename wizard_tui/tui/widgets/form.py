@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.widget import Widget
 
-from wizard_tui.tui.fields import MODEL, Field, all_fields
+from wizard_tui.tui.fields import Field, fields_under
 from wizard_tui.tui.widgets.field_row import FieldRow
 from wizard_tui.tui.widgets.line_view import LineView
 from wizard_tui.tui.widgets.quiet import QuietScroll
@@ -23,17 +23,16 @@ class Form(QuietScroll, can_focus=False):
 
     def __init__(
         self,
-        groups: Mapping[str, Sequence[str]],
+        headings: Sequence[str],
         *,
         id: str,  # noqa: A002
         on_edit: Callable[[str, str], None],
         foot: Widget | None = None,
     ) -> None:
-        """`groups`: the paths of the fields under their headings; `foot` stands beneath the last row; `on_edit` gets
-        the path of a field and its text, after every key."""
+        """`foot` stands beneath the last row; `on_edit` gets the path of a field and its text, after every key."""
         super().__init__(id=id, classes="form")
         self._foot = foot
-        self._groups = groups
+        self._headings = headings
         self._on_edit = on_edit
         self._rows: dict[str, FieldRow] = {}
         self._building = asyncio.Lock()
@@ -49,14 +48,13 @@ class Form(QuietScroll, can_focus=False):
             if self._rows:
                 return
             children: list[Widget] = []
-            for title, paths in self._groups.items():
+            for title in self._headings:
                 children.append(heading := LineView(classes="heading"))
                 heading.show([((title, "accent"),)])
-                for path in paths:
-                    field = all_fields()[path]
-                    row = FieldRow(field, session.texts[path], self._on_edit, _suggestions(field))
+                for field in fields_under(title):
+                    row = FieldRow(field, session.texts[field.path], self._on_edit, _suggestions(field))
                     children.append(row)
-                    self._rows[path] = row
+                    self._rows[field.path] = row
             await self.mount_all(children, before=self._foot)
 
     def show(self, session: Session) -> None:
@@ -79,11 +77,11 @@ class Form(QuietScroll, can_focus=False):
 
 
 def _suggestions(field: Field) -> tuple[str, ...]:
-    if field.path == MODEL:
+    if field.known == "models":
         from wizard_tui.models import catalog
 
         return catalog.ids()
-    if field.path == "hardware.gpu":
+    if field.known == "gpus":
         from wizard_tui.hardware.catalog import all_gpus
 
         return tuple(gpu.name for gpu in all_gpus())
