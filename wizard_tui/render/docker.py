@@ -6,6 +6,7 @@ Options follow vLLM's installation pages (docs/getting_started/installation/gpu.
 from __future__ import annotations
 
 from wizard_tui.render.arguments import Line, flat, serve_arguments, serve_lines
+from wizard_tui.render.artifact import SECRETS_FROM_ENV, Artifact, Run
 from wizard_tui.render.container import (
     HF_CACHE,
     HOST_HF_CACHE,
@@ -109,3 +110,20 @@ def _health(config: VLLMConfig) -> list[Line]:
         ("--health-interval", "10s", "--health-timeout", "5s", "--health-retries", "3"),
         ("--health-start-period", f"{startup_seconds(config)}s"),
     ]
+
+
+ARTIFACT = Artifact(
+    name="docker",
+    filename="docker-run.sh",
+    title="docker run",
+    render=render_docker_command,
+    executable=True,
+    writes_flags=True,
+    run=Run(
+        start="./docker-run.sh",
+        stop="docker rm --force {name}",
+        secrets=SECRETS_FROM_ENV,
+        place="every machine",
+        in_container=True,
+    ),
+)

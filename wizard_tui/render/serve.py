@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wizard_tui.render.arguments import Line, serve_lines
+from wizard_tui.render.artifact import CTRL_C, SECRETS_FROM_ENV, Artifact, Run
 from wizard_tui.render.nodes import address_flag, node_options, rank_flag
 from wizard_tui.render.shell import Shell, command, required
 from wizard_tui.schemas.outputs import VLLMConfig
@@ -58,3 +59,14 @@ def visible_devices(config: VLLMConfig) -> list[str]:
     if config.deployment.gpu_vendor == "amd":
         return [f"HIP_VISIBLE_DEVICES={chosen}"]
     return ["CUDA_DEVICE_ORDER=PCI_BUS_ID", f"CUDA_VISIBLE_DEVICES={chosen}"]
+
+
+ARTIFACT = Artifact(
+    name="serve",
+    filename="serve.sh",
+    title="vllm serve",
+    render=render_serve_command,
+    executable=True,
+    writes_flags=True,
+    run=Run(start="./serve.sh", stop=CTRL_C, secrets=SECRETS_FROM_ENV, place="every machine", in_container=False),
+)
