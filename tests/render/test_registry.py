@@ -106,7 +106,8 @@ def test_no_secret_is_written_though_the_environment_holds_one(
 def test_a_container_is_of_the_planned_image_and_never_of_the_latest(artifact: Artifact, spread: Spread) -> None:
     text = stated(artifact, spread(OF_THE_HUB))
     repository, _, tag = MINE.rpartition(":")
-    assert MINE in text or (repository in text and tag in text), "the chart takes it in two parts"
+    # a chart takes it in two parts
+    assert MINE in text or (repository in text and tag in text), f"the planned image, {MINE}"
     assert "latest" not in text
 
 
