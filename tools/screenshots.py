@@ -30,7 +30,7 @@ from wizard_tui.engine import versions
 from wizard_tui.hardware.catalog import get_gpu_by_name
 from wizard_tui.hardware.gpu import GPU, Detection
 from wizard_tui.launch.machine import Machine
-from wizard_tui.launch.records import Record
+from wizard_tui.launch.record import Record
 from wizard_tui.launch.startup_log import brief
 from wizard_tui.launch.verify import compare
 from wizard_tui.launch.watch import READY, Watch

@@ -62,7 +62,8 @@ def test_an_example_is_a_command_line_that_is_understood(line: str) -> None:
 
 def test_the_ways_to_start_are_all_named(run: Run) -> None:
     page = " ".join(run("launch", "--help").out.split())
-    assert f"{', '.join(WAYS[:-1])} or {WAYS[-1]}" in page
+    *others, last = WAYS
+    assert f"{', '.join(others)} or {last}" in page
 
 
 def test_exit_codes_are_documented(run: Run) -> None:

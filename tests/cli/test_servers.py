@@ -20,7 +20,9 @@ from tests.conftest import Run, wait_for
 from tests.launch.conftest import ECHO, answering, stranger
 from wizard_tui.hardware.observed import Observation, Observations
 from wizard_tui.launch import ways
-from wizard_tui.launch.records import Record, Records
+from wizard_tui.launch.record import Record
+from wizard_tui.launch.records import Records
+from wizard_tui.launch.ways import programs
 
 SMALL = ("--gpu", "H100 80GB", "--force", "-c", "2", "--prompt-tokens", "40", "--gen-tokens", "8")
 
@@ -211,7 +213,7 @@ def test_no_record_makes_servers_fail_or_signal_what_is_not_ours(
         called.append(arguments)
         return "true" if "inspect" in arguments else "active"
 
-    monkeypatch.setattr(ways, "_asked", asked)
+    monkeypatch.setattr(programs, "asked", asked)
     monkeypatch.setattr(os, "kill", lambda *told: signalled.append(told))
     monkeypatch.setattr(signal, "pidfd_send_signal", lambda *told: signalled.append(told))
     counted: set[str] = set()

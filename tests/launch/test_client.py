@@ -15,7 +15,7 @@ import pytest
 
 from wizard_tui.launch import ways
 from wizard_tui.launch.client import AnswerError, Asker, Client, LoadPoint, api_key, cache_figures, load_run, smoke_test
-from wizard_tui.launch.records import Record
+from wizard_tui.launch.record import Record
 from wizard_tui.launch.verify import compare_speed
 
 Reply = Callable[[BaseHTTPRequestHandler, dict[str, Any]], None]

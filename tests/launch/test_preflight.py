@@ -10,8 +10,10 @@ import pytest
 from tests.launch.conftest import planned
 from wizard_tui.hardware.catalog import get_gpu_by_name
 from wizard_tui.hardware.gpu import Detection
+from wizard_tui.launch.checks import Check
 from wizard_tui.launch.machine import Machine
-from wizard_tui.launch.preflight import Check, preflight, would_stop
+from wizard_tui.launch.preflight import preflight, would_stop
+from wizard_tui.launch.ways import WAYS
 from wizard_tui.schemas.outputs import PlanResponse
 
 GIB = 1 << 30
@@ -46,7 +48,7 @@ def response() -> PlanResponse:
 
 
 def test_a_good_machine_stands_in_no_way(response: PlanResponse) -> None:
-    for way in ("process", "docker", "compose", "systemd"):
+    for way in WAYS:
         checks = checked(response, way)
         assert {check.state for check in checks.values()} == {"ok"}
         assert not would_stop(list(checks.values()))

@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from wizard_tui.files import NotPrivateError
-from wizard_tui.launch.records import HANDLES, Record, Records, is_base_url
+from wizard_tui.launch.record import Record
+from wizard_tui.launch.records import Records
+from wizard_tui.launch.ways import WAYS
 
 NOBODY = 65534
 # a pid that no process has: the kernel's largest is one less
@@ -39,7 +41,7 @@ def spoilt(records: Records, **changes: Any) -> Path:
     return path
 
 
-@pytest.mark.parametrize("way", HANDLES)
+@pytest.mark.parametrize("way", WAYS)
 def test_what_is_kept_is_found_newest_first(tmp_path: Path, way: str) -> None:
     records = Records(tmp_path / "s")
     old, new = a_record(records, at=1.0, way=way), a_record(records, "vllm-b", at=2.0, way=way)
@@ -196,26 +198,6 @@ def test_nothing_there_is_nothing(tmp_path: Path) -> None:
     assert Records(tmp_path / "none").found() == ([], [])
     (tmp_path / "file").touch()
     assert Records(tmp_path / "file" / "servers").found() == ([], [])
-
-
-@pytest.mark.parametrize(
-    ("text", "is_one"),
-    [
-        ("http://127.0.0.1:8000", True),
-        ("http://[::1]:8000", True),
-        ("http://box.lan:1", True),
-        ("http://my_host:65535", True),
-        ("http://127.0.0.1:65536", False),
-        ("http://127.0.0.1", False),
-        ("http://999.1.1.1:8000", False),
-        ("http://[1:2]:8000", False),
-        ("http://127.0.0.1:8000/x", False),
-        ("https://127.0.0.1:8000", False),
-        ("http://a b:8000", False),
-    ],
-)
-def test_what_is_the_address_of_a_server(text: str, is_one: bool) -> None:
-    assert is_base_url(text) is is_one
 
 
 def test_results_are_added_beside_the_log(tmp_path: Path) -> None:

@@ -15,7 +15,9 @@ from tests.launch.conftest import planned
 from tests.planning.conftest import facts
 from wizard_tui.launch import ways
 from wizard_tui.launch.downloads import downloaded_bytes, hub_cache
-from wizard_tui.launch.records import Record, Records
+from wizard_tui.launch.record import Record
+from wizard_tui.launch.records import Records
+from wizard_tui.launch.start import start
 from wizard_tui.launch.watch import ENDED, READY, SERVING, STARTING, Watch
 from wizard_tui.planning.decide import decide
 
@@ -34,7 +36,7 @@ def polled(watch: Watch, state: str) -> list[str]:
 def test_a_start_comes_to_ready_with_its_figures(stand_in: Callable[..., None], records: Records, port: int) -> None:
     stand_in(log=["Model loading took 14.99 GiB memory and 2.7 seconds"])
     response, launch = planned(port)
-    watch = Watch(ways.start(launch, "process", records), response)
+    watch = Watch(start(launch, "process", records), response)
     lines = polled(watch, READY)
     assert any("Model loading took" in line for line in lines)
     watch.measure()
@@ -54,7 +56,7 @@ def test_a_start_comes_to_ready_with_its_figures(stand_in: Callable[..., None], 
 def test_an_ending_is_read_from_the_log(stand_in: Callable[..., None], records: Records, port: int) -> None:
     stand_in(fail=["OSError: [Errno 98] Address already in use"])
     response, launch = planned(port)
-    watch = Watch(ways.start(launch, "process", records), response, decide(launch.request, facts()))
+    watch = Watch(start(launch, "process", records), response, decide(launch.request, facts()))
     polled(watch, ENDED)
     failure = watch.failure
     assert failure is not None
@@ -67,7 +69,7 @@ def test_an_ending_is_read_from_the_log(stand_in: Callable[..., None], records: 
 def test_a_death_after_ready_is_noticed(stand_in: Callable[..., None], records: Records, port: int) -> None:
     stand_in(end_after_s=0.5)
     response, launch = planned(port)
-    watch = Watch(ways.start(launch, "process", records), response)
+    watch = Watch(start(launch, "process", records), response)
     polled(watch, READY)
     assert "the process ended with exit code 1" in polled(watch, ENDED)
     assert watch.failure is None
@@ -79,7 +81,7 @@ def test_a_server_that_the_system_kills_leaves_no_word_but_its_signal(
 ) -> None:
     stand_in()
     response, launch = planned(port)
-    watch = Watch(ways.start(launch, "process", records), response)
+    watch = Watch(start(launch, "process", records), response)
     polled(watch, READY)
     os.kill(int(watch.record.handle.partition(":")[0]), signal.SIGKILL)
     polled(watch, ENDED)
@@ -94,9 +96,9 @@ def test_another_server_on_the_port_is_not_taken_for_this_one(
 ) -> None:
     stand_in()
     response, launch = planned(port)
-    first = Watch(ways.start(launch, "process", records), response)
+    first = Watch(start(launch, "process", records), response)
     polled(first, READY)
-    second = Watch(ways.start(launch, "process", records), response, decide(launch.request, facts()))
+    second = Watch(start(launch, "process", records), response, decide(launch.request, facts()))
     states = set()
 
     def ended() -> bool:
@@ -120,9 +122,9 @@ def test_a_server_that_says_that_it_serves_is_not_ready_by_the_answers_of_anothe
         monkeypatch.setattr(ways, "owns_port", lambda record: None)
     stand_in(deaf=True)
     response, launch = planned(port)
-    watch = Watch(ways.start(launch, "process", records), response)
+    watch = Watch(start(launch, "process", records), response)
     stand_in()
-    other = ways.start(launch, "process", records)
+    other = start(launch, "process", records)
 
     def both() -> bool:
         watch.poll()

@@ -18,11 +18,13 @@ from wizard_tui.cli.parser import UsageError
 from wizard_tui.errors import Refusal
 from wizard_tui.hardware.observed import Observations
 from wizard_tui.launch import ways
+from wizard_tui.launch.checks import Check
 from wizard_tui.launch.client import GREETING, LoadPoint
 from wizard_tui.launch.launcher import Launcher
-from wizard_tui.launch.machine import look
-from wizard_tui.launch.preflight import Check, preflight, would_stop
-from wizard_tui.launch.records import Record, Records
+from wizard_tui.launch.look import look
+from wizard_tui.launch.preflight import preflight, would_stop
+from wizard_tui.launch.record import Record
+from wizard_tui.launch.records import Records
 from wizard_tui.launch.watch import ENDED, READY, Watch
 from wizard_tui.planning.decide import Decision, decide
 from wizard_tui.planning.planner import plan

@@ -17,7 +17,7 @@ import httpx2 as httpx
 
 from wizard_tui.errors import Refusal
 from wizard_tui.launch import ways
-from wizard_tui.launch.records import Record
+from wizard_tui.launch.record import Record
 
 HEALTH_S = 1.0
 ANSWER_S = 600.0

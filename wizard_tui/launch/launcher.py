@@ -18,6 +18,7 @@ from wizard_tui.errors import Refusal
 from wizard_tui.hardware.observed import Observation, Observations
 from wizard_tui.launch import ways
 from wizard_tui.launch.calibrate import observation
+from wizard_tui.launch.checks import Check
 from wizard_tui.launch.client import (
     Answer,
     AnswerError,
@@ -28,9 +29,12 @@ from wizard_tui.launch.client import (
     load_run,
     smoke_test,
 )
-from wizard_tui.launch.machine import Machine, look
-from wizard_tui.launch.preflight import Check, preflight, would_stop
-from wizard_tui.launch.records import Record, Records
+from wizard_tui.launch.look import look
+from wizard_tui.launch.machine import Machine
+from wizard_tui.launch.preflight import preflight, would_stop
+from wizard_tui.launch.record import Record
+from wizard_tui.launch.records import Records
+from wizard_tui.launch.start import start
 from wizard_tui.launch.verify import Row, compare, compare_answer, compare_speed, streamed
 from wizard_tui.launch.watch import ENDED, READY, STARTING, Watch
 
@@ -52,7 +56,7 @@ class Launcher:
     look: Callable[[PlanResponse | None, str], Machine] = look
     records: Records = field(default_factory=Records)
     observations: Observations = field(default_factory=Observations)
-    way: str = ways.WAYS[0]
+    way: str = next(iter(ways.WAYS))
     checks: list[Check] = field(default_factory=list)
     checked: bool = False
     watch: Watch | None = None
@@ -82,7 +86,8 @@ class Launcher:
 
     def next_way(self) -> None:
         """Choose the next way to start; what was checked for the last one counts no more."""
-        self.way = ways.WAYS[(ways.WAYS.index(self.way) + 1) % len(ways.WAYS)]
+        names = list(ways.WAYS)
+        self.way = names[(names.index(self.way) + 1) % len(names)]
         self.checks, self.checked = [], False
 
     def check(self, response: PlanResponse | None) -> None:
@@ -98,7 +103,7 @@ class Launcher:
         self.check(response)
         if would_stop(self.checks) and not force:
             raise Refusal("it would not come up: put the lines marked BAD right, or press s again to start it anyway")
-        record = ways.start(ways.Launch(response.config, decision.request, os.environ), self.way, self.records)
+        record = start(ways.Launch(response.config, decision.request, os.environ), self.way, self.records)
         self._follow(record, decision, response)
 
     def find_running(self) -> Record | None:

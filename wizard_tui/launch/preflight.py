@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
 
-from wizard_tui.engine.platforms import platform_named
-from wizard_tui.engine.versions import release_of, rules_for, version_of_image
+from wizard_tui.engine.versions import rules_for, version_of_image
 from wizard_tui.hardware.gpu import GPU
+from wizard_tui.launch.checks import Check
 from wizard_tui.launch.machine import Machine
+from wizard_tui.launch.ways import WAYS, Way
 from wizard_tui.schemas.numbers import GIB, gib
 from wizard_tui.schemas.outputs import PlanResponse
-
-CONTAINERS = ("docker", "compose")
-State = Literal["ok", "warn", "bad"]
 
 # https://docs.nvidia.com/deploy/cuda-compatibility/ and the release notes of each toolkit: the driver that comes with a
 # CUDA, and the oldest of that major version, which runs it but compiles none of its kernels
 OWN_DRIVER = {(12, 1): 530, (12, 4): 550, (12, 8): 570, (12, 9): 575, (13, 0): 580}
 OLDEST_DRIVER = {12: 525, 13: 580}
 # since vLLM 0.20 there is a second build for CUDA 12, by this suffix
-OLDER_CUDA, OLDER_SUFFIX, OLDER_SINCE = 12, "cu129", (0, 20, 0)
+OLDER_CUDA, OLDER_SUFFIX = 12, "cu129"
 LEAST_SHM = 1 * GIB
 LEAST_OPEN_FILES = 4096
 LEAST_PROCESSES = 4096
@@ -30,29 +26,20 @@ DISK_SLACK = 2 * GIB
 LEAST_RAM = 4 * GIB
 
 
-@dataclass(frozen=True)
-class Check:
-    """One line: what was looked at, how it is, what was found, and the cure where something is wrong."""
-
-    name: str
-    state: State
-    found: str
-    cure: str = ""
-
-
 def would_stop(checks: list[Check]) -> bool:
     """Whether something would keep the server from starting."""
     return any(check.state == "bad" for check in checks)
 
 
-def preflight(machine: Machine, response: PlanResponse | None = None, way: str = "process") -> list[Check]:
-    """Every check that applies, in the order in which a start would meet them."""
+def preflight(machine: Machine, response: PlanResponse | None = None, way_name: str = "process") -> list[Check]:
+    """Every check that applies to a way to start, in the order in which a start would meet them."""
+    way = WAYS[way_name]
     checks: list[Check] = []
     if _is_cpu_build(machine, way):
         checks.append(Check("GPU", "ok", f"not needed: vLLM {machine.vllm_version} is a build for the CPU"))
     else:
         checks += [*_gpus(machine, response), *_driver(machine, response, way), *_memory(machine, response)]
-    checks += _engine(machine, response, way)
+    checks += way.checks(machine, response)
     if response is not None:
         checks += [*_plan(response), *_disk(machine, response), *_hub(machine, response)]
         checks += [*_ports(machine, response), *_host_memory(machine), *_shared_memory(machine, response, way)]
@@ -85,7 +72,7 @@ def _planned(machine: Machine, response: PlanResponse | None) -> tuple[GPU, ...]
     return gpus[: deployment.gpu_count]
 
 
-def _driver(machine: Machine, response: PlanResponse | None, way: str) -> Iterator[Check]:
+def _driver(machine: Machine, response: PlanResponse | None, way: Way) -> Iterator[Check]:
     gpus, driver = machine.detection.gpus, machine.detection.driver_version
     if driver is None or not gpus or not gpus[0].platform.has_cuda:
         return
@@ -107,49 +94,12 @@ def _driver(machine: Machine, response: PlanResponse | None, way: str) -> Iterat
         yield Check("driver", "ok", said)
 
 
-def _version_to_run(machine: Machine, response: PlanResponse | None, way: str) -> str | None:
+def _version_to_run(machine: Machine, response: PlanResponse | None, way: Way) -> str | None:
     """The vLLM that would be started: that in the image, or the installed one, else the planned."""
     planned = response.config.deployment.vllm_version if response is not None else None
-    if way in CONTAINERS:
+    if way.in_container:
         return version_of_image(response.config.deployment.image if response is not None else None) or planned
     return machine.vllm_version or planned
-
-
-def _engine(machine: Machine, response: PlanResponse | None, way: str) -> Iterator[Check]:
-    planned = response.config.deployment.vllm_version if response is not None else None
-    if way in CONTAINERS:
-        yield from _docker(machine, response)
-        return
-    if machine.vllm_path is None:
-        cure = "pip install vllm in an environment of its own and activate it, or start it with docker"
-        yield Check("vLLM", "bad", "vllm is not on the PATH", cure)
-    elif machine.vllm_version is None:
-        yield Check("vLLM", "warn", f"{machine.vllm_path} does not tell its version", "plan with the version you have")
-    elif planned is not None and release_of(machine.vllm_version)[:2] != release_of(planned)[:2]:
-        cure = f"plan for it: set vllm_version to {machine.vllm_version.partition('+')[0]}"
-        yield Check("vLLM", "warn", f"{machine.vllm_version} is installed, the plan is for {planned}", cure)
-    else:
-        yield Check("vLLM", "ok", f"{machine.vllm_version} at {machine.vllm_path}")
-    if machine.user_services is False:
-        cure = "log in with a session bus (not through sudo), or start it as a process"
-        yield Check("systemd", "bad", "no user services run here", cure)
-
-
-def _docker(machine: Machine, response: PlanResponse | None) -> Iterator[Check]:
-    if machine.docker is None:
-        cure = "install and start docker, join its group, or start vLLM as a process"
-        yield Check("docker", "bad", machine.docker_problem or "no docker daemon answers", cure)
-        return
-    yield Check("docker", "ok", f"daemon {machine.docker}")
-    vendor = response.config.deployment.gpu_vendor if response is not None else "nvidia"
-    runtimes = platform_named(vendor).docker_runtimes
-    if runtimes and not set(runtimes) & set(machine.docker_runtimes):
-        cure = "install the NVIDIA Container Toolkit, run `nvidia-ctk runtime configure`, restart docker"
-        yield Check("GPU in docker", "warn", "docker knows no NVIDIA runtime", cure)
-    if machine.image_present is not None and response is not None:
-        image = response.config.deployment.image
-        here = "is here" if machine.image_present else "is pulled first, some 10 GB"
-        yield Check("image", "ok", f"{image} {here}")
 
 
 def _memory(machine: Machine, response: PlanResponse | None) -> Iterator[Check]:
@@ -234,9 +184,9 @@ def _host_memory(machine: Machine) -> Iterator[Check]:
         yield Check("RAM", "ok", f"{gib(available):,.0f} GiB available")
 
 
-def _shared_memory(machine: Machine, response: PlanResponse, way: str) -> Iterator[Check]:
+def _shared_memory(machine: Machine, response: PlanResponse, way: Way) -> Iterator[Check]:
     several = response.config.deployment.gpu_count > 1
-    if way in CONTAINERS or not several or machine.shm_bytes is None:
+    if way.in_container or not several or machine.shm_bytes is None:
         return
     if machine.shm_bytes < LEAST_SHM:
         cure = "start this container with --ipc host or --shm-size 16g"
@@ -274,5 +224,5 @@ def _persistence(machine: Machine) -> Iterator[Check]:
         yield Check("persistence", "warn", "the driver's persistence mode is off", cure)
 
 
-def _is_cpu_build(machine: Machine, way: str) -> bool:
-    return way not in CONTAINERS and "cpu" in (machine.vllm_version or "").partition("+")[2]
+def _is_cpu_build(machine: Machine, way: Way) -> bool:
+    return not way.in_container and "cpu" in (machine.vllm_version or "").partition("+")[2]

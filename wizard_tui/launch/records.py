@@ -1,8 +1,8 @@
 """Which servers were started from here: a record and a log for each, so that a later wizard finds them again.
 
-A record holds no secrets: neither the environment nor keys, only what the server was asked to be. It tells what to
-stop, and so it counts only when nobody but the user can have written it, and each part has the form that is written
-here. What does not count is set aside: it is named, left where it is, and keeps nothing else from working.
+A record tells what to stop, so it counts only when nobody but the user can have written it, and when each part has the
+form in which it is written here. What does not count is set aside: it is named, left where it is, and keeps nothing
+else from working.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ import math
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
-from ipaddress import ip_address
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,62 +22,16 @@ from pydantic import TypeAdapter
 
 from wizard_tui.errors import Refusal
 from wizard_tui.files import check_private, make_private, read_private, replace_file, state_folder
-from wizard_tui.launch.process import is_handle
+from wizard_tui.launch.record import Record, is_base_url
+from wizard_tui.launch.ways import WAYS
 
 LIMIT_BYTES = 1 << 20
 VERSION = 1
 """Of the form of a record; one without a version is of the first."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
-_BASE_URL = re.compile(r"http://(?:([A-Za-z0-9_.-]+)|\[([0-9A-Fa-f:.]+)\]):([1-9][0-9]{0,4})")
-_NUMBERS = re.compile(r"[0-9.]+")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
-
-@dataclass(frozen=True)
-class Record:
-    """One server. `way` is how it was started, `handle` what stops it there: `pid:start` of a process group, the file
-    with a container's id, a Compose file, a unit. `client` is the `pid:start` of the docker that stays with a
-    container. `request` is the plan request as plain data."""
-
-    name: str
-    way: str
-    handle: str
-    log: str
-    base_url: str
-    started_at: float
-    request: dict[str, Any]
-    api_key_env: str | None = None
-    client: str = ""
-
-    @property
-    def log_path(self) -> Path:
-        """Where its output goes."""
-        return Path(self.log)
-
-    @property
-    def id_file(self) -> Path:
-        """Where docker writes the id of its container."""
-        return self.log_path.with_suffix(".id")
-
-    @property
-    def compose_file(self) -> Path:
-        """Its Compose file."""
-        return self.log_path.with_suffix(".compose.yaml")
-
-    @property
-    def unit(self) -> str:
-        """The name of its systemd unit, which no other unit has."""
-        return f"{self.log_path.stem}.service"
-
-
-HANDLES: Mapping[str, Callable[[Record], bool]] = {
-    "process": lambda record: is_handle(record.handle) and not record.client,
-    "docker": lambda record: record.handle == str(record.id_file) and is_handle(record.client),
-    "compose": lambda record: record.handle == str(record.compose_file) and is_handle(record.client),
-    "systemd": lambda record: record.handle == record.unit and not record.client,
-}
-"""The ways to start a server, each with whether a record of it names only what is made on that way."""
 
 _RECORD = TypeAdapter(Record)
 
@@ -88,20 +41,6 @@ class Found(NamedTuple):
 
     records: list[Record]
     set_aside: list[str]
-
-
-def is_base_url(text: str) -> bool:
-    """Whether a text is the address of a server as it is kept: http, a host and a port."""
-    found = _BASE_URL.fullmatch(text)
-    if found is None or int(found[3]) > 65535:
-        return False
-    name, number = found[1], found[2]
-    try:
-        if number or _NUMBERS.fullmatch(name):
-            ip_address(number or name)
-    except ValueError:
-        return False
-    return True
 
 
 class Records:
@@ -188,8 +127,8 @@ def _is_ours(record: Record, path: Path) -> bool:
         record.log == str(path.with_suffix(".log"))
         and _NAME.fullmatch(record.name) is not None
         and path.stem.startswith(f"{record.name}-")
-        and record.way in HANDLES
-        and HANDLES[record.way](record)
+        and record.way in WAYS
+        and WAYS[record.way].made(record)
         and is_base_url(record.base_url)
         and (record.api_key_env is None or _VARIABLE.fullmatch(record.api_key_env) is not None)
         and math.isfinite(record.started_at)

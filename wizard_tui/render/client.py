@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from wizard_tui.render.artifact import Artifact
 from wizard_tui.render.container import port_of
 from wizard_tui.render.shell import Shell, command
 from wizard_tui.schemas.outputs import VLLMConfig
@@ -74,3 +75,25 @@ def render_python_client(config: VLLMConfig) -> str:
         stream=config.deployment.streaming,
         shown=_AS_IT_COMES if config.deployment.streaming else _AT_ONCE,
     )
+
+
+CURL = Artifact(
+    name="curl",
+    filename="ask.sh",
+    title="client: curl",
+    render=render_curl_client,
+    executable=True,
+    writes_flags=False,
+    run=None,
+    ask="./ask.sh",
+)
+
+PYTHON = Artifact(
+    name="python",
+    filename="ask.py",
+    title="client: Python",
+    render=render_python_client,
+    writes_flags=False,
+    run=None,
+    ask="python3 ask.py",
+)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from wizard_tui.engine.platforms import platform_named
 from wizard_tui.render.arguments import double_dollars, serve_arguments
+from wizard_tui.render.artifact import Artifact, Run
 from wizard_tui.render.container import (
     HF_CACHE,
     HOST_HF_CACHE,
@@ -114,3 +116,28 @@ def _gpus(config: VLLMConfig) -> dict[str, Any]:
     which: dict[str, Any] = {"device_ids": chosen} if chosen else {"count": deployment.gpu_count}
     device = {"driver": platform.docker_runtimes[0], **which, "capabilities": ["gpu"]}
     return {"deploy": {"resources": {"reservations": {"devices": [device]}}}}
+
+
+_RUN = Run(
+    start="docker compose up --detach",
+    stop="docker compose down",
+    secrets="",  # it reads .env
+    place="once",
+    in_container=True,
+)
+_BY_ROLE = replace(
+    _RUN,
+    start="# on the first machine, then on each other one\n"
+    "docker compose --profile head up --detach\ndocker compose --profile worker up --detach",
+    stop="docker compose --profile '*' down",
+)
+
+ARTIFACT = Artifact(
+    name="compose",
+    filename="docker-compose.yaml",
+    title="Docker Compose",
+    render=render_docker_compose,
+    writes_flags=True,
+    run=_RUN,
+    run_on_several=_BY_ROLE,
+)

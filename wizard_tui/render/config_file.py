@@ -6,6 +6,7 @@ from typing import Any
 
 from wizard_tui.engine.flags import checked_text, flag_arguments
 from wizard_tui.render.arguments import set_options
+from wizard_tui.render.artifact import CTRL_C, SECRETS_FROM_ENV, Artifact, Run
 from wizard_tui.render.serve import api_key_prefix, visible_devices
 from wizard_tui.render.shell import command
 from wizard_tui.render.yaml_text import to_yaml
@@ -27,3 +28,20 @@ def render_config_file(config: VLLMConfig) -> str:
             document[flag[2:]] = value if values else True
     start = command([[*visible_devices(config), *api_key_prefix(config), "vllm", "serve", "--config", "vllm.yaml"]])
     return f"# {start}" + to_yaml(document)
+
+
+ARTIFACT = Artifact(
+    name="config",
+    filename="vllm.yaml",
+    title="vllm serve --config",
+    render=render_config_file,
+    nodes="one",
+    writes_flags=True,
+    run=Run(
+        start="# as the first line of vllm.yaml says",
+        stop=CTRL_C,
+        secrets=SECRETS_FROM_ENV,
+        place="once",
+        in_container=False,
+    ),
+)

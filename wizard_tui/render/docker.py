@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from wizard_tui.engine.platforms import platform_named
 from wizard_tui.render.arguments import Line, flat, serve_arguments, serve_lines
+from wizard_tui.render.artifact import SECRETS_FROM_ENV, Artifact, Run
 from wizard_tui.render.container import (
     HF_CACHE,
     HOST_HF_CACHE,
@@ -113,3 +114,20 @@ def _health(config: VLLMConfig) -> list[Line]:
         ("--health-interval", "10s", "--health-timeout", "5s", "--health-retries", "3"),
         ("--health-start-period", f"{startup_seconds(config)}s"),
     ]
+
+
+ARTIFACT = Artifact(
+    name="docker",
+    filename="docker-run.sh",
+    title="docker run",
+    render=render_docker_command,
+    executable=True,
+    writes_flags=True,
+    run=Run(
+        start="./docker-run.sh",
+        stop="docker rm --force {name}",
+        secrets=SECRETS_FROM_ENV,
+        place="every machine",
+        in_container=True,
+    ),
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from wizard_tui.render.artifact import Artifact
 from wizard_tui.render.container import is_offline
 from wizard_tui.schemas.outputs import VLLMConfig
 
@@ -20,3 +21,13 @@ def secret_variables(config: VLLMConfig) -> dict[str, str]:
         variables[key] = "API key that clients must send"
         variables.setdefault("VLLM_API_KEY", "the same key again, for systemd and Podman")
     return variables
+
+
+ARTIFACT = Artifact(
+    name="env",
+    filename="env.template",
+    title="environment",
+    render=render_env_template,
+    writes_flags=False,
+    run=None,
+)

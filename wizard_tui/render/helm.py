@@ -6,6 +6,7 @@ from typing import Any
 
 from wizard_tui.render import pod
 from wizard_tui.render.arguments import double_dollars, flat, serve_lines
+from wizard_tui.render.artifact import Artifact, Run
 from wizard_tui.render.container import SHM_GIB, image, inside, instance_name, mounts, startup_seconds
 from wizard_tui.render.yaml_text import to_yaml
 from wizard_tui.schemas.outputs import VLLMConfig
@@ -77,3 +78,22 @@ def _split_image(name: str) -> tuple[str, str]:
     path, _, last = name.rpartition("/")
     name, _, tag = last.partition(":")
     return (f"{path}/{name}" if path else name), tag
+
+
+ARTIFACT = Artifact(
+    name="helm",
+    filename="helm-values.yaml",
+    title="Helm (production-stack)",
+    render=render_helm_values,
+    nodes="one",
+    writes_flags=True,
+    run=Run(
+        start="helm repo add vllm https://vllm-project.github.io/production-stack\n"
+        "helm upgrade --install vllm vllm/vllm-stack -f helm-values.yaml",
+        stop="helm uninstall vllm",
+        secrets=pod.CREATE_SECRET,
+        place="cluster",
+        in_container=True,
+        undo="helm rollback vllm",
+    ),
+)

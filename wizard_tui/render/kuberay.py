@@ -6,6 +6,7 @@ import shlex
 
 from wizard_tui.render import pod
 from wizard_tui.render.arguments import serve_arguments
+from wizard_tui.render.artifact import Artifact, Run
 from wizard_tui.render.container import image, instance_name
 from wizard_tui.render.ray import ray_options
 from wizard_tui.render.yaml_text import to_yaml_stream
@@ -53,3 +54,20 @@ def _job(config: VLLMConfig) -> pod.Manifest:
             "rayClusterSpec": cluster,
         },
     }
+
+
+ARTIFACT = Artifact(
+    name="kuberay",
+    filename="kuberay.yaml",
+    title="KubeRay",
+    render=render_kuberay,
+    nodes="several",
+    writes_flags=True,
+    run=Run(
+        start="kubectl apply -f kuberay.yaml",
+        stop="kubectl delete -f kuberay.yaml",
+        secrets=pod.CREATE_SECRET,
+        place="cluster",
+        in_container=True,
+    ),
+)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wizard_tui.render import pod
 from wizard_tui.render.arguments import double_dollars, serve_arguments
+from wizard_tui.render.artifact import Artifact, Run
 from wizard_tui.render.lws import render_leader_worker_set
 from wizard_tui.render.yaml_text import to_yaml_stream
 from wizard_tui.schemas.outputs import VLLMConfig
@@ -37,3 +38,19 @@ def _deployment(config: VLLMConfig) -> pod.Manifest:
             },
         },
     }
+
+
+ARTIFACT = Artifact(
+    name="k8s",
+    filename="k8s.yaml",
+    title="Kubernetes",
+    render=render_k8s_values,
+    writes_flags=True,
+    run=Run(
+        start="kubectl apply -f k8s.yaml",
+        stop="kubectl delete -f k8s.yaml",
+        secrets=pod.CREATE_SECRET,
+        place="cluster",
+        in_container=True,
+    ),
+)

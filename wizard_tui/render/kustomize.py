@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from wizard_tui.render import pod
+from wizard_tui.render.artifact import Artifact, Run
 from wizard_tui.render.container import instance_name
 from wizard_tui.render.yaml_text import to_yaml
 from wizard_tui.schemas.outputs import VLLMConfig
@@ -21,3 +22,20 @@ def render_kustomization(config: VLLMConfig) -> str:
         document["secretGenerator"] = [{"name": instance_name(config), "envs": [".env"]}]
         document["generatorOptions"] = {"disableNameSuffixHash": True}
     return to_yaml(document)
+
+
+ARTIFACT = Artifact(
+    name="kustomize",
+    filename="kustomization.yaml",
+    title="Kustomize",
+    render=render_kustomization,
+    needs=("k8s", "env"),
+    writes_flags=False,
+    run=Run(
+        start="kubectl apply -k .",
+        stop="kubectl delete -k .",
+        secrets="",  # it reads .env
+        place="cluster",
+        in_container=True,
+    ),
+)

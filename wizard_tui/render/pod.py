@@ -21,6 +21,9 @@ from wizard_tui.schemas.outputs import VLLMConfig
 
 Manifest = dict[str, Any]
 
+CREATE_SECRET = "kubectl create secret generic {name} --from-env-file=.env"  # noqa: S105
+"""The command that makes the Secret of the instance {name} from the .env file."""
+
 CPUS = 4
 MEMORY = "16Gi"
 """Asked for, not a limit: enough to load a checkpoint through the page cache."""
@@ -95,7 +98,7 @@ def secret_note(config: VLLMConfig) -> str:
     """How the Secret is made from the .env file; empty when none is needed."""
     if not needs_secret(config):
         return ""
-    return f"# First: kubectl create secret generic {instance_name(config)} --from-env-file=.env\n"
+    return f"# First: {CREATE_SECRET.format(name=instance_name(config))}\n"
 
 
 def container(config: VLLMConfig, command: list[str] | None = None) -> Manifest:

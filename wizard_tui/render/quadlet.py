@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wizard_tui.engine.platforms import platform_named
 from wizard_tui.render.arguments import serve_lines
+from wizard_tui.render.artifact import Artifact, Run
 from wizard_tui.render.container import (
     HF_CACHE,
     SHM_GIB,
@@ -81,3 +82,21 @@ def _gpus(config: VLLMConfig) -> list[Setting]:
         ("SecurityLabelDisable", "true"),
         *(("Environment", variable) for variable in platform.environment(deployment.gpu_indices)),
     ]
+
+
+ARTIFACT = Artifact(
+    name="quadlet",
+    filename="vllm.container",
+    title="Podman Quadlet",
+    render=render_quadlet,
+    nodes="one",
+    writes_flags=True,
+    run=Run(
+        start="install -D -m 600 vllm.container ~/.config/containers/systemd/{name}.container\n"
+        "systemctl --user daemon-reload\nsystemctl --user start {name}",
+        stop="systemctl --user stop {name}",
+        secrets="install -D -m 600 .env ~/.config/vllm/{name}.env",
+        place="once",
+        in_container=True,
+    ),
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from wizard_tui.render.arguments import serve_lines
+from wizard_tui.render.artifact import CTRL_C, SECRETS_FROM_ENV, Artifact, Run
 from wizard_tui.render.serve import api_key_prefix
 from wizard_tui.render.shell import command
 from wizard_tui.schemas.outputs import VLLMConfig
@@ -37,3 +38,21 @@ def render_ray_start(config: VLLMConfig) -> str:
     """
     (model, *flags) = serve_lines(config, ray_options(config))
     return _HEAD + command([[*api_key_prefix(config), "vllm", "serve", *model], *flags])
+
+
+ARTIFACT = Artifact(
+    name="ray",
+    filename="ray.sh",
+    title="Ray cluster",
+    render=render_ray_start,
+    executable=True,
+    nodes="several",
+    writes_flags=True,
+    run=Run(
+        start="./ray.sh",
+        stop=f"{CTRL_C}, then on every machine:\nray stop",
+        secrets=SECRETS_FROM_ENV,
+        place="every machine",
+        in_container=False,
+    ),
+)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wizard_tui.engine.platforms import platform_named
 from wizard_tui.render.arguments import Line, serve_lines
+from wizard_tui.render.artifact import CTRL_C, SECRETS_FROM_ENV, Artifact, Run
 from wizard_tui.render.nodes import address_flag, node_options, rank_flag
 from wizard_tui.render.shell import Shell, command, required
 from wizard_tui.schemas.outputs import VLLMConfig
@@ -54,3 +55,14 @@ def visible_devices(config: VLLMConfig) -> list[str]:
     """Assignments that show vLLM only the chosen GPUs, numbered as the driver's own tool numbers them."""
     deployment = config.deployment
     return list(platform_named(deployment.gpu_vendor).environment(deployment.gpu_indices))
+
+
+ARTIFACT = Artifact(
+    name="serve",
+    filename="serve.sh",
+    title="vllm serve",
+    render=render_serve_command,
+    executable=True,
+    writes_flags=True,
+    run=Run(start="./serve.sh", stop=CTRL_C, secrets=SECRETS_FROM_ENV, place="every machine", in_container=False),
+)

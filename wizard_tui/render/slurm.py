@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wizard_tui.render.arguments import serve_lines
+from wizard_tui.render.artifact import SECRETS_FROM_ENV, Artifact, Run
 from wizard_tui.render.container import instance_name
 from wizard_tui.render.nodes import node_options
 from wizard_tui.render.serve import api_key_prefix, node_lines
@@ -52,3 +53,19 @@ def render_slurm_script(config: VLLMConfig) -> str:
 def _serve(config: VLLMConfig) -> str:
     (model, *flags) = [*serve_lines(config, node_options(config)), *node_lines(config)]
     return command([[*api_key_prefix(config), "vllm", "serve", *model], *flags])
+
+
+ARTIFACT = Artifact(
+    name="slurm",
+    filename="slurm.sh",
+    title="Slurm",
+    render=render_slurm_script,
+    writes_flags=True,
+    run=Run(
+        start="sbatch slurm.sh",
+        stop="scancel --name {name}",
+        secrets=SECRETS_FROM_ENV,
+        place="once",
+        in_container=False,
+    ),
+)

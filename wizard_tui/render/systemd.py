@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from wizard_tui.engine.platforms import platform_named
 from wizard_tui.render.arguments import serve_lines
+from wizard_tui.render.artifact import Artifact, Run
 from wizard_tui.render.container import instance_name, is_offline
 from wizard_tui.render.serve import visible_devices
 from wizard_tui.render.unit_text import unit_command, unit_section, unit_word
@@ -95,3 +96,21 @@ def secrets(config: VLLMConfig, path: str) -> list[Setting]:
 def _command(config: VLLMConfig) -> list[tuple[str, ...]]:
     (model, *flags) = serve_lines(config)
     return [("/usr/bin/env", "vllm", "serve", *model), *flags]
+
+
+ARTIFACT = Artifact(
+    name="systemd",
+    filename="vllm.service",
+    title="systemd",
+    render=render_systemd_unit,
+    nodes="one",
+    writes_flags=True,
+    run=Run(
+        start="sudo install -m 644 vllm.service /etc/systemd/system/{name}.service\n"
+        "sudo systemctl daemon-reload\nsudo systemctl enable --now {name}",
+        stop="sudo systemctl disable --now {name}",
+        secrets="sudo install -D -m 600 .env /etc/vllm/{name}.env",
+        place="once",
+        in_container=False,
+    ),
+)

@@ -52,7 +52,7 @@ def _search_hub(text: str) -> Sequence[Found]:
 
 
 def _look(response: PlanResponse | None, way: str) -> Machine:
-    from wizard_tui.launch.machine import look
+    from wizard_tui.launch.look import look
 
     return look(response, way)
 

@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from wizard_tui.launch.checks import Check
 from wizard_tui.launch.launcher import Launcher
-from wizard_tui.launch.preflight import Check
 from wizard_tui.launch.verify import Row
 from wizard_tui.launch.watch import ENDED, READY, Watch
 from wizard_tui.tui.session import Session

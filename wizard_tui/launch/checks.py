@@ -1,0 +1,18 @@
+"""One line on something that a start depends on: how it is, what was found, and what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+State = Literal["ok", "warn", "bad"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line: what was looked at, how it is, what was found, and the cure where something is wrong."""
+
+    name: str
+    state: State
+    found: str
+    cure: str = ""
