@@ -43,6 +43,10 @@ class GPU:
     ecc: bool | None = None
 
 
+GPUInfo = GPU
+"""The name of `GPU` in the public API."""
+
+
 @dataclass(frozen=True)
 class Detection:
     """What the drivers of this machine told.

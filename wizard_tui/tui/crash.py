@@ -97,7 +97,7 @@ def _written(text: str) -> Path | None:
 def _versions() -> Iterator[tuple[str, str]]:
     from importlib import metadata
 
-    from wizard_tui import __version__
+    from wizard_tui.version import __version__
 
     yield "vllm-wizard-tui", __version__
     yield "python", platform.python_version()
