@@ -99,26 +99,29 @@ class ModelInput(Section):
         description="Hugging Face id, local directory with config.json, or a name from the built-in catalogue",
     )
     revision: Annotated[Text | None, BeforeValidator(_blank_is_none)] = Field(
-        None, description="branch, tag or commit of the repository"
+        default=None, description="branch, tag or commit of the repository"
     )
-    trust_remote_code: bool = Field(False, description="let vLLM run code from the repository (the planner never does)")
+    trust_remote_code: bool = Field(
+        default=False, description="let vLLM run code from the repository (the planner never does)"
+    )
     dtype: Annotated[DType, BeforeValidator(canonical_dtype)] = Field(
-        "auto", description="precision of unquantised weights and activations; auto follows the checkpoint"
+        default="auto", description="precision of unquantised weights and activations; auto follows the checkpoint"
     )
     quantization: Annotated[Text | None, BeforeValidator(_blank_is_none)] = Field(
-        None, description="quantisation method; empty means as the checkpoint says"
+        default=None, description="quantisation method; empty means as the checkpoint says"
     )
     kv_cache_dtype: Annotated[KVCacheDType, BeforeValidator(canonical_kv_cache_dtype)] = Field(
-        "auto", description="precision of the KV cache; fp8 halves it"
+        default="auto", description="precision of the KV cache; fp8 halves it"
     )
     max_model_len: Annotated[Tokens | None, BeforeValidator(_blank_is_none)] = Field(
-        None, description="longest prompt plus answer in tokens, such as 8192 or 32K; empty lets the planner choose"
+        default=None,
+        description="longest prompt plus answer in tokens, such as 8192 or 32K; empty lets the planner choose",
     )
     tokenizer: Annotated[Text | None, BeforeValidator(_blank_is_none)] = Field(
-        None, description="tokenizer to use instead of the model's own"
+        default=None, description="tokenizer to use instead of the model's own"
     )
     params_b: Billions | None = Field(
-        None, description="parameters in billions, for a model of which nothing else is known"
+        default=None, description="parameters in billions, for a model of which nothing else is known"
     )
 
 
@@ -126,63 +129,65 @@ class HardwareInput(Section):
     """Which GPUs, and how the model is spread over them."""
 
     gpu: Text = Field(
-        "auto",
+        default="auto",
         description="GPU name such as 'H100 80GB' or 'RTX 4090'; auto detects this machine's",
     )
-    gpus: Count = Field(1, description="how many GPUs")
+    gpus: Count = Field(default=1, description="how many GPUs")
     vram_gb: Annotated[GiB | None, BeforeValidator(_blank_is_none)] = Field(
-        None,
+        default=None,
         validation_alias=AliasChoices("vram_gb", "vram_gib"),
         description="memory of one GPU in GiB; overrides the catalogue, or makes a manual GPU",
     )
-    interconnect: Interconnect = Field("unknown", description="how the GPUs are linked")
+    interconnect: Interconnect = Field(default="unknown", description="how the GPUs are linked")
     tensor_parallel_size: Annotated[Count | None, BeforeValidator(_blank_is_none)] = Field(
-        None,
+        default=None,
         description="GPUs that share every layer; empty lets the planner choose",
     )
     pipeline_parallel_size: Annotated[Count | None, BeforeValidator(_blank_is_none)] = Field(
-        None, description="groups of layers on different GPUs"
+        default=None, description="groups of layers on different GPUs"
     )
     data_parallel_size: Annotated[Count | None, BeforeValidator(_blank_is_none)] = Field(
-        None, description="copies of the model that share the load"
+        default=None, description="copies of the model that share the load"
     )
-    enable_expert_parallel: bool | None = Field(None, description="whole experts on each GPU instead of slices of all")
-    nodes: Count = Field(1, description="machines that work as one")
+    enable_expert_parallel: bool | None = Field(
+        default=None, description="whole experts on each GPU instead of slices of all"
+    )
+    nodes: Count = Field(default=1, description="machines that work as one")
     indices: Annotated[Indices | None, BeforeValidator(_listed)] = Field(
-        None, description="which detected GPUs to use, such as 0,1"
+        default=None, description="which detected GPUs to use, such as 0,1"
     )
-    used_gib: GiBOrZero | None = Field(None, description="memory of each GPU that other processes hold, in GiB")
+    used_gib: GiBOrZero | None = Field(default=None, description="memory of each GPU that other processes hold, in GiB")
 
 
 class WorkloadInput(Section):
     """What the server will be asked to do."""
 
-    prompt_tokens: Tokens = Field(512, description="typical prompt length in tokens")
-    gen_tokens: Tokens = Field(256, description="typical answer length in tokens")
-    concurrency: Sequences = Field(1, description="requests in flight at once")
-    target_ttft_ms: Milliseconds | None = Field(None, description="goal for the time to the first token, in ms")
-    target_tpot_ms: Milliseconds | None = Field(None, description="goal for the time per further token, in ms")
-    streaming: bool = Field(True, description="answers are streamed token by token")
+    prompt_tokens: Tokens = Field(default=512, description="typical prompt length in tokens")
+    gen_tokens: Tokens = Field(default=256, description="typical answer length in tokens")
+    concurrency: Sequences = Field(default=1, description="requests in flight at once")
+    target_ttft_ms: Milliseconds | None = Field(default=None, description="goal for the time to the first token, in ms")
+    target_tpot_ms: Milliseconds | None = Field(default=None, description="goal for the time per further token, in ms")
+    streaming: bool = Field(default=True, description="answers are streamed token by token")
     batching_mode: BatchingMode = Field(
-        "balanced",
+        default="balanced",
         description="prefer total throughput, latency of each request, or a balance",
     )
     shared_prefix_tokens: Annotated[int, BeforeValidator(parse_count), Field(ge=0, le=MAX_TOKENS)] = Field(
-        0, description="tokens at the start that all prompts share"
+        default=0, description="tokens at the start that all prompts share"
     )
     measured_toks_per_s: Rate | None = Field(
-        None, description="output tokens a second that a run of your own server showed; corrects the prediction"
+        default=None, description="output tokens a second that a run of your own server showed; corrects the prediction"
     )
-    measured_ttft_ms: Milliseconds | None = Field(None, description="mean TTFT of that run, in ms")
-    measured_tpot_ms: Milliseconds | None = Field(None, description="mean TPOT of that run, in ms")
+    measured_ttft_ms: Milliseconds | None = Field(default=None, description="mean TTFT of that run, in ms")
+    measured_tpot_ms: Milliseconds | None = Field(default=None, description="mean TPOT of that run, in ms")
     measured_concurrency: Sequences | None = Field(
-        None, description="requests in flight in that run; empty means as planned"
+        default=None, description="requests in flight in that run; empty means as planned"
     )
     measured_prompt_tokens: Tokens | None = Field(
-        None, description="prompt length of that run in tokens; empty means as planned"
+        default=None, description="prompt length of that run in tokens; empty means as planned"
     )
     measured_gen_tokens: Tokens | None = Field(
-        None, description="answer length of that run in tokens; empty means as planned"
+        default=None, description="answer length of that run in tokens; empty means as planned"
     )
 
 
@@ -190,56 +195,59 @@ class PolicyInput(Section):
     """How much memory may be used, which vLLM, and how it is exposed."""
 
     gpu_memory_utilization: Share | None = Field(
-        None, description="share of each GPU's memory that vLLM may use; empty lets the planner choose"
+        default=None, description="share of each GPU's memory that vLLM may use; empty lets the planner choose"
     )
     overhead_gb: GiBOrZero | None = Field(
-        None, description="memory beside weights and KV cache in GiB, instead of the planner's own figure"
+        default=None, description="memory beside weights and KV cache in GiB, instead of the planner's own figure"
     )
     fragmentation_factor: Factor = Field(
-        1.0, description="safety factor on the KV cache the workload needs; vLLM's own cache does not fragment"
+        default=1.0, description="safety factor on the KV cache the workload needs; vLLM's own cache does not fragment"
     )
-    headroom_gb: GiBOrZero = Field(0.0, description="KV cache in GiB that must stay spare for the verdict to be fits")
+    headroom_gb: GiBOrZero = Field(
+        default=0.0, description="KV cache in GiB that must stay spare for the verdict to be fits"
+    )
     vllm_version: Text | None = Field(
-        None,
+        default=None,
         description="vLLM version to plan for; empty: the image's, the one installed here, or the newest known",
     )
     kv_cache_memory_bytes: Annotated[Bytes | None, BeforeValidator(_blank_is_none)] = Field(
-        None, description="fixed KV cache size of one GPU in bytes, such as 10G, in place of the utilisation"
+        default=None, description="fixed KV cache size of one GPU in bytes, such as 10G, in place of the utilisation"
     )
-    enforce_eager: bool | None = Field(None, description="no CUDA graphs: less memory, slower decoding")
+    enforce_eager: bool | None = Field(default=None, description="no CUDA graphs: less memory, slower decoding")
     max_num_seqs: Annotated[Sequences | None, BeforeValidator(_blank_is_none)] = Field(
-        None, description="requests in one batch at most"
+        default=None, description="requests in one batch at most"
     )
     max_num_batched_tokens: Annotated[Tokens | None, BeforeValidator(_blank_is_none)] = Field(
-        None, description="tokens in one step at most"
+        default=None, description="tokens in one step at most"
     )
     block_size: Annotated[Tokens | None, BeforeValidator(_blank_is_none)] = Field(
-        None, description="tokens in one KV cache block"
+        default=None, description="tokens in one KV cache block"
     )
-    enable_prefix_caching: bool | None = Field(None, description="keep the KV cache of shared prompt starts")
+    enable_prefix_caching: bool | None = Field(default=None, description="keep the KV cache of shared prompt starts")
     max_cudagraph_capture_size: Annotated[Sequences | None, BeforeValidator(_blank_is_none)] = Field(
-        None, description="largest batch that gets a CUDA graph: smaller takes less memory, larger batches run slower"
+        default=None,
+        description="largest batch that gets a CUDA graph: smaller takes less memory, larger batches run slower",
     )
     speculative_tokens: Annotated[int, BeforeValidator(parse_count), Field(ge=0, le=16)] | None = Field(
-        None, description="tokens that the checkpoint's own MTP layers draft for each step; 0 is off"
+        default=None, description="tokens that the checkpoint's own MTP layers draft for each step; 0 is off"
     )
     lora_modules: Annotated[tuple[LoraModule, ...] | None, BeforeValidator(_listed)] = Field(
-        None, description="LoRA adapters to serve beside the model, as name=repository"
+        default=None, description="LoRA adapters to serve beside the model, as name=repository"
     )
     max_loras: Annotated[Sequences | None, BeforeValidator(_blank_is_none)] = Field(
-        None, description="LoRA adapters in one batch; each takes memory"
+        default=None, description="LoRA adapters in one batch; each takes memory"
     )
     max_lora_rank: Annotated[LoraRank | None, BeforeValidator(_blank_is_none)] = Field(
-        None, description="largest rank among the adapters; memory grows with it"
+        default=None, description="largest rank among the adapters; memory grows with it"
     )
-    host: Text = Field("127.0.0.1", description="address to listen on; 127.0.0.1 is this machine only")
-    port: Port = Field(8000, description="port to listen on")
-    api_key_env: Variable | None = Field(None, description="environment variable that holds the API key")
+    host: Text = Field(default="127.0.0.1", description="address to listen on; 127.0.0.1 is this machine only")
+    port: Port = Field(default=8000, description="port to listen on")
+    api_key_env: Variable | None = Field(default=None, description="environment variable that holds the API key")
     served_model_name: Annotated[Text | None, BeforeValidator(_blank_is_none)] = Field(
-        None, description="model name that clients use"
+        default=None, description="model name that clients use"
     )
     image: Annotated[Text | None, BeforeValidator(_blank_is_none)] = Field(
-        None, description="container image; empty means vLLM's own for the planned version"
+        default=None, description="container image; empty means vLLM's own for the planned version"
     )
 
 
@@ -250,4 +258,4 @@ class PlanRequest(Section):
     hardware: HardwareInput = Field(default_factory=HardwareInput)
     workload: WorkloadInput = Field(default_factory=WorkloadInput)
     policy: PolicyInput = Field(default_factory=PolicyInput)
-    explain: bool = Field(False, description="give a reason for every flag")
+    explain: bool = Field(default=False, description="give a reason for every flag")
