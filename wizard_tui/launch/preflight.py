@@ -20,7 +20,7 @@ State = Literal["ok", "warn", "bad"]
 OWN_DRIVER = {(12, 1): 530, (12, 4): 550, (12, 8): 570, (12, 9): 575, (13, 0): 580}
 OLDEST_DRIVER = {12: 525, 13: 580}
 # since vLLM 0.20 there is a second build for CUDA 12, by this suffix
-OLDER_CUDA, OLDER_SUFFIX, OLDER_SINCE = 12, "cu129", (0, 20, 0)
+OLDER_CUDA, OLDER_SUFFIX = 12, "cu129"
 LEAST_SHM = 1 * GIB
 LEAST_OPEN_FILES = 4096
 LEAST_PROCESSES = 4096

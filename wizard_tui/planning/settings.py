@@ -1,4 +1,4 @@
-"""One fully decided way to run a model, and how a request and a box narrow it down."""
+"""One fully decided way to run a model: how it is spread over GPUs, and every number that decides memory."""
 
 from __future__ import annotations
 
