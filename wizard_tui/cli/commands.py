@@ -341,5 +341,6 @@ ROOT = Command(
         ),
     },
     "Results go to stdout, everything else to stderr. Sizes are GiB (2^30 bytes). "
-    "Exit codes: 0 done; 1 a check failed, or a server ended; 2 the input cannot be used; 130 interrupted.",
+    "Exit codes: 0 done; 1 a check failed, or a server ended; 2 the input cannot be used; "
+    "70 a fault of this program; 130 interrupted.",
 )

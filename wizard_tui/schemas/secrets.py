@@ -19,6 +19,13 @@ _TOKEN = re.compile(
     r"|(?<![A-Za-z0-9][/._-])sk-(?=[\w-]*\d)[\w-]{16,}|nvapi-[\w-]{20,}|glpat-[\w-]{20,}|AKIA[A-Z0-9]{16}"
     r"|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]*)"
 )
+# what may be a key: named as one, with a prefix that services give their keys, or long and of letters and digits
+_MAYBE_KEY = re.compile(
+    r"(?i:\b(?:\w*(?:token|secret|passw(?:or)?d|api_?key|authorization)\w*)[\"']?\s*[=:]\s*(?:bearer\s+)?)\S+"
+    r"|(?i:\bbearer\s+)\S+"
+    r"|\b(?:hf_|sk-|gh[a-z]_|glpat-|xox[a-z]-|AKIA|eyJ)[\w.+/=-]+"
+    r"|(?=[\w+/=-]*[0-9])(?=[\w+/=-]*[A-Za-z])[\w+/=-]{20,}"
+)
 _PATH = re.compile(r"\s*['\"]?(?:[.~]|/(?!/))")
 # LoRA adapters: name=address, and more of them behind blanks or commas
 _NAME = re.compile(r"\s*[^\s,=:/?#@]+=")
@@ -50,6 +57,14 @@ def without_secrets_in(sentence: str) -> str:
     return _TOKEN.sub(HIDDEN, _WORD.sub(lambda word: bare_address(word[0]), sentence))
 
 
+def without_keys_in(message: str, hidden: str = HIDDEN) -> str:
+    """A message for strangers: `without_secrets` of each word, and `hidden` for whatever may be a key.
+
+    It takes out too much rather than too little: a long name that has digits goes too.
+    """
+    return _MAYBE_KEY.sub(hidden, " ".join(map(without_secrets, message.split(" "))))
+
+
 def refuse_token(text: str, what: str = "") -> str:
     """`text`, which no token is in. Raises Refusal, a sentence about `what`, for one that has or had a token."""
     if HIDDEN in _TOKEN.sub(HIDDEN, text):
@@ -67,10 +82,6 @@ def bare_address(text: str) -> str:
     while (cleaned := "".join(map(_address, _NEXT.split(text) if _NAME.match(text) else [text]))) != text:
         text = cleaned
     return text
-
-
-# the wizard cleans its fields by it
-without_password = without_secrets
 
 
 def _address(piece: str) -> str:
