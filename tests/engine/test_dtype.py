@@ -21,7 +21,7 @@ T4, A100 = (7, 5), (8, 0)
         ("float32", "bfloat16", "llama", T4, "float32"),
     ],
 )
-def test_what_auto_comes_to(
+def test_dtype_auto_is_resolved(
     stated: str, checkpoint: str, model_type: str, capability: tuple[int, int] | None, served: str
 ) -> None:
     assert served_dtype(stated, checkpoint=checkpoint, model_type=model_type, compute_capability=capability) == served

@@ -63,7 +63,7 @@ def test_an_address_is_kept_as_host_and_path(text: str, kept: str) -> None:
         "http://[::1]:8000/a", "H100 #2", "hf_model", "org/hf_abcdefghijk",
     ],
 )  # fmt: skip
-def test_what_is_no_secret_stays(text: str) -> None:
+def test_text_without_secrets_stays(text: str) -> None:
     assert without_secrets(text) == text
     assert refuse_token(text) == text
 
@@ -104,7 +104,7 @@ def test_no_part_of_any_password_is_left(password: str, form: str) -> None:
 
 @MANY
 @given(st.text(max_size=60) | st.text("a:/@?#=,. 1[]", max_size=60) | st.sampled_from(TOKENS))
-def test_what_was_cleaned_once_stays(text: str) -> None:
+def test_cleaning_twice_is_cleaning_once(text: str) -> None:
     once = without_secrets(text)
     assert without_secrets(once) == once
 

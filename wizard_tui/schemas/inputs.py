@@ -25,7 +25,7 @@ from wizard_tui.schemas.secrets import bare_address, refuse_token
 
 MAX_TOKENS = 1 << 30
 MAX_GPUS = 4096
-# what a terminal obeys, shows as another text, or cannot write; a directory may have a line break in its name
+# characters that a terminal acts on, shows as other text, or cannot write; line breaks and tabs may be in a path
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -34,7 +34,7 @@ def _blank_is_none(value: object) -> object:
 
 
 def _listed(value: object) -> object:
-    # as a whole, since a password may hold a blank
+    # cleaned before it is split, since a password may hold a blank
     return bare_address(value).replace(",", " ").split() or None if isinstance(value, str) else value
 
 
@@ -46,7 +46,7 @@ def _each_once(value: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _clean(value: str) -> str:
-    """Text without what must not be kept: a password that somebody pastes with an address ends here."""
+    """Text without secrets: the password of an address that somebody pastes is removed here."""
     if _CONTROL.search(value):
         raise ValueError("must not have control characters, such as ESC")
     return refuse_token(bare_address(value))
