@@ -15,10 +15,10 @@ def default_batch_limits(
     max_num_seqs: int | None = None,
     performance_mode: str = "balanced",
 ) -> tuple[int, int]:
-    """(max_num_batched_tokens, max_num_seqs) of `vllm serve`, either of them as stated where it is
+    """(max_num_batched_tokens, max_num_seqs) of `vllm serve`; a value that is given is kept
     (engine/arg_utils.py:get_batch_defaults and _set_default_max_num_seqs_and_batched_tokens_args).
 
-    What is left out is held to what can be used: no more tokens than all sequences have, no more sequences than tokens.
+    A default is limited to what can be used: no more tokens than all sequences have, no more sequences than tokens.
     """
     tokens, sequences = 2048, 256
     if total_bytes >= 160 * GIB:

@@ -1,4 +1,4 @@
-"""In which precision vLLM serves a model on a GPU (config/model.py:_get_and_verify_dtype, platforms/cuda.py)."""
+"""The precision in which vLLM serves a model on a GPU (config/model.py:_get_and_verify_dtype, platforms/cuda.py)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ _NO_FLOAT16 = frozenset({"gemma2", "gemma3", "gemma3_text", "plamo2", "glm4"})
 
 
 def served_dtype(stated: str, *, checkpoint: str, model_type: str, compute_capability: tuple[int, int] | None) -> str:
-    """What `--dtype` comes to: `auto` is the checkpoint's precision, but what the GPU computes in where it has no
-    bfloat16 (float16, or float32 for models that float16 cannot hold)."""
+    """The precision that `--dtype` stands for: `auto` is the checkpoint's. A GPU without bfloat16 takes float16
+    instead, or float32 for models that float16 cannot hold."""
     if stated != "auto":
         return stated
     if checkpoint == "bfloat16" and not _has_bfloat16(compute_capability):

@@ -1,4 +1,4 @@
-"""Which parser reads a model's tool calls and its reasoning, and what else the chat endpoint needs."""
+"""The parsers for a model's tool calls and reasoning, and what else the chat endpoint needs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class _Family(NamedTuple):
 
 @lru_cache(maxsize=256)
 def parsers_for(model_id: str, model_type: str, vllm_version: str | None = None) -> ParserChoice | None:
-    """The parsers for a model by its name (or path) and the `model_type` of its config.json; None for a family unknown.
+    """The parsers for a model, by its name or path and its config's `model_type`; None for an unknown family.
 
     With `vllm_version`, parsers that this version does not have yet are left out.
     """

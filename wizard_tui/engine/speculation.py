@@ -1,4 +1,4 @@
-"""Speculative decoding by the layers that a checkpoint brings along for it (multi-token prediction)."""
+"""Speculative decoding with the layers for it that come with a checkpoint (multi-token prediction)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from wizard_tui.tables import read_table
 
 METHOD = "mtp"
 SINCE = (0, 18, 0)
-"""From here on one method name stands for all families; it is not recommended before."""
+"""The first version in which one method name stands for all families; earlier ones are not recommended."""
 
 
 def draft_layers(config: Mapping[str, Any], text_config: Mapping[str, Any]) -> int:
@@ -23,7 +23,7 @@ def draft_layers(config: Mapping[str, Any], text_config: Mapping[str, Any]) -> i
 
 
 def why_not_drafting(layers: int, tokens: int) -> str | None:
-    """Why so many drafted tokens a step cannot be had from so many layers; None when they can."""
+    """Why that many drafted tokens a step cannot come from that many layers; None when they can."""
     if not tokens:
         return None
     if not layers:
