@@ -38,7 +38,7 @@ def test_a_directory_that_others_may_write_is_refused(tmp_path: Path, mode: int)
 
 
 @as_root
-def test_what_belongs_to_another_user_is_refused(tmp_path: Path) -> None:
+def test_files_of_another_user_are_refused(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_text("x")
     for path in (tmp_path / "folder", tmp_path / "file"):
@@ -84,7 +84,7 @@ def link(path: Path) -> None:
     ],
     ids=["link", "FIFO", "directory", "too large", "group", "others"],
 )
-def test_what_is_no_private_file_is_refused(tmp_path: Path, make: Callable[[Path], object], said: str) -> None:
+def test_only_a_private_regular_file_is_read(tmp_path: Path, make: Callable[[Path], object], said: str) -> None:
     path = tmp_path / "it"
     make(path)
     if path.is_dir() or path.is_fifo():

@@ -30,9 +30,24 @@ Residual = tuple[Case, str, float]
 FOLDS = 5
 SWEEPS = 30
 PRIOR = 2.0
-NOT_FITTED = ("fallback", "bands", "measured_bands")
+NOT_FITTED = ("about", "fallback", "bands", "measured_bands")
 HIGHEST_SHARE = 1.0
 METRICS = ("toks_per_s", "ttft", "tpot")
+
+# What the file says of itself.
+ABOUT = [
+    "Written by `python -m tools.fit_perf FILE.jsonl ... --write`; do not edit by hand. planning/roofline.py uses it.",
+    "Fitted to published measurements of vLLM servers, a part of which, each with its address, is"
+    " tests/data/throughput_points.jsonl.",
+    "Names in `_us` are microseconds: `layer_us` a layer and `step_us` a step of the engine, `sequence_us` a running"
+    " sequence in each step, `request_us` and `first_token_us` a request, `all_reduce_us` one all-reduce.",
+    "`bandwidth`, `link`, `prefill`, `attention`, `decode_compute` and the others without a unit are shares of what the"
+    " data sheet promises; `power_cap` has exponents on the share of the usual power limit; `prefill_mix`, `first_wave`"
+    " and `crowd` are factors on the time that the prompts of others take.",
+    "`fallback` is not fitted: a mid-range card, for a GPU that the catalogue does not have (TFLOP/s, 10^9 bytes/s).",
+    "`bands` are factors around the median between which 80 % of the points kept apart lie; `measured_bands` those"
+    " that are left once a run of the same server corrects the forecast.",
+]
 
 # What the search starts from and is held to, where the points say little: round figures of the right size.
 START: dict[str, Any] = {
@@ -67,9 +82,10 @@ def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
     """The constants by dotted name, without those that are not fitted."""
     flat: dict[str, float] = {}
     for key, value in nested.items():
+        if key in NOT_FITTED:
+            continue
         if isinstance(value, Mapping):
-            if key not in NOT_FITTED:
-                flat |= flatten(value, f"{prefix}{key}.")
+            flat |= flatten(value, f"{prefix}{key}.")
         else:
             flat[prefix + key] = float(value)
     return flat
@@ -266,7 +282,7 @@ def main() -> None:
         for band in ranges.values():
             # no source states how fast prompts are read; the time to the first token is nearest
             band["prefill"] = [float(f"{1 / factor:.3g}") for factor in reversed(band["ttft"])]
-        CONSTANTS.write_text(json.dumps(fitted[-1] | ranges, indent=2) + "\n", encoding="utf-8")
+        CONSTANTS.write_text(json.dumps({"about": ABOUT} | fitted[-1] | ranges, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -10,13 +10,10 @@ the exit code is 1.
 from __future__ import annotations
 
 import argparse
-import fcntl
 import os
 import random
-import struct
 import sys
 import tempfile
-import termios
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -71,9 +68,7 @@ class Run:
         """Give the terminal another size; the list of keys has it as what xterm would be asked for."""
         self.size = size
         self.last.append(f"\x1b[8;{size[1]};{size[0]}t".encode())
-        columns, rows = size
-        fcntl.ioctl(self.terminal._descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-        self.terminal._screen.resize(rows, columns)
+        self.terminal.resize(size)
 
     def _key(self) -> bytes:
         kind = self.chance.random()

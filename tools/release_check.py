@@ -26,7 +26,6 @@ from wizard_tui import __version__
 ROOT = Path(__file__).parents[1]
 PROGRAM = "vllm-wizard-tui"
 MINORS = range(10, 15)
-HOMES = ("PIPX_HOME", "PIPX_BIN_DIR", "UV_TOOL_DIR", "UV_TOOL_BIN_DIR")
 DATA = (".json", ".jsonl", ".toml", ".txt")
 FOR_DEVELOPERS = ("tests/", "tools/", "docs/", "screenshots/", "styles/")
 

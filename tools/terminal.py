@@ -45,8 +45,7 @@ class Terminal:
         through: Sequence[int] = (),
     ) -> None:
         """`through` are further processes whose children do the work, such as the server that a client logs in to."""
-        columns, rows = size
-        self._screen = pyte.Screen(columns, rows)
+        self._screen = pyte.Screen(*size)
         self._stream = pyte.ByteStream(self._screen)
         self._through = through
         self.bytes_written = 0
@@ -54,7 +53,7 @@ class Terminal:
         self.pid, self._descriptor = pty.fork()
         if self.pid == 0:
             os.execvpe(command[0], list(command), dict(environment or os.environ))  # noqa: S606
-        fcntl.ioctl(self._descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self.resize(size)
 
     def __enter__(self) -> Terminal:
         return self
@@ -64,6 +63,12 @@ class Terminal:
     ) -> None:
         self.kill(9)
         os.close(self._descriptor)
+
+    def resize(self, size: tuple[int, int]) -> None:
+        """Give the terminal another size, in columns and rows; the program is told by a signal."""
+        columns, rows = size
+        fcntl.ioctl(self._descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self._screen.resize(rows, columns)
 
     @property
     def edits_lines(self) -> bool:

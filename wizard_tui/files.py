@@ -1,4 +1,4 @@
-"""Files of our own: where they are, and how they are written so that a reader finds the old or the new one, no half."""
+"""Our own files: where they are, and how they are written. A reader finds the old file or the new one, never a half."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wizard_tui.errors import Refusal
 
 PROGRAM = "vllm-wizard-tui"
 NOWHERE = Path(os.devnull)
-"""Nothing is found there, and what would be written there is refused as by a disk that is full."""
+"""A folder that does not exist: nothing is found in it, and writing to it fails as on a full disk."""
 
 
 def state_folder() -> Path:
@@ -24,7 +24,7 @@ def state_folder() -> Path:
 
 
 def cache_folder() -> Path:
-    """Where what can be had again is kept (XDG_CACHE_HOME); under `NOWHERE` for a user without a home."""
+    """Where copies are kept that can be fetched again (XDG_CACHE_HOME); under `NOWHERE` for a user without a home."""
     from platformdirs import user_cache_path
 
     return _found(user_cache_path)
@@ -33,14 +33,14 @@ def cache_folder() -> Path:
 def _found(folder: Callable[[str], Path]) -> Path:
     with suppress(RuntimeError):  # there is no home
         place = folder(PROGRAM)
-        # a variable may say otherwise, but the working directory is not where anybody looks for it
+        # a variable may hold a relative path, but nobody looks for these files in the working directory
         if place.is_absolute():
             return place
     return NOWHERE / PROGRAM
 
 
 def expanded(path: str) -> Path:
-    """A path in which `~` is the home directory. Raises Refusal where there is no such user, or none has a home."""
+    """The path with `~` replaced by the home directory. Raises Refusal for an unknown user, or one without a home."""
     try:
         return Path(path).expanduser()
     except RuntimeError:
@@ -48,14 +48,14 @@ def expanded(path: str) -> Path:
 
 
 class NotPrivateError(OSError):
-    """A file or folder of ours that others own or may write, so that it may hold anything; its text is one plain
-    sentence with the cure."""
+    """One of our files or folders belongs to others, or they may write to it, so it may hold anything. The text is one
+    plain sentence with the cure."""
 
 
 def make_private(folder: Path) -> None:
-    """Make a directory, and those above it that are missing, for its owner alone whatever the umask.
+    """Make a directory and its missing parents, readable by the owner alone whatever the umask.
 
-    Raises NotPrivateError for one that is there and is not the user's alone to write, and OSError.
+    Raises NotPrivateError where it exists and others may write to it, and OSError.
     """
     for missing in reversed([one for one in (folder, *folder.parents) if not one.exists()]):
         missing.mkdir(mode=0o700, exist_ok=True)
@@ -63,14 +63,14 @@ def make_private(folder: Path) -> None:
 
 
 def check_private(folder: Path) -> None:
-    """Raise NotPrivateError when somebody but the user may write in a directory, and OSError when there is none."""
+    """Raise NotPrivateError when others than the user may write to a directory, and OSError when it does not exist."""
     _check(folder, folder.stat())
 
 
 def read_private(path: Path, limit_bytes: int) -> bytes:
-    """What is in a file that the user alone may write; no link is followed, and nothing is waited for.
+    """The content of a file that only the user may write. Links are not followed, and a pipe is not waited for.
 
-    Raises NotPrivateError where it may be somebody else's word, and OSError where it is no file or a larger one.
+    Raises NotPrivateError where others may have written it, and OSError where it is not a file or is too large.
     """
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -79,7 +79,7 @@ def read_private(path: Path, limit_bytes: int) -> bytes:
             raise
         raise NotPrivateError(f"{path} is a symbolic link; put the file itself there, or remove it") from None
     try:
-        # of what was opened: at its path may be another one by now
+        # of the open file: at its path there may be another one by now
         status = os.fstat(handle)
         _check(path, status)
         if not stat.S_ISREG(status.st_mode) or status.st_size > limit_bytes:

@@ -43,7 +43,7 @@ def resolve(request: PlanRequest, load: Callable[..., ModelMetadata] | None = No
 
 
 def are_of_this_box(gpus: Sequence[GPU]) -> bool:
-    """Whether these are GPUs that were found here, not those of another box that is planned for."""
+    """Whether these GPUs were detected on this machine, and are not those of another one."""
     return any(gpu.index is not None for gpu in gpus)
 
 
@@ -61,7 +61,7 @@ def resolve_model(model: ModelInput, load: Callable[..., ModelMetadata] | None =
 
 
 def resolve_gpus(hardware: HardwareInput, detected: Sequence[GPU] | None = None) -> tuple[GPU, ...]:
-    """The GPUs of one node that a request means.
+    """The GPUs of one node that a request names.
 
     `detected` spares asking the driver again. `vram_gb` overrides the memory of a named GPU and makes a manual GPU of
     an unknown name, or when no GPU is named.

@@ -46,7 +46,7 @@ def test_limits_of_a_server(gpu: str, tokens: int, sequences: int) -> None:
         (131072, 512, 600, (512, 600)),
     ],
 )
-def test_what_is_left_out_is_held_to_what_can_be_used(
+def test_batch_defaults_are_limited_to_what_can_be_used(
     length: int, tokens: int | None, sequences: int | None, limits: tuple[int, int]
 ) -> None:
     h100 = get_gpu_by_name("H100 80GB")

@@ -62,7 +62,7 @@ def test_builds_of_a_release_have_its_flags(version: str) -> None:
     assert flags_of(version) is flags_of("0.33.0")
 
 
-def test_what_is_gone_names_its_successor() -> None:
+def test_a_removed_flag_names_its_successor() -> None:
     with pytest.raises(ValueError, match=r"^vLLM 0\.33\.0 has no --swap-space .*; use --kv-offloading-size$"):
         flag_named("swap_space", "0.33.0")
     with pytest.raises(ValueError, match="did you mean --max-model-len"):

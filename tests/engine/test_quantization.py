@@ -77,7 +77,7 @@ def test_what_is_refused(method: str, checkpoint: str | None, gpu: dict[str, Any
     assert refusal(method, checkpoint=checkpoint, **gpu) == sentence
 
 
-def test_what_replaces_a_method_is_a_method() -> None:
+def test_a_replacement_is_a_known_method() -> None:
     assert replacement("fp8") == "fp8_per_tensor"
     assert replacement("awq") is None
     assert {replacement(name) for name in ("fp8", "int8", "ptpc_fp8", "auto-round")} <= set(names())

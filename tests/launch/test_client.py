@@ -247,3 +247,10 @@ def test_the_cache_is_read_from_the_metrics() -> None:
     assert cache_figures(METRICS) == figures
     assert cache_figures('vllm:cache_config_info{num_gpu_blocks="None"} 1.0\n') == {}
     assert cache_figures("vllm:other{} 1\n") == {}
+
+
+@pytest.mark.parametrize("stated", ["nan", "inf", "1e999", "1e17", "9" * 17, "9" * 5000])
+def test_a_number_that_no_server_means_is_left_out(stated: str) -> None:
+    """No larger than 2^53, as for figures of a log."""
+    labels = f'block_size="16",kv_cache_max_concurrency="{stated}",kv_cache_size_tokens="{stated}"'
+    assert cache_figures(f"vllm:cache_config_info{{{labels}}} 1.0\n") == {"block_size": 16}

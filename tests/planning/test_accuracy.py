@@ -52,7 +52,7 @@ def test_of_starts_on_this_machine() -> None:
     assert found.note == ("activation peak, CUDA graphs and non-torch memory together; -0.50 GiB by 1 start seen here")
 
 
-def test_of_several_starts() -> None:
+def test_starts_seen_here_are_counted() -> None:
     box = facts()
     version = decide(request(), box).rules.version
     rows = tuple(

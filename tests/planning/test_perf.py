@@ -341,7 +341,7 @@ def test_a_count_of_parameters_in_the_shape_of_a_llama() -> None:
     assert estimate_performance("H100 80GB", 8.0, quantization="fp8") == predict(
         eight, h100(), traffic, assumptions=said
     )
-    four = replace(load, dense_bytes=8e9 * 0.5195, weight_bits=4)
+    four = replace(load, dense_bytes=8e9 * 66.5 / 128, weight_bits=4)
     assert estimate_performance("H100 80GB", 8.0, quantization="awq") == predict(
         four, h100(), traffic, assumptions=said
     )

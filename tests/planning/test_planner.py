@@ -10,15 +10,12 @@ import pytest
 
 from tests.planning.conftest import facts, request
 from wizard_tui.engine.versions import NEWEST
-from wizard_tui.planning.accuracy import provenance
-from wizard_tui.planning.decide import decide
 from wizard_tui.planning.planner import plan
-from wizard_tui.planning.recommend import build_config
-from wizard_tui.planning.speed import performance
-from wizard_tui.planning.suggest import patched, suggestions
-from wizard_tui.planning.verdict import verdict, warnings
+from wizard_tui.planning.suggest import patched
 from wizard_tui.schemas.numbers import GIB
 from wizard_tui.schemas.outputs import KVCacheGroup, KVCachePlan, MemoryBreakdown, PlanResponse
+
+MIB = 1 << 20
 
 
 def budget_parts(memory: MemoryBreakdown) -> int:
@@ -155,7 +152,8 @@ def test_explanations_only_when_asked() -> None:
     assert set(explained.explanations) == passed
 
 
-def test_the_answer_is_the_decision_told_in_bytes_and_gib() -> None:
+def test_the_whole_answer_by_hand() -> None:
+    """Llama 3.1 8B twice, each on an H100 of which another process holds 1 GiB; the parts as in test_explain.py."""
     asked = request(
         hardware={"data_parallel_size": 2, "tensor_parallel_size": 1, "used_gib": 1},
         workload={"concurrency": 5},
@@ -164,51 +162,64 @@ def test_the_answer_is_the_decision_told_in_bytes_and_gib() -> None:
     )
     box = facts(gpus=2)
     busy = replace(box, gpus=tuple(replace(gpu, used_bytes=GIB) for gpu in box.gpus))
-    decision, response = decide(asked, busy), plan(asked, busy)
-    result, memory, cache = decision.estimate, response.memory, response.kv_cache
+    response = plan(asked, busy)
+    budget = 76_515_744_154  # 0.9 of 85,017,493,504, rounded up
+    weights = 2 * 8_030_261_248 + 131_072 * 128 * 2
+    embedding, hidden = 128_256 * 4096 * 2, 8192 * 4096 * 2
+    activations, graphs = embedding + 2 * hidden, 51 * 32 * 537 * 1024
+    non_torch = 316 * MIB + 4.125 * 1024 * 128_256 + embedding
+    rest = activations + graphs + non_torch
+    available = budget - weights - rest
+    # 12 % and 150 or 300 MiB of the rest, the embedding that may not be kept, and 1 % of the weights
+    low, high = available - 0.12 * rest - 300 * MIB, available + 0.12 * rest + 150 * MIB + embedding
+    low, high = low - 0.01 * weights, high + 0.01 * weights
+    # 3 of the 5 requests on the fuller replica, of 768 tokens in 48 blocks of 16
+    needed = 3 * 48 * 2 * MIB
+    memory = response.memory
+    assert memory.kv_available_range == pytest.approx((low, high), abs=3)
     assert memory == MemoryBreakdown(
-        total=result.gpu.total_bytes,
+        total=85_017_493_504,
         used_by_others=GIB,
-        budget=result.budget,
-        weights=result.weights.bytes,
-        activation_peak=result.overhead.activation_peak,
-        cuda_graphs=result.overhead.cuda_graphs,
-        non_torch=result.overhead.non_torch,
-        kv_available=result.kv_available,
-        kv_needed=result.kv_needed,
-        unbudgeted=result.overhead.unbudgeted,
-        kv_available_range=(result.kv_low, result.kv_high),
+        budget=budget,
+        weights=weights,
+        activation_peak=activations,
+        cuda_graphs=graphs,
+        non_torch=int(non_torch),
+        kv_available=int(available),
+        kv_needed=needed,
+        unbudgeted=(480 + 560) * MIB,
+        kv_available_range=memory.kv_available_range,
     )
-    told = result.cache
-    assert cache == KVCachePlan(
+    blocks = int(available) // (2 * MIB)
+    assert response.kv_cache == KVCachePlan(
         block_size=16,
-        bytes_per_block=told.bytes_per_block,
-        num_blocks=told.num_blocks,
-        tokens=told.tokens,
+        bytes_per_block=2 * MIB,
+        num_blocks=blocks,
+        tokens=16 * blocks,
         max_model_len=8192,
-        max_concurrency=told.max_concurrency,
-        bytes_per_request=told.bytes_per_request,
+        max_concurrency=blocks / 512,
+        bytes_per_request=GIB,
         estimated_max_model_len=8192,
         groups=[KVCacheGroup(kind="FullAttentionSpec", layers=32, block_size=16, page_size_bytes=65536)],
-        tokens_range=(
-            result.layout.capacity(result.kv_low, 8192).tokens,
-            result.layout.capacity(result.kv_high, 8192).tokens,
-        ),
+        tokens_range=(16 * (int(low) // (2 * MIB)), 16 * (int(high) // (2 * MIB))),
     )
     report = response.feasibility
-    sizes = (report.vram_total_gib, report.vram_target_alloc_gib, report.weights_gib, report.kv_cache_gib)
-    assert sizes == tuple(n / GIB for n in (memory.total, memory.budget, memory.weights, memory.kv_needed))
-    assert report.overhead_gib == result.overhead.budgeted / GIB
-    assert report.headroom_gib == result.headroom / GIB
     assert (report.fits, report.oom_risk) == (True, "low")
+    assert report.verdict == "Fits: 430,416 tokens of KV cache, 52.54x 8,192 tokens, 52.26 GiB spare."
+    assert report.warnings == ["other processes hold 1.0 GiB of a GPU"]
+    sizes = (report.vram_total_gib, report.vram_target_alloc_gib, report.weights_gib, report.kv_cache_gib)
+    assert sizes == (85_017_493_504 / GIB, budget / GIB, weights / GIB, needed / GIB)
+    assert (report.overhead_gib, report.headroom_gib) == (rest / GIB, (available - needed) / GIB)
     # both replicas together, and the longest length of which the fuller one holds its three
-    assert report.max_concurrency_at_context == 2 * int(told.max_concurrency)
-    assert report.max_context_at_concurrency == 8192
-    assert (report.verdict, report.warnings) == (verdict(decision), warnings(decision))
-    assert report.suggestions == suggestions(decision)
-    assert response.accuracy == provenance(decision)
-    assert response.performance == performance(asked, busy.metadata, result)
-    assert response.config == build_config(decision)
+    assert (report.max_concurrency_at_context, report.max_context_at_concurrency) == (2 * 52, 8192)
+    (offer,) = report.suggestions
+    assert (offer.patch, offer.gain) == ({"model": {"kv_cache_dtype": "fp8"}}, "2.0x concurrency")
+    sources = {name: one.source for name, one in response.accuracy.items()}
+    assert (sources["weights"], sources["kv_cache"]) == ("config", "config")
+    assert response.performance.limited_by == "bandwidth"
+    assert response.performance.assumptions[0] == "512 prompt and 256 answer tokens, 5 in flight"
+    config = response.config
+    assert (config.data_parallel_size, config.max_model_len, config.gpu_memory_utilization) == (2, 8192, 0.9)
 
 
 def test_the_longest_context_is_bound_by_cache_model_and_setting() -> None:

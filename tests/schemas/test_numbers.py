@@ -29,7 +29,7 @@ def test_counts_follow_vllm_suffixes(text: str, number: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "k", "8 kilo", "1e3", "0x10", "8kk", "1.0001k7", "eight", "1.5"])
-def test_what_is_no_count_passes_to_the_validator(text: str) -> None:
+def test_text_that_is_no_count_passes_to_the_validator(text: str) -> None:
     assert parse_count(text) == text
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.models.hub_server import SHA
 from wizard_tui.models import catalog
-from wizard_tui.schemas.secrets import HIDDEN, refuse_token, without_secrets, without_secrets_in
+from wizard_tui.schemas.secrets import HIDDEN, refuse_token, without_keys_in, without_secrets, without_secrets_in
 
 MANY = settings(max_examples=400, deadline=None, derandomize=True, database=None)
 LONG = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -63,7 +63,7 @@ def test_an_address_is_kept_as_host_and_path(text: str, kept: str) -> None:
         "http://[::1]:8000/a", "H100 #2", "hf_model", "org/hf_abcdefghijk",
     ],
 )  # fmt: skip
-def test_what_is_no_secret_stays(text: str) -> None:
+def test_text_without_secrets_stays(text: str) -> None:
     assert without_secrets(text) == text
     assert refuse_token(text) == text
 
@@ -104,7 +104,7 @@ def test_no_part_of_any_password_is_left(password: str, form: str) -> None:
 
 @MANY
 @given(st.text(max_size=60) | st.text("a:/@?#=,. 1[]", max_size=60) | st.sampled_from(TOKENS))
-def test_what_was_cleaned_once_stays(text: str) -> None:
+def test_cleaning_twice_is_cleaning_once(text: str) -> None:
     once = without_secrets(text)
     assert without_secrets(once) == once
 
@@ -114,3 +114,17 @@ def test_a_sentence_keeps_its_words() -> None:
     assert without_secrets_in(sentence) == (
         "x.yaml: model.model cannot be 'https://box/a' or localhost; did you mean y?"
     )
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["token=KEY", "my_secret: KEY", "api_key = KEY", "Authorization: Bearer KEY", "bearer KEY", "sk-KEY", "xoxb-KEY",
+     "a1b2c3d4e5f6a7b8c9d0KEY", "https://me:KEY@box/a"],
+)  # fmt: skip
+def test_whatever_may_be_a_key_is_kept_from_strangers(message: str) -> None:
+    shown = without_keys_in(f"no {message} here", "[gone]")
+    assert "KEY" not in shown
+    assert shown.startswith("no ")
+    assert shown.endswith(" here")
+    # a short name with digits, and a long one without, are none
+    assert without_keys_in("llama3 num_attention_heads_per_layer") == "llama3 num_attention_heads_per_layer"

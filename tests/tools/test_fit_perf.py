@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tools.fit_perf import (
+    ABOUT,
     FOLDS,
     GROUPS,
     START,
@@ -115,6 +116,7 @@ def test_constants_go_flat_and_back() -> None:
     assert unflatten(flat, START) == START
     # what is shipped has all that a fit gives, and ranges
     assert flatten(START).keys() == flatten(constants()).keys()
+    assert constants()["about"] == ABOUT
     assert constants()["bands"].keys() == constants()["measured_bands"].keys() == {*GOALS, "prefill"}
 
 

@@ -61,6 +61,17 @@ def test_keys_that_were_not_taken_yet_are_waited_for() -> None:
         assert "done" in program.text
 
 
+def test_a_program_sees_the_size_that_the_terminal_is_given() -> None:
+    shown = "import os, sys; print(*os.get_terminal_size(1), flush=True)"
+    follows = f"{shown}\nfor _ in sys.stdin: print(*os.get_terminal_size(1), flush=True)"
+    with Terminal([sys.executable, "-c", follows], size=(100, 30)) as program:
+        program.wait_for(lambda text: "100 30" in text)
+        program.resize((60, 20))
+        program.send(b"\r")
+        program.wait_for(lambda text: "60 20" in text)
+        assert [len(row) for row in program.text.splitlines()] == [60] * 20
+
+
 def test_what_sleeps_writes_nothing() -> None:
     with opened("pass") as program:
         program.press(b"x")

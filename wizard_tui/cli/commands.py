@@ -10,12 +10,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wizard_tui import __version__
 from wizard_tui.cli import completion, models, on_a_terminal, running
 from wizard_tui.cli.options import add_request, asked
 from wizard_tui.cli.parser import Command, Parser, UsageError
 from wizard_tui.errors import Refusal
 from wizard_tui.files import expanded
+from wizard_tui.version import __version__
 
 if TYPE_CHECKING:
     from wizard_tui.schemas.inputs import PlanRequest
@@ -341,5 +341,6 @@ ROOT = Command(
         ),
     },
     "Results go to stdout, everything else to stderr. Sizes are GiB (2^30 bytes). "
-    "Exit codes: 0 done; 1 a check failed, or a server ended; 2 the input cannot be used; 130 interrupted.",
+    "Exit codes: 0 done; 1 a check failed, or a server ended; 2 the input cannot be used; "
+    "70 a fault of this program; 130 interrupted.",
 )

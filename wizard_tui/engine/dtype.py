@@ -1,4 +1,4 @@
-"""In which precision vLLM serves a model on a GPU (config/model.py:_get_and_verify_dtype, platforms/cuda.py)."""
+"""The precision in which vLLM serves a model on a GPU (config/model.py:_get_and_verify_dtype, platforms/cuda.py)."""
 
 from __future__ import annotations
 

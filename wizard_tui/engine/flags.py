@@ -1,4 +1,4 @@
-"""Which flags `vllm serve` has, by version, and how a value is written with them.
+"""The flags of `vllm serve` by version, and how each is written with its value.
 
 flags.json holds the facts: for each flag its kind of value, choices and default, and `since`, the oldest release read
 that has it. Where choices or default differ between releases, `changes` lists what is new, oldest first; a row without
@@ -54,7 +54,7 @@ def flags_of(version: str) -> Mapping[str, Flag]:
 def flag_named(dest: str, version: str) -> Flag:
     """The flag that sets `dest` in a vLLM version.
 
-    Raises Refusal that names the replacement, the version that brought the flag, or the nearest known flag.
+    Raises Refusal, which names the replacement, the version that added the flag, or the nearest known flag.
     """
     try:
         return flags_of(version)[dest]
@@ -63,7 +63,7 @@ def flag_named(dest: str, version: str) -> Flag:
 
 
 def flag_arguments(dest: str, value: Any, version: str) -> tuple[str, ...]:
-    """How `dest` = `value` is passed to `vllm serve` of a version: a flag, then its values; () for a switch left off.
+    """The arguments that set `dest` to `value` in a vLLM version: the flag, then its values; () for a switch left off.
 
     Raises Refusal for a flag the version lacks, a value of the wrong kind, one that is not among the choices, or
     text that no command line can carry.
@@ -77,13 +77,13 @@ def flag_arguments(dest: str, value: Any, version: str) -> tuple[str, ...]:
     if not values:
         return ()
     words = [_word(flag, item) for item in values]
-    if words[0].startswith("-"):  # argparse would take it for a flag
+    if words[0].startswith("-"):  # after a blank, argparse would take the value for a flag
         return (f"{flag.name}={words[0]}", *words[1:])
     return (flag.name, *words)
 
 
 def checked_text(text: str, what: str) -> str:
-    """`text` itself; Refusal when not every program can be given it: NUL, lone surrogates, noncharacters."""
+    """`text` itself. Raises Refusal where some program cannot take it: NUL, lone surrogates, noncharacters."""
     if _NOT_TEXT.search(text):
         raise Refusal(f"{what} holds a character that no command line can carry; remove it")
     return text

@@ -24,7 +24,7 @@ def kv_cache_dtypes() -> tuple[str, ...]:
 
 
 def state_bytes(kv_cache_dtype: str, head_dim: int, v_head_dim: int) -> int:
-    """Bytes of one head's key and value for one token in a quantised format; scales included where they are inline."""
+    """Bytes of one head's key and value for one token in a quantised format, with the scales that are stored inline."""
     form = kv_cache_facts()["formats"][kv_cache_dtype]
     key = math.ceil(head_dim * form["key_bits"] / 8) + form.get("key_bytes", 0)
     value = math.ceil(v_head_dim * form["value_bits"] / 8) + form.get("value_bytes", 0) if v_head_dim else 0

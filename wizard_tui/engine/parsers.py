@@ -1,4 +1,4 @@
-"""Which parser reads a model's tool calls and its reasoning, and what else the chat endpoint needs."""
+"""The parsers for a model's tool calls and reasoning, and what else the chat endpoint needs."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def names() -> tuple[str, ...]:
 
 
 def replacement(method: str) -> str | None:
-    """The method that does today what people expect of `method`, where that is another one."""
+    """The method that now does what people expect of `method`; None where no other is known."""
     return _tables()[1].get(method)
 
 

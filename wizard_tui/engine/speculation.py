@@ -1,4 +1,4 @@
-"""Speculative decoding by the layers that a checkpoint brings along for it (multi-token prediction)."""
+"""Speculative decoding with the layers for it that come with a checkpoint (multi-token prediction)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ METHOD = "mtp"
 
 
 def why_not_drafting(layers: int, tokens: int) -> str | None:
-    """Why so many drafted tokens a step cannot be had from so many layers; None when they can."""
+    """Why that many drafted tokens a step cannot come from that many layers; None when they can."""
     if not tokens:
         return None
     if not layers:

@@ -1,4 +1,4 @@
-"""What differs between vLLM versions, as far as a plan depends on it."""
+"""The differences between vLLM versions that a plan depends on."""
 
 from __future__ import annotations
 
@@ -63,12 +63,12 @@ class VersionRules:
 
     @property
     def release(self) -> str:
-        """The version without what a build adds to it, such as `0.33.0` of `0.33.0+cu129`."""
+        """The version without the suffix of a build: `0.33.0` for `0.33.0+cu129`."""
         return ".".join(map(str, release_of(self.version)))
 
     @property
     def built_with_cuda(self) -> tuple[int, int]:
-        """CUDA of this build: a suffix such as `+cu129` or `-cu129` wins over what the release has by default."""
+        """CUDA of this build: that of a suffix such as `+cu129` or `-cu129`, else the release's own."""
         suffix = _CUDA_SUFFIX.search(self.version)
         major, minor = suffix.groups() if suffix else self.cuda.split(".")
         return int(major), int(minor)
@@ -96,9 +96,9 @@ _VERSION = re.compile(r"v?(\d+)\.(\d+)(?:\.(\d+))?(?:[A-Za-z.+_-][\w.+-]*)?", re
 
 @lru_cache(maxsize=64)
 def rules_for(version: str | None) -> VersionRules:
-    """The rules of a version such as `0.29.0` or `0.20.1rc1.dev16+g7a1eb8ac2`; of the newest known for None.
+    """The rules of a version such as `0.29.0` or `0.20.1rc1.dev16+g7a1eb8ac2`; None means the newest known.
 
-    A version beyond the newest known gets its rules and a note. Raises Refusal for a text that is no version.
+    A version newer than that gets the newest known rules and a note. Raises Refusal for text that is no version.
     """
     version = (version or NEWEST).strip()
     release = release_of(version)
@@ -121,7 +121,7 @@ def rules_for(version: str | None) -> VersionRules:
 
 @lru_cache(maxsize=256)
 def release_of(version: str) -> tuple[int, int, int]:
-    """The numbers of a version, for comparison. Raises Refusal for a text that is no version."""
+    """The numbers of a version, for comparison. Raises Refusal for text that is no version."""
     match = _VERSION.fullmatch(version.strip())
     if match is None:
         raise Refusal(f"{version!r} is no vLLM version; write it like {NEWEST}")
@@ -140,6 +140,6 @@ _TAG = re.compile(r":v?(\d+\.\d+(?:\.\d+)?[^:/@]*)(?:@[^@]*)?$")
 
 
 def version_of_image(image: str | None) -> str | None:
-    """The version in a container image's tag, such as `vllm/vllm-openai:v0.29.0`; None where it tells none."""
+    """The version in a container image's tag, such as `vllm/vllm-openai:v0.29.0`; None where there is none."""
     match = _TAG.search(image or "")
     return match[1] if match and _VERSION.fullmatch(match[1]) else None

@@ -69,6 +69,10 @@ class GPU:
         return replace(self, total_bytes=total_bytes, unverified=told)
 
 
+GPUInfo = GPU
+"""The name of `GPU` in the public API."""
+
+
 @dataclass(frozen=True)
 class Detection:
     """What the drivers of this machine told.

@@ -18,6 +18,7 @@ import httpx2 as httpx
 from wizard_tui.errors import Refusal
 from wizard_tui.launch import ways
 from wizard_tui.launch.record import Record
+from wizard_tui.launch.startup_log import figure
 
 HEALTH_S = 1.0
 ANSWER_S = 600.0
@@ -85,13 +86,17 @@ class Client:
 
 
 def cache_figures(metrics: str) -> dict[str, float]:
-    """The figures in the labels of `vllm:cache_config_info`; several engines together have what one has, times them."""
+    """The figures in the labels of `vllm:cache_config_info`, those of the first engine where there are several.
+
+    What is no number, or larger than a server can mean, is left out.
+    """
     found: dict[str, float] = {}
     for labels in _CACHE_INFO.findall(metrics)[:1]:
         stated = dict(_LABEL.findall(labels))
         for label, (name, kind) in _FIGURES.items():
             with suppress(KeyError, ValueError):
-                found[name] = kind(stated[label])
+                if (value := figure(kind(stated[label]))) is not None:
+                    found[name] = value
     return found
 
 

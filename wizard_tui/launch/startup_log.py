@@ -58,11 +58,11 @@ class StartupLog:
     def kv_cache_tokens(self) -> int | None:
         """Size of the KV cache in tokens; early versions print blocks (of 16 tokens unless set) instead. None where
         neither is told, or is no number that can be."""
-        tokens = _figure(self.values.get("kv_cache_tokens"))
-        if tokens is None and (blocks := _figure(self.values.get("num_gpu_blocks"))) is not None:
+        tokens = figure(self.values.get("kv_cache_tokens"))
+        if tokens is None and (blocks := figure(self.values.get("num_gpu_blocks"))) is not None:
             # an argument may be anything, and what a server states of itself comes without a limit
-            size = _figure(self.arguments.get("block_size") or self.values.get("block_size") or 16)
-            tokens = None if size is None else _figure(blocks * size)
+            size = figure(self.arguments.get("block_size") or self.values.get("block_size") or 16)
+            tokens = None if size is None else figure(blocks * size)
         return None if tokens is None else int(tokens)
 
     def feed(self, line: str) -> str | None:
@@ -127,13 +127,13 @@ def _number(text: str) -> float | int | None:
     """A number as vLLM prints it; None for what only looks like one, as a log may hold anything."""
     plain = text.replace(",", "")
     try:
-        return _figure(float(plain) if "." in plain else int(plain))
+        return figure(float(plain) if "." in plain else int(plain))
     except ValueError:
         return None
 
 
-def _figure(stated: object) -> float | int | None:
-    """`stated` where it is a number that a server may mean, else None."""
+def figure(stated: object) -> float | int | None:
+    """`stated` where it is a number that a server can mean; None for anything else and for what is too large."""
     if isinstance(stated, bool) or not isinstance(stated, (int, float)):
         return None
     return stated if abs(stated) < LARGEST_FIGURE else None

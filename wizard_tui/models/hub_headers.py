@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
-from wizard_tui import __version__
+from wizard_tui.version import __version__
 
 # what the client asks while it looks for a token is answered by a few hundred bytes; compressed ones become more
 LIMIT_BYTES = 1 << 16

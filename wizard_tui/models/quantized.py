@@ -26,6 +26,16 @@ class Format(NamedTuple):
     zeros: bool = False
     per_tensor: bool = False
 
+    @property
+    def bytes_each(self) -> float:
+        """Bytes of one weight of a large matrix, with its share of the scale of its group or tile.
+
+        The scales of whole rows or matrices are too few to count.
+        """
+        weights = self.group or self.block**2
+        scale = self.scale_bytes + (self.bits / 8 if self.zeros else 0)
+        return self.bits / 8 + (scale / weights if weights else 0)
+
     def stored_bytes(self, rows: int, columns: int, width: int | None = None) -> float:
         """Bytes of a matrix of `rows` outputs and `columns` inputs.
 
@@ -48,6 +58,8 @@ FP8_TENSOR = Format(8, 8, per_tensor=True)
 FP8_CHANNEL = Format(8, 4)
 FP8_BLOCK = Format(8, 4, block=128)
 INT8_CHANNEL = Format(8, 4)
+AWQ = Format(4, 2, group=128, zeros=True)
+GPTQ = Format(4, 2, group=128)
 
 # vllm/model_executor/layers/quantization: what a name makes of an unquantised checkpoint, or of its own
 _BY_NAME = {
@@ -67,8 +79,11 @@ _BY_NAME = {
     "experts_int8": INT8_CHANNEL,
     "int8_per_channel_weight_only": INT8_CHANNEL,
     "int8": INT8_CHANNEL,
-    "awq": Format(4, 2, group=128, zeros=True),
-    "gptq": Format(4, 2, group=128),
+    "nvfp4": NVFP4,
+    "awq": AWQ,
+    "auto_awq": AWQ,
+    "gptq": GPTQ,
+    "auto_gptq": GPTQ,
     "bitsandbytes": Format(4, 4, group=64),
     # of every file its own; the tensors' headers say how many
     "gguf": Format(4.5),
@@ -141,7 +156,7 @@ class Quantization:
         if method == "bitsandbytes" and stated.get("load_in_8bit"):
             return INT8_CHANNEL
         algorithm = str(stated.get("quant_algo") or "").upper()
-        return _MODELOPT.get(algorithm) or _BY_NAME.get(method) or _BY_NAME.get(method.partition("_")[0])
+        return _MODELOPT.get(algorithm) or usual_format(method)
 
     def _doubts(self) -> Iterator[str]:
         """What in the checkpoint's own words cannot be, or is not understood; each a sentence."""
@@ -170,6 +185,12 @@ class Quantization:
             )
             for name, entry in layers.items()
         }
+
+
+def usual_format(method: str) -> Format | None:
+    """How a method stores weights where no config says more: by its name, or by the first word of it, as `awq_marlin`
+    does it like `awq`. None where it is not known."""
+    return _BY_NAME.get(method) or _BY_NAME.get(method.partition("_")[0])
 
 
 def _is_block(value: object) -> TypeGuard[Sequence[int]]:

@@ -1,4 +1,4 @@
-"""The plan as curves: what more users cost, and what longer requests cost."""
+"""Curves of a plan: the times with more users, and the requests that fit as they get longer."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from wizard_tui.schemas.outputs import Range
 
 @dataclass(frozen=True)
 class Explanation:
-    """One number on screen: its name there, its value with unit, and how it comes about."""
+    """One number on screen: its name there, its value with unit, and where it comes from."""
 
     name: str
     value: str
@@ -21,7 +21,7 @@ class Explanation:
 
 
 def explanations(decision: Decision) -> list[Explanation]:
-    """Every number of the panels, in the order in which they stand there."""
+    """Every number of the panels, in their order on screen."""
     return [*_memory(decision), *_cache(decision), *_speed(decision)]
 
 

@@ -13,8 +13,8 @@ _WORDS = {"ttft": "TTFT", "tpot": "TPOT"}
 
 
 def missed_goal_sentences(decision: Decision) -> list[str]:
-    """One plain sentence for each goal that the median misses, with the nearest that can be had on these GPUs; none for
-    a plan that cannot be run at all."""
+    """One plain sentence for each goal that the median misses, with the nearest value that these GPUs can reach; none
+    for a plan that cannot run."""
     if not decision.missed or decision.problem or not decision.estimate.starts:
         return []
     speed = forecast(decision.request, decision.facts.metadata, decision.estimate)
@@ -57,8 +57,8 @@ def _alone(speed: Forecast, name: str) -> float:
 
 
 def _nearest(decision: Decision, name: str) -> tuple[float, Layout]:
-    """The least milliseconds of one request alone among the layouts that start, the decided one among them, and that
-    layout."""
+    """The shortest time (ms) of one request alone over all layouts that start, the decided one included, and the layout
+    that has it."""
     request, facts = decision.request, decision.facts
     free = request.hardware.model_copy(update={"tensor_parallel_size": None, "pipeline_parallel_size": None})
     others = layouts(free, facts.metadata, len(facts.gpus))
@@ -75,7 +75,7 @@ def _nearest(decision: Decision, name: str) -> tuple[float, Layout]:
 
 
 def _longest_prompt(speed: Forecast, target_ms: float) -> int:
-    """The longest prompt whose first token one request alone gets in time; 0 when not even one token does."""
+    """The longest prompt for which one request alone gets its first token in time; 0 when no prompt does."""
     low, high = 0, int(speed.traffic.prompt_tokens)
     while low < high:
         middle = (low + high + 1) // 2

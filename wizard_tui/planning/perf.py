@@ -48,7 +48,7 @@ class Forecast:
         return max(1, int(min(self.traffic.room, MAX_CONCURRENCY) * self.traffic.replicas))
 
     def at(self, concurrency: int, replicas: int | None = None) -> Point:
-        """Median figures with so many clients."""
+        """Median figures with `concurrency` clients."""
         return self.of(self.traffic, concurrency, replicas)
 
     def of(self, traffic: Traffic, concurrency: int, replicas: int | None = None) -> Point:
@@ -72,14 +72,14 @@ class Forecast:
         return low
 
     def broken(self, concurrency: int, ttft_ms: float | None, tpot_ms: float | None) -> str | None:
-        """Which target so many clients miss."""
+        """Which target `concurrency` clients miss: `tpot`, `ttft`, or None."""
         point = self.at(concurrency)
         if tpot_ms is not None and point.tpot_ms > tpot_ms:
             return "tpot"
         return "ttft" if ttft_ms is not None and point.ttft_ms > ttft_ms else None
 
     def roof(self, concurrency: int) -> str:
-        """What a step of so many clients spends its time on."""
+        """What takes most of a step with `concurrency` clients: `compute` or `bandwidth`."""
         clients = max(1.0, concurrency / self.traffic.replicas)
         context = self.traffic.prompt_tokens + self.traffic.gen_tokens / 2
         compute, memory = self.roofline.compute_s(clients), self.roofline.memory_s(clients, context)
@@ -87,7 +87,7 @@ class Forecast:
 
     @property
     def room_limit(self) -> str:
-        """What keeps further requests waiting."""
+        """Which limit makes further requests wait: `kv cache` or `max_num_seqs`."""
         return "kv cache" if self.traffic.room < self.traffic.max_num_seqs else "max_num_seqs"
 
 
@@ -149,7 +149,7 @@ def predict(
     saturated = forecast.at(forecast.capacity)
     prefill = traffic.replicas * traffic.prompt_tokens / forecast.roofline.prefill_s(traffic.prompt_tokens)
     within, limit, goals = _goals(forecast, target_ttft_ms, target_tpot_ms)
-    # a run of the user's own already has its drafts in it
+    # what the user measured already includes the drafted tokens
     gain = 1.0 if measured else 1 + ACCEPTED * drafted
 
     def rate(median: float) -> Range:
@@ -184,7 +184,7 @@ def estimate_performance(
 ) -> PerfEstimate:
     """Speed of a dense model of which only the parameter count (billions) is known, one user, on a named GPU.
 
-    The shape behind the count is that of Llama models of its size. `num_gpus // tp_size` replicas share the load.
+    The shape is that of the Llama model nearest in size. `num_gpus // tp_size` replicas share the load.
     Raises Refusal for an unknown GPU or sizes below one.
     """
     from wizard_tui.hardware.catalog import get_gpu_by_name

@@ -31,7 +31,11 @@ def run_plan(request: PlanRequest) -> PlanResponse:
 
 
 def plan(request: PlanRequest, facts: Facts) -> PlanResponse:
-    """The whole answer to a request from resolved facts; no input or output, a millisecond of arithmetic."""
+    """The whole answer to a request from resolved facts, without input or output.
+
+    About a millisecond for a model that was planned before (0.8 to 1.6 ms), and 4 to 23 ms for a new one, whose tensors
+    are counted first; measured on one core.
+    """
     decision = decide(request, facts)
     config = build_config(decision)
     return PlanResponse(

@@ -27,16 +27,16 @@ from wizard_tui.planning.doubts import speed_doubts
 from wizard_tui.tables import read_table
 
 MEAN_PROGRESS = 0.6
-"""Share of its answer that a running sequence has generated on average, as it weighs on the KV cache."""
+"""Share of its answer that a running sequence has generated on average; it decides how much KV cache is held."""
 
 
 @dataclass(frozen=True)
 class Load:
     """The model as one rank carries it. Bytes and active parameters are those of the rank.
 
-    `attention_layers` are those that look at the whole context. `arithmetic` is what the matrix products want to run
-    in: `fp8`, `int8`, `fp4`, or `half`. A GPU without it, and a method that compresses the weights alone, multiply in
-    half precision.
+    `attention_layers` are those that look at the whole context. `arithmetic` is the number format of the matrix
+    products: `fp8`, `int8`, `fp4`, or `half`. A GPU without it, and a method that compresses the weights alone,
+    multiply in half precision.
     """
 
     dense_bytes: float
@@ -57,7 +57,7 @@ class Load:
     pp: int = 1
 
     def touched_bytes(self, tokens: float) -> float:
-        """Weight bytes read in a step of so many tokens: an expert is read when at least one token is sent to it."""
+        """Weight bytes read in a step of `tokens` tokens: an expert is read when at least one token is sent to it."""
         if not self.num_experts:
             return self.dense_bytes
         missed: float = max(0.0, 1 - self.experts_per_token / self.num_experts) ** tokens
@@ -196,7 +196,7 @@ class Roofline:
         return 2 * load.layers * (self._all_reduce_s + volume / self._link_rate)
 
     def at(self, traffic: Traffic, concurrency: int | None = None, replicas: int | None = None) -> Point:
-        """Median figures for a closed loop of clients over all replicas: the traffic's, or as many as are given."""
+        """Median figures for a closed loop of `concurrency` clients (None: the traffic's) over all replicas."""
         copies = replicas or traffic.replicas
         everybody = traffic.concurrency if concurrency is None else concurrency
         prompt, answer = traffic.prompt_tokens, max(1.0, traffic.gen_tokens)
@@ -220,7 +220,7 @@ class Roofline:
 
 @lru_cache(maxsize=256)
 def roofline_of(load: Load, gpu: GPU, interconnect: str, vllm_version: str | None) -> Roofline:
-    """The roofline with the shipped constants, kept: users and lengths change more often than what serves them."""
+    """The roofline with the shipped constants, cached: users and lengths change more often than model and GPU."""
     return Roofline(load, gpu, interconnect, vllm_version)
 
 

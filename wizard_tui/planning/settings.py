@@ -1,4 +1,4 @@
-"""One fully decided way to run a model."""
+"""One fully decided way to run a model: how it is spread over GPUs, and every number that decides memory."""
 
 from __future__ import annotations
 

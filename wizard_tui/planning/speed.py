@@ -1,4 +1,4 @@
-"""From a plan to what the roofline needs, and back."""
+"""Turns a plan into what the roofline needs, and its answer into the plan's speed."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def missed_goals(request: PlanRequest, metadata: ModelMetadata, result: Estimate
 
 
 def measured_of(workload: WorkloadInput) -> Measured | None:
-    """The run of the user's own server that the request tells of; None where it tells of none."""
+    """The measured run of the user's server in the request; None where there is none."""
     rate, ttft_ms, tpot_ms = workload.measured_toks_per_s, workload.measured_ttft_ms, workload.measured_tpot_ms
     if rate is None and ttft_ms is None and tpot_ms is None:
         return None
@@ -129,7 +129,7 @@ def _whole_context_layers(metadata: ModelMetadata) -> int:
 
 
 def expert_share(metadata: ModelMetadata) -> float:
-    """Share of the parameters that routed experts hold: what a token skips is what the experts not chosen hold."""
+    """Share of the parameters in routed experts. A token skips those of the experts that are not chosen for it."""
     chosen, experts = metadata.num_experts_per_tok, metadata.num_experts
     if not 0 < chosen < experts or not metadata.num_params:
         return 0.0
@@ -138,10 +138,10 @@ def expert_share(metadata: ModelMetadata) -> float:
 
 
 def arithmetic_of(metadata: ModelMetadata, quantization: str | None = None) -> str:
-    """What the matrix products run in under a quantisation method: `fp8`, `int8`, `fp4`, or `half`.
+    """The number format of the matrix products under a quantisation method: `fp8`, `int8`, `fp4`, or `half`.
 
-    Methods that compress weights alone widen them again before they multiply. In `compressed-tensors` the checkpoint
-    says whether activations are quantised too, and in what.
+    Methods that compress only the weights multiply in half precision. With `compressed-tensors` the checkpoint says
+    whether activations are quantised too, and in which format.
     """
     method = (quantization or metadata.quantization or "").lower()
     if method.startswith("compressed"):

@@ -1,4 +1,4 @@
-"""The verdict in one sentence, in vLLM's own terms and with the gap in GiB; and what else deserves a warning."""
+"""The verdict in one sentence, in vLLM's own terms and with the gap in GiB; and the warnings beside it."""
 
 from __future__ import annotations
 

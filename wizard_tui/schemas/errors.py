@@ -1,4 +1,4 @@
-"""Validation errors in plain words: one sentence a field, saying what is allowed."""
+"""Validation errors in plain words: one sentence for each field, which says what is allowed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SHOWN_ERRORS = 5
 
 
 def field_errors(error: ValidationError) -> dict[str, str]:
-    """`section.field` -> what is wrong with it, in the order of the request. One sentence a field, no final stop."""
+    """What is wrong with each `section.field`, in the order of the request: one sentence without a final stop."""
     found: dict[str, str] = {}
     for detail in error.errors(include_url=False, include_context=True):
         path = ".".join(without_secrets(str(part)) for part in detail["loc"][:2]) or "request"
@@ -70,7 +70,7 @@ _SENTENCES: dict[str, Callable[[Any, dict[str, Any]], str]] = {
     "string_too_short": lambda given, context: "must not be empty",
     "string_too_long": lambda given, context: f"must be at most {context['max_length']} characters",
     "string_pattern_mismatch": lambda given, context: (
-        # not what was given: that may be the key itself
+        # the value is not quoted: it may be the key itself
         "must be the name of an environment variable, such as VLLM_API_KEY"
     ),
     "value_error": lambda given, context: str(context["error"]),
@@ -88,7 +88,7 @@ def _plain(number: Any) -> str:
 
 
 def _shown(given: Any, of_text: Callable[[str], str] = repr) -> str:
-    """What was given, on a line, without secrets, and no longer than it need be."""
+    """The value that was given, on one line, without secrets and shortened."""
     try:
         text = of_text(without_secrets(given).strip()) if isinstance(given, str) else str(given)
     except ValueError:

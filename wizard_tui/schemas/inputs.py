@@ -38,7 +38,7 @@ def _blank_is_none(value: object) -> object:
 
 
 def _listed(value: object) -> object:
-    # as a whole, since a password may hold a blank
+    # cleaned before it is split, since a password may hold a blank
     return bare_address(value).replace(",", " ").split() or None if isinstance(value, str) else value
 
 
@@ -50,7 +50,7 @@ def _each_once(value: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _clean(value: str) -> str:
-    """Text without what must not be kept: a password that somebody pastes with an address ends here."""
+    """Text without secrets: the password of an address that somebody pastes is removed here."""
     if _CONTROL.search(value):
         raise ValueError("must not have control characters, such as ESC")
     return refuse_token(bare_address(value))

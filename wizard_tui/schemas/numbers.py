@@ -14,7 +14,7 @@ _GIB = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*(?:GiB|GB|G)?", re.IGNORECASE)
 
 
 def as_number(value: object) -> object:
-    """Refuse a truth value, which Python takes for 0 or 1, as YAML does `yes` for one. Raises Refusal."""
+    """Refuse a truth value with Refusal: Python takes it for 0 or 1, and YAML reads `yes` as one."""
     if isinstance(value, bool):
         raise ValueError(f"must be a number, not {'true' if value else 'false'}")
     return value
@@ -23,7 +23,7 @@ def as_number(value: object) -> object:
 def parse_count(value: object) -> object:
     """Read a count such as `8192`, `8k` (8000) or `32K` (32768). Raises Refusal for a truth value.
 
-    Text that is no count is returned unchanged, so that the validator behind this one names the problem.
+    Other text is returned unchanged, so that the next validator names the problem.
     """
     if not isinstance(value, str):
         return as_number(value)

@@ -19,7 +19,7 @@ class Result(BaseModel):
 
 
 class Suggestion(Result):
-    """One change to the request that was planned and found to help."""
+    """A change to the request that helps, as a plan with it showed."""
 
     title: str = Field(description="the change and its gain, such as 'max_model_len 131072 -> 40960: fits, 1.9x'")
     patch: dict[str, dict[str, Any]] = Field(description="section -> field -> new value, to be merged into the request")

@@ -42,7 +42,7 @@ class OutputsInput(Section):
 class Profile(Section):
     """One profile file."""
 
-    # read when there is a file; most commands have none
+    # imported only when there is a file: most commands have none
     model_config = ConfigDict(defer_build=True)
 
     profile_version: Literal[1] = VERSION
@@ -72,7 +72,7 @@ def profile_of(request: PlanRequest, outputs: OutputsInput | None = None) -> Pro
 
 
 def profile_data(profile: Profile) -> dict[str, Any]:
-    """What is written to the file: the version and every field that was set, in the order of the schema."""
+    """The version and every field that was set, in the order of the schema: the content of the file."""
     return {"profile_version": VERSION, **profile.model_dump(mode="json", exclude_unset=True)}
 
 
@@ -86,9 +86,9 @@ def parse_profile(text: str, where: str = "the profile") -> Profile:
 
 
 def parse_profile_data(text: str, where: str = "the profile") -> dict[str, Any]:
-    """The sections of a profile as plain data, not validated but for version and shape.
+    """The sections of a profile as plain data; only version and shape are checked.
 
-    The command line lays its options over them before the whole is validated. Raises Refusal as `parse_profile`.
+    The command line puts its options over them before all is validated. Raises Refusal like `parse_profile`.
     """
     try:
         data = yaml.load(text, Loader=_Loader)  # noqa: S506 - _Loader is a SafeLoader
@@ -106,12 +106,12 @@ def parse_profile_data(text: str, where: str = "the profile") -> dict[str, Any]:
 
 
 def load_profile(path: Path) -> Profile:
-    """Read a profile file. Raises Refusal with one plain sentence when it cannot be read or is not one."""
+    """Read a profile file. Raises Refusal with one plain sentence when it cannot be read or is not a profile."""
     return parse_profile(read_profile_text(path), str(path))
 
 
 def read_profile_text(path: Path) -> str:
-    """The text of a profile file; Refusal when there is none that is a regular file of at most 128 KiB."""
+    """The text of a profile file. Raises Refusal unless it is a regular file of at most 128 KiB."""
     where = without_secrets(str(path))
     try:
         if path.exists() and not path.is_file():
@@ -142,12 +142,12 @@ def _renamed(section: str, fields: Any) -> Any:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as far as a profile needs it: a key comes once, and neither aliases nor depth make a small file large."""
+    """Reads the YAML that a profile needs: no key twice, and no aliases or depth that make a small file large."""
 
     depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        """Compose a node and what is in it."""
+        """Compose a node and all nodes in it."""
         if self.check_event(yaml.AliasEvent):
             raise yaml.composer.ComposerError(None, None, "an alias is not read here, write it out", self.get_mark())
         self.depth += 1

@@ -1,7 +1,7 @@
-"""What must not be kept or shown: what stands in an address beside host and path, and tokens in any text.
+"""Removes what must not be kept or shown: all of an address but host and path, and tokens in any text.
 
-The rules are for what people paste: they rather take too much of an address than leave a part of a password. What is no
-address, such as a path, `org/name@revision` or an image with its digest, stays as it is.
+The rules are for what people paste: they remove too much of an address rather than leave a part of a password. Text
+that is not an address, such as a path, `org/name@revision` or an image with its digest, stays as it is.
 """
 
 from __future__ import annotations
@@ -13,17 +13,24 @@ from wizard_tui.errors import Refusal
 HIDDEN = "***"
 HUB_HOSTS = ("huggingface.co", "www.huggingface.co", "hf.co")
 
-# the shapes of Hugging Face, OpenAI and those who do as they do, NVIDIA, GitHub, GitLab, AWS, and signed claims (JWT)
+# tokens of Hugging Face, OpenAI and services with the same form, NVIDIA, GitHub, GitLab, AWS, and signed claims (JWT)
 _TOKEN = re.compile(
     r"(?<![A-Za-z0-9])(?:(?:hf|api_org|hf_oauth|hf_jwt|gh[opsur])_[A-Za-z0-9]{20,}|github_pat_\w{20,}"
     r"|(?<![A-Za-z0-9][/._-])sk-(?=[\w-]*\d)[\w-]{16,}|nvapi-[\w-]{20,}|glpat-[\w-]{20,}|AKIA[A-Z0-9]{16}"
     r"|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]*)"
 )
+# what may be a key: named as one, with a prefix that services give their keys, or long and of letters and digits
+_MAYBE_KEY = re.compile(
+    r"(?i:\b(?:\w*(?:token|secret|passw(?:or)?d|api_?key|authorization)\w*)[\"']?\s*[=:]\s*(?:bearer\s+)?)\S+"
+    r"|(?i:\bbearer\s+)\S+"
+    r"|\b(?:hf_|sk-|gh[a-z]_|glpat-|xox[a-z]-|AKIA|eyJ)[\w.+/=-]+"
+    r"|(?=[\w+/=-]*[0-9])(?=[\w+/=-]*[A-Za-z])[\w+/=-]{20,}"
+)
 _PATH = re.compile(r"\s*['\"]?(?:[.~]|/(?!/))")
 # LoRA adapters: name=address, and more of them behind blanks or commas
 _NAME = re.compile(r"\s*[^\s,=:/?#@]+=")
 _NEXT = re.compile(r"(?<=[\s,])(?=[^\s,=:/?#@]+=)")
-# with what may stand before it; paths make one slash of two
+# with any text before it; a path turns two slashes into one
 _SCHEME = re.compile(r"[^/?#@:]*:(?://+|(?<=https:)/|(?<=http:)/)", re.IGNORECASE)
 _BEFORE = re.compile(r"[\s'\"<(]*")
 _HUB = re.compile(rf"(?:{'|'.join(map(re.escape, HUB_HOSTS))})(?=[:/?#]|$)", re.IGNORECASE)
@@ -40,18 +47,26 @@ def without_secrets(text: str) -> str:
     """`text`, the value of a field or a word, as it may be kept and shown.
 
     An address loses user, password, query and fragment: `https://me:key@hf.co/a/b?token=x` is `https://hf.co/a/b`. A
-    token by itself becomes `***`. What was cleaned once stays as it is.
+    token by itself becomes `***`. Cleaning twice is the same as cleaning once.
     """
     return _TOKEN.sub(HIDDEN, bare_address(text))
 
 
 def without_secrets_in(sentence: str) -> str:
-    """A sentence in which addresses and tokens may be quoted, as it may be shown."""
+    """A sentence that may quote addresses and tokens, as it may be shown."""
     return _TOKEN.sub(HIDDEN, _WORD.sub(lambda word: bare_address(word[0]), sentence))
 
 
+def without_keys_in(message: str, hidden: str = HIDDEN) -> str:
+    """A message for strangers: `without_secrets` of each word, and `hidden` for whatever may be a key.
+
+    It takes out too much rather than too little: a long name that has digits goes too.
+    """
+    return _MAYBE_KEY.sub(hidden, " ".join(map(without_secrets, message.split(" "))))
+
+
 def refuse_token(text: str, what: str = "") -> str:
-    """`text`, which no token is in. Raises Refusal, a sentence about `what`, for one that has or had a token."""
+    """`text` itself, if no token is in it. Otherwise raises Refusal, with a sentence about `what`."""
     if HIDDEN in _TOKEN.sub(HIDDEN, text):
         raise Refusal(
             f"{what} looks like a secret token, which is not kept here: the Hub's belongs into HF_TOKEN, and the "
@@ -61,16 +76,12 @@ def refuse_token(text: str, what: str = "") -> str:
 
 
 def bare_address(text: str) -> str:
-    """`text` without what an address has beside host and path, as `without_secrets`; tokens by themselves are kept."""
+    """`text` with every address cut down to host and path, as in `without_secrets`; tokens by themselves are kept."""
     if not any(mark in text for mark in "@?#"):
         return text
     while (cleaned := "".join(map(_address, _NEXT.split(text) if _NAME.match(text) else [text]))) != text:
         text = cleaned
     return text
-
-
-# the wizard cleans its fields by it
-without_password = without_secrets
 
 
 def _address(piece: str) -> str:
@@ -87,7 +98,7 @@ def _address(piece: str) -> str:
 
 
 def _end_of_login(rest: str, *, after_scheme: bool) -> int:
-    """Where the host begins: behind the last @ that may end a user and a password, whatever stands in these."""
+    """Where the host begins: behind the last @ that may end user and password, whatever characters these have."""
     ends = [at.end() for at in re.finditer("@", rest) if not _DIGEST.match(rest, at.end())]
     if not ends or (_HUB.match(rest) and not after_scheme):
         return 0

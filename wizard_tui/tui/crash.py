@@ -18,7 +18,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from wizard_tui.files import make_private, replace_file, state_folder
-from wizard_tui.schemas.secrets import without_password
+from wizard_tui.schemas.secrets import without_keys_in
 
 EXIT_CODE = os.EX_SOFTWARE
 MOST_FILES = 5
@@ -29,13 +29,6 @@ SHORTEST_PRIVATE, SHORTEST_PART = 4, 6
 _GONE = "[taken out]"
 # what is quoted in a message is mostly data; not the sign within a word, as in "can't"
 _QUOTED = re.compile(r"(?<!\w)(?:'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\")")
-# named as a key, by a prefix that services give their keys, or long and of letters and digits
-_KEYS = re.compile(
-    r"(?i:\b(?:\w*(?:token|secret|passw(?:or)?d|api_?key|authorization)\w*)[\"']?\s*[=:]\s*(?:bearer\s+)?)\S+"
-    r"|(?i:\bbearer\s+)\S+"
-    r"|\b(?:hf_|sk-|gh[a-z]_|glpat-|xox[a-z]-|AKIA|eyJ)[\w.+/=-]+"
-    r"|(?=[\w+/=-]*[0-9])(?=[\w+/=-]*[A-Za-z])[\w+/=-]{20,}"
-)
 
 
 def report(error: BaseException, *, step: str = "", private: Iterable[str] = (), kept: str = "") -> int:
@@ -97,7 +90,7 @@ def _written(text: str) -> Path | None:
 def _versions() -> Iterator[tuple[str, str]]:
     from importlib import metadata
 
-    from wizard_tui import __version__
+    from wizard_tui.version import __version__
 
     yield "vllm-wizard-tui", __version__
     yield "python", platform.python_version()
@@ -152,8 +145,7 @@ def _cleaned(message: str, taken_out: Iterable[str], code: str) -> str:
     for text in taken_out:
         message = message.replace(text, _GONE)
     message = _QUOTED.sub(quoted, message)
-    message = _KEYS.sub(_GONE, " ".join(without_password(word) for word in message.split(" ")))
-    return _printable(message)[:MESSAGE_SHOWN]
+    return _printable(without_keys_in(message, _GONE))[:MESSAGE_SHOWN]
 
 
 def _printable(text: str) -> str:

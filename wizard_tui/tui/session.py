@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from wizard_tui.errors import Refusal, fault
 from wizard_tui.schemas.errors import field_errors, one_sentence
 from wizard_tui.schemas.inputs import PlanRequest
-from wizard_tui.schemas.secrets import without_password
+from wizard_tui.schemas.secrets import without_secrets
 from wizard_tui.tui.fields import AUTO, MODEL, ORDER, all_fields, text_of
 from wizard_tui.tui.history import Edit, History
 from wizard_tui.tui.history import Origin as Origin
@@ -83,7 +83,7 @@ class Session:
 
     def set(self, changes: Mapping[str, str], origin: Origin = "yours") -> bool:
         """Change the text of fields; False when nothing is new. Takes effect in `replan`."""
-        cleaned = {path: without_password(text) for path, text in changes.items()}
+        cleaned = {path: without_secrets(text) for path, text in changes.items()}
         fresh = {path: text for path, text in cleaned.items() if self.texts[path] != text}
         if not fresh:
             return False

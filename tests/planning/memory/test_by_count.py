@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wizard_tui.errors import Refusal
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.planning.memory.by_count import (
     bytes_per_parameter,
@@ -68,10 +69,12 @@ def test_unknown_types_are_named(dtype: str, quantization: str | None, words: st
 
 @pytest.mark.parametrize(
     ("quantization", "like"),
-    [(None, 2.0), ("none", 2.0), ("NONE", 2.0), ("awq_marlin", 0.5195), ("GPTQ-Marlin", 0.5156), ("mxfp8", 1.03125),
-     ("modelopt_mxfp8", 1.03125), ("gguf", 0.5625)],
+    # a group of 128 weights in 4 bits has a scale of 2 bytes, with AWQ a zero point of 4 bits too: 66.5 and 66 bytes
+    [(None, 2.0), ("none", 2.0), ("NONE", 2.0), ("awq_marlin", 66.5 / 128), ("GPTQ-Marlin", 66 / 128),
+     ("auto_awq", 66.5 / 128), ("mxfp4", 17 / 32), ("mxfp8", 33 / 32), ("modelopt_mxfp8", 33 / 32), ("gguf", 4.5 / 8),
+     ("bitsandbytes", 36 / 64), ("int8", 1.0), ("fp8_per_block", 1 + 4 / 128**2)],
 )  # fmt: skip
-def test_a_method_is_known_by_the_longest_name_in_it(quantization: str | None, like: float) -> None:
+def test_a_method_is_known_by_its_name_or_the_first_word_of_it(quantization: str | None, like: float) -> None:
     """`mxfp8` is no `fp8`."""
     assert bytes_per_parameter(quantization=quantization) == like
 
@@ -92,10 +95,14 @@ def test_a_model_may_be_smaller_than_a_billion_and_not_nothing() -> None:
         ("float32", "auto", 4),
         ("fp8", "float32", 1),
         ("fp8_e5m2", "auto", 1),
-        ("int8_per_token_head", "auto", 1),
-        ("nvfp4", "auto", 0.5625),
-        ("int4_per_token_head", "auto", 0.5625),
-        ("turboquant_4bit_nc", "auto", 0.5625),
+        # a scale of 4 bytes beside each key and each value of 128
+        ("int8_per_token_head", "auto", 132 / 128),
+        ("int4_per_token_head", "auto", 68 / 128),
+        # a scale of 1 byte for every 16 values of 4 bits
+        ("nvfp4", "auto", 9 / 16),
+        # keys of 4 or 3 bits and 2 bytes, values of 4 bits and 4 bytes; two layers at either end in 16 or 32 bits
+        ("turboquant_4bit_nc", "auto", (28 * (66 + 68) + 4 * 512) / (32 * 256)),
+        ("turboquant_k3v4_nc", "float32", (28 * (50 + 68) + 4 * 1024) / (32 * 256)),
     ],
 )
 def test_the_cache_has_a_type_of_its_own_or_the_models(kv_dtype: str, dtype: str, bytes_each: float) -> None:
@@ -103,6 +110,17 @@ def test_the_cache_has_a_type_of_its_own_or_the_models(kv_dtype: str, dtype: str
     assert compute_kv_cache_memory(LLAMA_8B, 16, 1, kv_dtype, dtype) == values * bytes_each
     if dtype == "auto":
         assert compute_kv_cache_memory(LLAMA_8B, 16, 1, kv_dtype) == values * bytes_each
+
+
+def test_a_model_of_few_layers_is_all_ends() -> None:
+    few = replace(LLAMA_8B, num_hidden_layers=3)
+    assert compute_kv_cache_memory(few, 16, 1, "turboquant_4bit_nc") == compute_kv_cache_memory(few, 16, 1)
+
+
+@pytest.mark.parametrize("kv_dtype", ["int3", "fp8_ds_mla"])
+def test_a_cache_of_an_unknown_type_is_refused(kv_dtype: str) -> None:
+    with pytest.raises(Refusal, match=f"^kv_dtype '{kv_dtype}' is not one of auto, float16, bfloat16, float32, fp8, "):
+        compute_kv_cache_memory(LLAMA_8B, 16, 1, kv_dtype)
 
 
 def test_auto_is_the_checkpoints_own_type() -> None:

@@ -57,7 +57,12 @@ def test_a_cache_above_half_of_the_budget_is_worth_a_warning() -> None:
     (line,) = compute_feasibility(0, 6 * GIB, 0, 10 * GIB, 1.0).warnings
     assert line == "the KV cache takes 60% of the budget; fp8 would halve it"
     assert not compute_feasibility(0, 5 * GIB, 0, 10 * GIB, 1.0).warnings
-    assert compute_feasibility(0, 1, 0, 1, 0.5).warnings == [], "a budget of nothing has no halves"
+
+
+def test_the_budget_is_rounded_up_as_vllm_does() -> None:
+    """v1/worker/utils.py:request_memory takes math.ceil of total x utilisation: 0.9 of 11 bytes are 10."""
+    assert compute_feasibility(0, 10, 0, 11, 0.9).fits
+    assert not compute_feasibility(0, 11, 0, 11, 0.9).fits
 
 
 @pytest.mark.parametrize(

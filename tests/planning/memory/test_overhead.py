@@ -133,6 +133,9 @@ def test_several_gpus_keep_their_communicators_outside_the_budget() -> None:
 T, R, H, V = 8192, 1024, 4096, 128_256
 HIDDEN, EMBEDDING, STATE = T * H * 2, V * H * 2, int(4.125 * R * V)
 MIB, KIB = 1 << 20, 1 << 10
+# kernels, handles and compiled code in records of vLLM 0.29 and 0.30 (https://github.com/mondegreens/apron,
+# docs/traces/kv-budget-residuals.md): MiB on compute capability 9.0 and above; 117 on 8.0 to 8.9
+HOPPER_BASE = 316
 
 
 def llama(**changed: Any) -> ModelMetadata:
@@ -155,15 +158,15 @@ def layer(tp: int = 1, each: int = 2) -> int:
 
 @pytest.mark.parametrize(
     ("gpu", "base", "kept"),
-    [("H100 80GB", "hopper_on", EMBEDDING), ("B200", "hopper_on", EMBEDDING), ("L4", "ampere_ada", 0)],
+    [("H100 80GB", 316, EMBEDDING), ("B200", 316, EMBEDDING), ("L4", 117, 0)],
 )
-def test_second_runner_by_hand(gpu: str, base: str, kept: int) -> None:
+def test_second_runner_by_hand(gpu: str, base: int, kept: int) -> None:
     """The compiler times the embedding beside two hidden states; what it leaves reserved depends on the chip."""
     found = of_llama(gpu)
     assert found.activation_peak == EMBEDDING + 2 * HIDDEN
-    assert found.non_torch == facts()["base"][base] * MIB + STATE + kept
-    outside = facts()["outside"]
-    assert found.unbudgeted == (outside["context"] + outside["after_cache"]) * MIB
+    assert found.non_torch == base * MIB + STATE + kept
+    # the CUDA context and handles, and what is allocated after the cache
+    assert found.unbudgeted == (480 + 560) * MIB
     assert found.graphs_in_budget
 
 
@@ -179,7 +182,7 @@ def test_eager_runs_a_layer_or_the_sampler() -> None:
     found = of_llama(enforce_eager=True)
     logits = int(R * V * 14.5 + 64 * MIB)
     assert found.activation_peak == max(layer(), logits)
-    assert found.non_torch == facts()["base"]["hopper_on"] * MIB + STATE, "nothing is compiled, so nothing is timed"
+    assert found.non_torch == HOPPER_BASE * MIB + STATE, "nothing is compiled, so nothing is timed"
     wide = of_llama(enforce_eager=True, sequences=8)
     assert wide.activation_peak == layer()
 
@@ -187,8 +190,8 @@ def test_eager_runs_a_layer_or_the_sampler() -> None:
 def test_two_gpus_time_no_embedding() -> None:
     found = of_llama(tp=2)
     assert found.activation_peak == 3 * HIDDEN
-    assert found.non_torch == facts()["base"]["hopper_on"] * MIB + STATE
-    assert found.unbudgeted - of_llama().unbudgeted == facts()["outside"]["communicators"] * MIB
+    assert found.non_torch == HOPPER_BASE * MIB + STATE
+    assert found.unbudgeted - of_llama().unbudgeted == 800 * MIB
 
 
 def test_no_more_requests_than_tokens() -> None:
@@ -204,18 +207,15 @@ def test_single_precision_doubles_what_is_hidden() -> None:
 
 
 @pytest.mark.parametrize(
+    # KiB for each profiled token: where a network merges patches, and where they are pooled
     ("vision", "kib"),
-    [
-        ({"spatial_merge_size": 2}, "merged_kib"),
-        ({"merge_kernel_size": [2, 2]}, "merged_kib"),
-        ({"a": 1}, "pooled_kib"),
-    ],
+    [({"spatial_merge_size": 2}, 246), ({"merge_kernel_size": [2, 2]}, 246), ({"a": 1}, 191)],
 )
-def test_an_encoder_may_be_the_peak(vision: dict[str, Any], kib: str) -> None:
+def test_an_encoder_may_be_the_peak(vision: dict[str, Any], kib: int) -> None:
     found = of_llama(config={"vision_config": vision})
-    assert found.activation_peak == max(int(T * facts()["encoder"][kib] * KIB), 3 * HIDDEN)
+    assert found.activation_peak == T * kib * KIB > 3 * HIDDEN
     # its output for every token stays, and no embedding is timed beside it
-    assert found.non_torch == facts()["base"]["hopper_on"] * MIB + STATE + HIDDEN
+    assert found.non_torch == HOPPER_BASE * MIB + STATE + HIDDEN
     assert of_llama(config={"audio_config": {"a": 1}}).non_torch == found.non_torch
 
 
@@ -253,7 +253,7 @@ def test_experts_of_the_first_runner_add_their_workspace() -> None:
         both = 2 * 8192 / over
         expected = int(tokens * (max(both / 2, 2048) + max(both, 2048)))
         held = overhead(wide, "H100 80GB", "0.33.0", T, R, **more).non_torch
-        rest = facts()["base"]["hopper_on"] * MIB + int(4.125 * R * 151_936)
+        rest = HOPPER_BASE * MIB + int(4.125 * R * 151_936)
         assert held - rest == expected
 
 

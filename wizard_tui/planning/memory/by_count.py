@@ -8,29 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from wizard_tui.engine.dtype import BYTES_OF_DTYPE
+from wizard_tui.engine.kv_cache import default_block_size, kv_cache_facts, plain_ends, state_bytes
 from wizard_tui.errors import Refusal
 from wizard_tui.models.metadata import ModelMetadata
+from wizard_tui.models.quantized import usual_format
 from wizard_tui.models.stand_in import llama_config
-from wizard_tui.schemas.choices import canonical_dtype
+from wizard_tui.planning.memory.kv_cache import BlockPool, Demand
+from wizard_tui.schemas.choices import canonical_dtype, canonical_kv_cache_dtype
 from wizard_tui.schemas.numbers import GIB
-
-_BYTES_OF_DTYPE = {"auto": 2} | BYTES_OF_DTYPE
-
-# Bytes a parameter of large layers, scales included: group 128 for int4, 16 for NVFP4, 32 for the MX formats.
-# Layouts: vllm/model_executor/layers/quantization of vLLM 0.33.
-BYTES_OF_QUANTIZATION = {
-    "fp8": 1.0,
-    "int8": 1.0,
-    "mxfp8": 1.03125,
-    "awq": 0.5195,
-    "gptq": 0.5156,
-    "nvfp4": 0.5625,
-    "mxfp4": 0.53125,
-    "bitsandbytes": 0.5625,
-    "gguf": 0.5625,
-}
-
-KV_BLOCK_TOKENS = 16
 
 
 @dataclass(frozen=True)
@@ -51,17 +36,20 @@ def llama_shape(params_b: float) -> Shape:
 
 
 def bytes_per_parameter(dtype: str = "auto", quantization: str | None = None) -> float:
-    """Bytes of one weight. Raises Refusal for a dtype or method that is not known."""
+    """Bytes of one weight of a large layer, scales included. Raises Refusal for a dtype or method that is not known."""
     method = (quantization or "none").lower().replace("-", "_")
     if method == "none":
-        name = str(canonical_dtype(dtype))
-        if name not in _BYTES_OF_DTYPE:
-            raise Refusal(f"dtype {dtype!r} is not one of {', '.join(_BYTES_OF_DTYPE)}")
-        return _BYTES_OF_DTYPE[name]
-    known = [name for name in BYTES_OF_QUANTIZATION if name in method]
-    if not known:
+        return _bytes_of_dtype("bfloat16" if dtype == "auto" else dtype)
+    if (stored := usual_format(method)) is None:
         raise Refusal(f"the size of quantization {quantization!r} is not known without tensor headers")
-    return BYTES_OF_QUANTIZATION[max(known, key=len)]
+    return stored.bytes_each
+
+
+def _bytes_of_dtype(dtype: str) -> int:
+    size = BYTES_OF_DTYPE.get(str(canonical_dtype(dtype)))
+    if size is None:
+        raise Refusal(f"dtype {dtype!r} is not one of auto, {', '.join(BYTES_OF_DTYPE)}")
+    return size
 
 
 def compute_weights_memory(params_b: float, dtype: str = "auto", quantization: str | None = None) -> int:
@@ -81,30 +69,33 @@ def compute_kv_cache_memory(
 ) -> int:
     """Bytes of KV cache for `concurrency` requests of `context_len` tokens on one GPU, every layer attending in full.
 
-    GQA-aware: two tensors of KV heads x head size a token and layer, in blocks of 16 tokens. Raises Refusal for
-    sizes below one.
+    Keys and values of every KV head of every layer, in whole blocks. Raises Refusal for sizes below one and for a type
+    that is not known.
     """
     if context_len < 1 or concurrency < 1:
         raise Refusal("context_len and concurrency must be 1 or more")
-    return kv_bytes_of_requests(metadata, context_len, concurrency, kv_dtype, dtype, fragmentation_factor)
+    pool = cache_pool(metadata, kv_dtype, dtype)
+    return int(pool.blocks_per_request(context_len) * concurrency * pool.bytes_per_block * fragmentation_factor)
 
 
-def kv_bytes_of_requests(
-    metadata: ModelMetadata, tokens: int, requests: int, kv_dtype: str, dtype: str, fragmentation_factor: float
-) -> int:
-    """The arithmetic of `compute_kv_cache_memory`, zero tokens allowed."""
-    blocks = -(-tokens // KV_BLOCK_TOKENS)
-    per_token = 2 * metadata.num_hidden_layers * metadata.num_key_value_heads * metadata.head_dim
-    size = per_token * _kv_element_bytes(kv_dtype, dtype if dtype != "auto" else metadata.dtype)
-    return int(blocks * KV_BLOCK_TOKENS * requests * size * fragmentation_factor)
+def cache_pool(metadata: ModelMetadata, kv_dtype: str = "auto", dtype: str = "auto") -> BlockPool:
+    """The KV cache of a model whose layers all attend in full: a block holds some tokens of every layer.
 
-
-def _kv_element_bytes(kv_dtype: str, dtype: str) -> float:
-    if kv_dtype.startswith(("fp8", "int8")):
-        return 1.0
-    if kv_dtype.startswith(("nvfp4", "int4", "turboquant")):
-        return 0.5625
-    return _BYTES_OF_DTYPE.get(str(canonical_dtype(kv_dtype if kv_dtype != "auto" else dtype)), 2.0)
+    Raises Refusal for a type that is not known.
+    """
+    formats, form = kv_cache_facts()["formats"], str(canonical_kv_cache_dtype(kv_dtype))
+    own = each = 2 * metadata.head_dim * _bytes_of_dtype(metadata.dtype if dtype == "auto" else dtype)
+    if form in formats:
+        each = state_bytes(form, metadata.head_dim, metadata.head_dim)
+    elif form != "auto":
+        if canonical_dtype(form) not in BYTES_OF_DTYPE:
+            raise Refusal(f"kv_dtype {kv_dtype!r} is not one of auto, {', '.join([*BYTES_OF_DTYPE, *formats])}")
+        each = 2 * metadata.head_dim * _bytes_of_dtype(form)
+    layers = metadata.num_hidden_layers
+    unquantised = min(layers, 2 * plain_ends(form))
+    tokens = default_block_size("heads", "other", quantized=form in formats)
+    token_bytes = metadata.num_key_value_heads * (unquantised * own + (layers - unquantised) * each)
+    return BlockPool(tokens * token_bytes, ((1, (Demand(tokens),)),))
 
 
 def compute_overhead(vram_total_bytes: int, tp_size: int = 1, fixed_overhead_gb: float | None = None) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 from wizard_tui.errors import Refusal
 from wizard_tui.models.metadata import ModelMetadata
-from wizard_tui.planning.memory.by_count import kv_bytes_of_requests
+from wizard_tui.planning.memory.by_count import cache_pool
 from wizard_tui.schemas.choices import OOMRisk
 from wizard_tui.schemas.numbers import GIB, gib
 from wizard_tui.schemas.outputs import FeasibilityReport
@@ -38,13 +40,13 @@ def compute_feasibility(
         raise Refusal("vram_total_bytes must be positive and gpu_memory_utilization in (0, 1]")
     if min(weights_bytes, kv_cache_bytes, overhead_bytes) < 0:
         raise Refusal("memory sizes must not be negative")
-    budget = int(vram_total_bytes * gpu_memory_utilization)
+    budget = math.ceil(vram_total_bytes * gpu_memory_utilization)
     available = budget - weights_bytes - overhead_bytes
     headroom = available - kv_cache_bytes
     fits = headroom >= headroom_gb * GIB
     risk = oom_risk(headroom, headroom - TYPICAL_ERROR_BYTES)
     warnings = []
-    if budget > 0 and kv_cache_bytes > budget / 2:
+    if kv_cache_bytes > budget / 2:
         warnings.append(f"the KV cache takes {kv_cache_bytes / budget:.0%} of the budget; fp8 would halve it")
     at_context = at_concurrency = 0
     if metadata is not None:
@@ -90,8 +92,9 @@ def compute_max_concurrency_at_context(
 ) -> int:
     """Requests of `context_len` tokens that the memory beside weights and overhead (bytes) holds; 0 when none."""
     left = allocatable_bytes - weights_bytes - overhead_bytes
-    one = kv_bytes_of_requests(metadata, context_len, 1, kv_dtype, dtype, fragmentation_factor)
-    return max(0, left // one) if one else 0
+    pool = cache_pool(metadata, kv_dtype, dtype)
+    each = pool.blocks_per_request(context_len)
+    return pool.num_blocks(int(left / fragmentation_factor)) // each if each else 0
 
 
 def compute_max_context_at_concurrency(
@@ -106,15 +109,9 @@ def compute_max_context_at_concurrency(
 ) -> int:
     """Longest context in tokens, up to the model's own limit, that `concurrency` requests can have at once."""
     left = allocatable_bytes - weights_bytes - overhead_bytes
-
-    def holds(tokens: int) -> bool:
-        return kv_bytes_of_requests(metadata, tokens, concurrency, kv_dtype, dtype, fragmentation_factor) <= left
-
-    low, high = 0, metadata.max_position_embeddings
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if holds(middle) else (low, middle - 1)
-    return low
+    pool = cache_pool(metadata, kv_dtype, dtype)
+    blocks = pool.num_blocks(int(left / fragmentation_factor))
+    return pool.largest_len(blocks, metadata.max_position_embeddings, concurrency)
 
 
 def _sentence(fits: bool, headroom: float, wanted_gb: float, beyond_budget: float) -> str:
