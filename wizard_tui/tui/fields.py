@@ -151,15 +151,6 @@ _LABELS = {
 }
 
 
-TITLES = (
-    ("welcome", "Welcome"),
-    *((step, title) for step, (title, _) in STEPS.items()),
-    ("review", "Review"),
-    ("launch", "Launch"),
-)
-ORDER = tuple(step for step, _ in TITLES)
-
-
 @dataclass(frozen=True)
 class Field:
     """One line of a form. `choices` are the words it cycles through; the empty choice means `auto`."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import work
 from textual.app import ComposeResult
@@ -19,6 +19,7 @@ from wizard_tui.launch.startup_log import brief
 from wizard_tui.launch.watch import ENDED
 from wizard_tui.tui.messages import Replan
 from wizard_tui.tui.session import Session
+from wizard_tui.tui.sizes import STAGE_COLUMNS
 from wizard_tui.tui.widgets.entry import Entry
 from wizard_tui.tui.widgets.launch_lines import TABLE_COLUMNS, facts, keys_line, stage_lines, state_line
 from wizard_tui.tui.widgets.line_view import Line, LineView, shown
@@ -28,13 +29,10 @@ if TYPE_CHECKING:
     from wizard_tui.hardware.observed import Observation
     from wizard_tui.planning.decide import Decision
     from wizard_tui.schemas.outputs import PlanResponse
-    from wizard_tui.tui.screens.wizard import WizardScreen
 
 LOOK_EVERY_S = 0.5
 LOG_LINES = 5000
 ASKING, LOADING = "asking it something", "load run"
-STAGE_COLUMNS = 40
-"""As styles/launch.tcss has it: where both fit, the stages stand beside the figures."""
 
 
 class LaunchView(QuietVertical, Pane, can_focus=True):
@@ -57,8 +55,17 @@ class LaunchView(QuietVertical, Pane, can_focus=True):
         Binding("n", "next_hit", "next hit"),
     ]
 
-    def __init__(self, session: Session, launcher: Launcher, *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(
+        self,
+        session: Session,
+        launcher: Launcher,
+        *,
+        id: str,  # noqa: A002
+        on_patch: Callable[[Mapping[str, Mapping[str, Any]]], None],
+    ) -> None:
+        """`on_patch` gets the change of the request that cures a failure, or that plans with what was measured."""
         super().__init__(id=id)
+        self._on_patch = on_patch
         self.session = session
         self.launcher = launcher
         self._forced = False
@@ -146,7 +153,7 @@ class LaunchView(QuietVertical, Pane, can_focus=True):
     def action_use_measured(self) -> None:
         """Plan with what was measured."""
         if patch := self.launcher.measured():
-            self._wizard.patch(patch)
+            self._on_patch(patch)
             self._say("the plan follows what was measured; Review shows it")
         else:
             self._say("nothing was measured yet; l does that")
@@ -161,7 +168,7 @@ class LaunchView(QuietVertical, Pane, can_focus=True):
         failure = self.launcher.watch.failure if self.launcher.watch is not None else None
         if failure is not None and failure.patch:
             self._forced = False
-            self._wizard.patch(failure.patch)
+            self._on_patch(failure.patch)
             self._say("applied; s starts it again, ctrl+z takes it back")
         else:
             self._say("there is no failure with a known cure")
@@ -293,10 +300,6 @@ class LaunchView(QuietVertical, Pane, can_focus=True):
         await self.launcher.load(draw_point)
 
     # drawing
-
-    @property
-    def _wizard(self) -> WizardScreen:
-        return cast("WizardScreen", self.screen)
 
     @property
     def _log(self) -> Log:
