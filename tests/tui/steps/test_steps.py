@@ -59,6 +59,7 @@ async def test_a_step_of_any_kind_is_shown_passed_and_found(monkeypatch: pytest.
         await settled(pilot)
         assert "[2 Notes]" in text_of(pilot, "#stepper")
         assert pilot.app.screen.query_one("#notes").region.height > 0
+        assert pilot.app.focused is None, "not the field of a step that is left"
         # a digit and a suggestion mean nothing to it, and Enter goes on
         await pilot.press("1", "enter")
         await settled(pilot)
@@ -66,4 +67,3 @@ async def test_a_step_of_any_kind_is_shown_passed_and_found(monkeypatch: pytest.
         await pilot.press("ctrl+k", *"tonotes", "enter")
         await settled(pilot)
         assert pilot.app.session.step == "notes"  # type: ignore[attr-defined]
-        assert pilot.app.focused is None

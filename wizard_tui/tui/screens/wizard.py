@@ -89,7 +89,7 @@ class WizardScreen(QuietScreen):
     def on_mount(self) -> None:
         """The first screen first: the session, finding facts and planning load modules, also in threads."""
         self.query_one(Stepper).show_steps(self.steps.first.name, set())
-        self.steps.first.focus()
+        self.set_focus(self.steps.first.focus_on())
         # drawn when the app has started and the messages about the size are through: else it is drawn four times
         self._undrawn.enter_context(self.app.batch_update())
         self.app.call_later(self.call_later, self._draw)
@@ -134,7 +134,7 @@ class WizardScreen(QuietScreen):
             self._show_steps()
             self.query_one(HelpLine).say("")
             step.shown(self.session)
-            step.focus(*step.broken(self.session)[:1])
+            self.set_focus(step.focus_on(*step.broken(self.session)[:1]))
             step.opened()
 
     @work(exclusive=True, group="build")
@@ -151,7 +151,7 @@ class WizardScreen(QuietScreen):
             await self.go(self.steps.behind_the_first(left.step).name)
             return
         if by > 0 and (broken := self._step.broken(self.session)):
-            self._step.focus(broken[0])
+            self.set_focus(self._step.focus_on(broken[0]))
             self.app.bell()
             return
         await self.go(self.steps.beside(self._step, by).name)
@@ -160,7 +160,7 @@ class WizardScreen(QuietScreen):
         """Go to the step of a field and put the focus there."""
         step = self.steps.of(path)
         await self.go(step.name)
-        step.focus(path)
+        self.set_focus(step.focus_on(path))
 
     def action_leave_field(self) -> None:
         """Escape leaves the field and loses nothing."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
+from textual.widget import Widget
+
 from wizard_tui.tui.fields import FORMS
 from wizard_tui.tui.steps.step import Step, Wizard
 from wizard_tui.tui.widgets.box_facts import BoxFacts
@@ -41,9 +43,9 @@ class FormStep(Step):
         """Where each text is from, what the plan made of empty fields, and what is wrong."""
         self._form.show(session)
 
-    def focus(self, path: str | None = None) -> None:
+    def focus_on(self, path: str | None = None) -> Widget | None:
         """The field, else the first one."""
-        self._form.focus_field(path)
+        return self._form.editor(path)
 
     def set_texts(self, session: Session, paths: Collection[str]) -> None:
         """Put the texts into the rows."""

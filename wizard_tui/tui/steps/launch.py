@@ -37,10 +37,9 @@ class LaunchStep(Step):
         self._view = LaunchView(wizard.session, wizard.launcher, id="launch-view", on_patch=wizard.patch)
         await self._place.mount(self._view)
 
-    def focus(self, path: str | None = None) -> None:
+    def focus_on(self, path: str | None = None) -> LaunchView | None:
         """The view, which has keys of its own."""
-        if self._view is not None:
-            self._view.screen.set_focus(self._view)
+        return self._view
 
     def opened(self) -> None:
         """Look at the machine once, and for a server that still runs."""

@@ -26,9 +26,9 @@ class ReviewStep(Step):
         if session.response is not None:
             self._view.show_plan(session.response, session.alternatives(), session.boxes(), session.stale)
 
-    def focus(self, path: str | None = None) -> None:
+    def focus_on(self, path: str | None = None) -> Review:
         """The whole step."""
-        self._view.screen.set_focus(self._view)
+        return self._view
 
     def take(self, index: int) -> None:
         """The other way of that number."""

@@ -62,7 +62,7 @@ class Step:
     """One step. `view` and the two names are all that a step must have.
 
     The order of calls: `view` once, before anything is known; on each visit `build`, then, when the step is on screen,
-    `shown`, `focus` and `opened`; `shown` again with every new plan and new fact for as long as it stays there.
+    `shown`, `focus_on` and `opened`; `shown` again with every new plan and new fact for as long as it stays there.
     """
 
     name: str
@@ -86,8 +86,9 @@ class Step:
     def shown(self, session: Session) -> None:
         """Draw what the session holds now."""
 
-    def focus(self, path: str | None = None) -> None:
-        """Put the focus on the step, or on one of its fields."""
+    def focus_on(self, path: str | None = None) -> Widget | None:
+        """What gets the focus, when nothing more is said or for one of its fields; None where nothing takes keys."""
+        return None
 
     def opened(self) -> None:
         """The step has come on screen: begin what it does by itself."""

@@ -30,9 +30,9 @@ class WelcomeStep(Step):
         """What the driver said, what the wizard starts with, and what else would fit."""
         self._view.show(session)
 
-    def focus(self, path: str | None = None) -> None:
+    def focus_on(self, path: str | None = None) -> Welcome:
         """The whole step."""
-        self._view.screen.set_focus(self._view)
+        return self._view
 
     def take(self, index: int) -> None:
         """The model of that number."""

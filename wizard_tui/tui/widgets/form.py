@@ -81,11 +81,10 @@ class Form(QuietScroll, can_focus=False):
         for path in self._rows.keys() & set(paths):
             self._rows[path].set_text(session.texts[path])
 
-    def focus_field(self, path: str | None) -> None:
-        """Put the focus on a field, the first when none is named."""
+    def editor(self, path: str | None) -> Widget | None:
+        """Where a field is edited, the first when none is named; None before the first visit."""
         row = self._rows.get(path) if path else next(iter(self._rows.values()), None)
-        if row is not None:
-            self.screen.set_focus(row.editor)
+        return row.editor if row is not None else None
 
 
 def _suggestions(field: Field) -> tuple[str, ...]:
