@@ -21,12 +21,12 @@ from textual.widgets import Input
 from tests.conftest import PROGRAMS, Run, wait_for
 from tests.models.hub_server import Hub, Repo, running, safetensors
 from tests.planning.conftest import LLAMA_8B
-from tests.tui.conftest import opened, settled, until
+from tests.tui.conftest import ORDER, opened, settled, until
 from wizard_tui.launch import ways
 from wizard_tui.launch.records import Records
 from wizard_tui.schemas.secrets import HIDDEN
 from wizard_tui.tui.app import WizardApp
-from wizard_tui.tui.fields import ORDER, all_fields
+from wizard_tui.tui.fields import all_fields
 from wizard_tui.tui.screens.wizard import WizardScreen
 
 # of this run alone, as the process list has those of others too; each unlike the others, so that a find tells which

@@ -12,13 +12,14 @@ import pytest
 from tests.conftest import wait_for
 from tests.launch.conftest import answering
 from tests.planning.conftest import facts, request
+from wizard_tui.errors import Refusal
 from wizard_tui.hardware.catalog import get_gpu_by_name
 from wizard_tui.hardware.gpu import Detection
 from wizard_tui.hardware.observed import Observations
-from wizard_tui.launch.launcher import Launcher
+from wizard_tui.launch.launcher import ASK, CHANGE_WAY, CHECK, FORGET, LEARN, LOAD, START, STOP, Act, Launcher
 from wizard_tui.launch.machine import Machine
-from wizard_tui.launch.records import Records
-from wizard_tui.launch.watch import ENDED
+from wizard_tui.launch.records import Record, Records
+from wizard_tui.launch.watch import ENDED, READY, STARTING, Watch
 from wizard_tui.planning.decide import Decision, decide
 from wizard_tui.planning.planner import plan
 from wizard_tui.schemas.outputs import PlanResponse
@@ -222,3 +223,101 @@ def test_records_that_are_set_aside_are_said_and_the_server_beside_them_is_found
     assert launcher.find_running() is None
     assert "some records are not used" in launcher.problem
     launcher.records.folder.chmod(0o700)
+
+
+# what goes on and how the server is -> the acts that may begin
+MAY: dict[tuple[str, str], set[Act]] = {
+    ("", "idle"): {CHECK, START, CHANGE_WAY, FORGET},
+    ("", STARTING): {CHECK, STOP, FORGET},
+    ("", READY): {CHECK, STOP, ASK, LOAD, FORGET},
+    ("", ENDED): {CHECK, START, CHANGE_WAY, FORGET},
+    ("looking at this machine", "checking"): set(),
+    ("looking at this machine", READY): set(),
+    ("stopping", READY): set(),
+    ("load run", READY): {STOP},
+    ("asking it something", READY): {STOP},
+    ("asking it something", ENDED): set(),
+}
+
+
+@pytest.mark.parametrize(("busy", "state"), MAY)
+def test_what_may_be_done_depends_on_the_state_and_on_what_goes_on(busy: str, state: str) -> None:
+    launcher = Launcher()
+    if state not in ("idle", "checking"):
+        launcher.watch = Watch(stub())
+        launcher.watch.state = state
+    launcher.busy = busy
+    assert launcher.state == state
+    acts = {CHECK, START, STOP, CHANGE_WAY, ASK, LOAD, FORGET}
+    assert {act for act in acts if launcher.may(act)} == MAY[busy, state]
+    for act in acts - MAY[busy, state]:
+        launcher.problem = ""
+        assert not launcher.begin(act)
+        assert launcher.problem
+        assert launcher.busy == busy
+
+
+def stub() -> Record:
+    return Record("name", "process", "", "", "http://127.0.0.1:1", 0.0, {})
+
+
+def test_an_act_that_another_takes_the_place_of_ends_nothing() -> None:
+    launcher = Launcher()
+    launcher.watch = Watch(stub())
+    launcher.watch.state = READY
+    assert launcher.begin(LOAD)
+    with launcher.doing(LOAD):
+        assert not launcher.begin(CHECK)
+        assert launcher.problem == "busy: load run"
+        assert launcher.begin(STOP)
+    assert launcher.busy == "stopping"
+    with launcher.doing(STOP):
+        assert not launcher.begin(CHECK)
+        assert launcher.problem == "busy: stopping"
+    assert (launcher.busy, launcher.problem) == ("", ""), "that it is busy is said as long as it is true"
+
+
+def test_why_an_act_is_refused_is_said(launcher: Launcher) -> None:
+    assert not launcher.begin(FORGET, unless="there is nothing to forget")
+    assert launcher.problem == "there is nothing to forget"
+    assert launcher.begin(START)
+    with launcher.doing(START):
+        raise Refusal("it would not come up")
+    assert (launcher.busy, launcher.problem) == ("", "it would not come up")
+
+
+def test_what_comes_by_itself_comes_once_for_each_server(
+    launcher: Launcher, stand_in: Callable[..., None], port: int
+) -> None:
+    """A look at the machine; then, of each server, what its start has shown and the first question."""
+    stand_in(log=["Available KV cache memory: 50.00 GiB"])
+    assert launcher.next_act() == CHECK
+    launcher.check(None)
+    assert launcher.next_act() is None
+    launcher.next_way()
+    assert launcher.next_act() == CHECK
+    launcher.way = "process"
+    for _ in range(2):
+        launcher.start(*planned(port), force=False)
+        assert launcher.next_act() is None
+        polled(launcher, lambda: launcher.is_ready)
+        assert launcher.begin(FORGET)
+        assert launcher.next_act() == LEARN, "whatever goes on"
+        with launcher.doing(FORGET):
+            assert launcher.next_act() is None
+        assert launcher.next_act() == ASK
+        assert launcher.next_act() is None
+        assert launcher.stop()
+        polled(launcher, lambda: not launcher.runs)
+        assert launcher.next_act() is None
+
+
+def test_a_start_is_forced_after_one_that_was_refused_on_this_way(launcher: Launcher, port: int) -> None:
+    launcher.look = lambda response, way: Machine(Detection(gpus=(H100,)))
+    for _ in range(2):
+        with pytest.raises(Refusal, match="marked BAD"):
+            launcher.start(*planned(port), force=False)
+        assert launcher.forced
+        launcher.next_way()
+        assert not launcher.forced
+    assert launcher.cure() == {}

@@ -22,7 +22,11 @@ from wizard_tui.tui.app import WizardApp
 from wizard_tui.tui.session import Session
 from wizard_tui.tui.sources import Sources
 from wizard_tui.tui.state_file import StateFile
+from wizard_tui.tui.steps.order import all_steps
 from wizard_tui.tui.widgets.line_view import LineView
+
+TITLES = tuple((step.name, step.title) for step in all_steps())
+ORDER = tuple(name for name, _ in TITLES)
 
 
 def load_model(model: str, revision: str | None, params_b: float | None) -> ModelMetadata:

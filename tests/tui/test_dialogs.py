@@ -147,7 +147,7 @@ MADE: dict[str, Callable[[Session], Screen[None] | None]] = {
     "plots": plots_page,
     "leave": lambda session: LeaveScreen("qwen"),  # type: ignore[return-value, arg-type]
     "write": lambda session: WriteFilesScreen(*(session.plan_to_keep() or ())),  # type: ignore[return-value, arg-type]
-    "palette": lambda session: Palette(Counted, ""),
+    "palette": lambda session: Palette(Counted(), ""),
 }
 
 
@@ -184,7 +184,7 @@ async def test_one_that_is_closed_before_it_is_drawn_or_twice_closes_nothing_els
 async def test_one_kind_is_opened_once() -> None:
     async with opened() as pilot:
         for _ in range(2):
-            push(pilot.app, Palette(Counted, ""))
+            push(pilot.app, Palette(Counted(), ""))
         await settled(pilot)
         assert len(pilot.app.screen_stack) == 2
 
@@ -193,7 +193,7 @@ async def test_one_kind_is_opened_once() -> None:
 async def test_what_is_chosen_runs_once(how: str) -> None:
     Counted.taken = []
     async with opened() as pilot:
-        palette = Palette(Counted, "")
+        palette = Palette(Counted(), "")
         push(pilot.app, palette)
         await until(pilot, lambda: palette.is_mounted and listed(pilot))
         if how != "enters":
@@ -210,13 +210,13 @@ async def test_a_row_is_taken_by_a_click_and_the_wheel_moves_the_cursor() -> Non
     Counted.taken = []
     async with opened() as pilot:
         for panel, offset in (("#names", (3, 1)), ("#does", (0, 1))):
-            palette = Palette(Counted, "")
+            palette = Palette(Counted(), "")
             push(pilot.app, palette)
             await until(pilot, lambda palette=palette: palette.is_mounted and listed(pilot))  # type: ignore[misc]
             assert await pilot.click(panel, offset=offset)
             await done(pilot)
         assert Counted.taken == ["second", "second"]
-        palette = Palette(Counted, "")
+        palette = Palette(Counted(), "")
         push(pilot.app, palette)
         await until(pilot, lambda: palette.is_mounted and listed(pilot))
         for turned, name in ((events.MouseScrollDown, "second"), (events.MouseScrollUp, "first")):

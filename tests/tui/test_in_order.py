@@ -16,9 +16,8 @@ from textual._xterm_parser import XTermParser
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from tests.tui.conftest import opened, settled
+from tests.tui.conftest import ORDER, opened, settled
 from wizard_tui.hardware.catalog import get_gpu_by_name
-from wizard_tui.tui.fields import ORDER
 from wizard_tui.tui.widgets.choice import Choice
 
 ENTER, TAB, BACKTAB, ESCAPE, RUBOUT = "\r", "\t", "\x1b[Z", "\x1b\x1b", "\x7f"

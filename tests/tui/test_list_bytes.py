@@ -5,7 +5,6 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import cast
 
 import pytest
 
@@ -15,7 +14,6 @@ from tools.terminal import Terminal
 from wizard_tui.models.search import search_here
 from wizard_tui.tui.model_search import SHORTEST
 from wizard_tui.tui.palette import MenuProvider
-from wizard_tui.tui.screens.wizard import WizardScreen
 
 MENU, FIND, F9, DOWN, PAGE_DOWN = b"\x0b", b"\x06", b"\x1b[20~", b"\x1b[B", b"\x1b[6~"
 FIRST_ROW, ROWS = 5, 12
@@ -50,7 +48,7 @@ def shows(names: Sequence[str], *further: str) -> Callable[[str], bool]:
 async def menu(words: Sequence[str]) -> dict[str, list[str]]:
     """What the menu finds for each beginning of these words."""
     async with opened() as pilot:
-        provider = MenuProvider(cast("WizardScreen", pilot.app.screen))
+        provider = MenuProvider(pilot.app.screen)  # type: ignore[arg-type]
         return {text: [offer.name for offer in provider.offers(text)] for text in beginnings(words)}
 
 

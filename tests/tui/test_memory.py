@@ -12,8 +12,7 @@ from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tests.tui.conftest import opened, settled
-from wizard_tui.tui.fields import ORDER
+from tests.tui.conftest import ORDER, opened, settled
 
 KINDS = (Widget, Screen, StylesCache, Strip)
 WARM_UP, ROUNDS = 2, 4

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from textual.pilot import Pilot
 
-from tests.tui.conftest import opened, settled, typed
+from tests.tui.conftest import TITLES, opened, settled, typed
 from tests.tui.palettes import listed, under_cursor
-from wizard_tui.tui.fields import TITLES, all_fields
+from wizard_tui.tui.fields import all_fields
 from wizard_tui.tui.keys import KEYS
 from wizard_tui.tui.palette import Offer, Palette, ranked
 from wizard_tui.tui.screens.wizard import WizardScreen

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from threading import Event
 
+import pytest
+from textual.events import Key
 from textual.pilot import Pilot
 
-from tests.tui.conftest import opened, text_of, until
+from tests.conftest import LIMIT_S
+from tests.tui.conftest import opened, settled, text_of, until
 from tests.tui.palettes import listed
 from wizard_tui.errors import Refusal
-from wizard_tui.models.search import Found
+from wizard_tui.models.search import Found, models_here
+from wizard_tui.tui import palette
 from wizard_tui.tui.screens.wizard import WizardScreen
 
 NASTY = "org/[bold]model\x1b[31m\u202e"
@@ -53,3 +58,39 @@ async def test_without_the_hub_what_is_here_is_still_found() -> None:
         await until(pilot, lambda: listed(pilot)[:1] == [("Qwen/Qwen3-32B", "too large, known")])
         await until(pilot, lambda: "the Hub cannot be reached" in text_of(pilot, "#foot"))
         assert len(listed(pilot)) > 3
+
+
+async def test_the_disk_is_read_once_and_enter_waits_for_it_and_for_no_letter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(palette, "LONGEST_WAIT_S", LIMIT_S)
+    may_answer, read = Event(), []
+
+    def slow() -> Sequence[Found]:
+        read.append(may_answer.wait(LIMIT_S))
+        return [Found("mine/tuned-qwen3-32b", "on this machine"), *models_here()]
+
+    async with opened(hardware__gpu="H100 80GB") as pilot:
+        wizard(pilot).sources = replace(wizard(pilot).sources, models_here=slow, search_hub=lambda text: [])
+        await pilot.press("ctrl+f", *"mine/")
+        assert listed(pilot) == [], "the letters are there, and the list is not"
+        for key in ("enter", "end"):
+            pilot.app.post_message(Key(key, None))
+        may_answer.set()
+        await until(pilot, lambda: isinstance(pilot.app.screen, WizardScreen))
+        await settled(pilot)
+        assert wizard(pilot).session.texts["model.model"] == "mine/tuned-qwen3-32b"
+        assert read == [True]
+
+
+async def test_a_disk_that_does_not_answer_holds_no_key_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(palette, "LONGEST_WAIT_S", 0.01)
+    over = Event()
+
+    def hangs() -> Sequence[Found]:
+        over.wait(LIMIT_S)
+        return ()
+
+    async with opened() as pilot:
+        wizard(pilot).sources = replace(wizard(pilot).sources, models_here=hangs, search_hub=lambda text: [])
+        await pilot.press("ctrl+f", *"qwen3", "enter", "escape")
+        assert isinstance(pilot.app.screen, WizardScreen)
+        over.set()

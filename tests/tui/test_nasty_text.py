@@ -68,7 +68,7 @@ async def test_no_screen_dialog_or_toast_obeys_what_it_shows(tmp_path: Path, mon
             await until(pilot, lambda: wizard.launcher is None or not wizard.launcher.busy)
             seen = shown_clean(pilot)
             assert MARKUP in seen, step
-        wizard.sources = replace(wizard.sources, search_here=lambda query: [Found(f"here/{NASTY}", NASTY)])
+        wizard.sources = replace(wizard.sources, models_here=lambda: [Found(f"here/{NASTY}", NASTY)])
         for key in ("f1", "f12", "ctrl+p", "ctrl+g", "ctrl+k", "ctrl+f"):
             await pilot.press(key)
             await settled(pilot)

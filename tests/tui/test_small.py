@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.tui.conftest import opened, picture, settled, text_of, typed
-from wizard_tui.tui.fields import ORDER, TITLES, all_fields
-from wizard_tui.tui.widgets.help_line import ROWS as HELP_ROWS
+from tests.tui.conftest import ORDER, TITLES, opened, picture, settled, text_of, typed
+from wizard_tui.tui.fields import all_fields
+from wizard_tui.tui.sizes import HELP_ROWS
 from wizard_tui.tui.widgets.line_view import wrapped
 
 LABEL_COLUMNS = 17

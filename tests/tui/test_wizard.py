@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input
 
-from tests.tui.conftest import opened, settled, text_of, typed, until
+from tests.tui.conftest import ORDER, opened, settled, text_of, typed, until
 from wizard_tui.hardware.catalog import get_gpu_by_name
 from wizard_tui.render.registry import ARTIFACTS
 from wizard_tui.tui.app import WizardApp
-from wizard_tui.tui.fields import ORDER, all_fields
+from wizard_tui.tui.fields import all_fields
 from wizard_tui.tui.messages import Replan
 from wizard_tui.tui.session import Session
 from wizard_tui.tui.widgets.artifact_preview import ArtifactPreview

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -44,11 +45,41 @@ if TYPE_CHECKING:
 
 ROUNDS, LEAST_REQUESTS = 3, 8
 
+# states before there is a server, whose own are those of watch.py: starting, ready and ended
+IDLE, CHECKING = "idle", "checking"
+
+
+class Act(NamedTuple):
+    """Something that is done for the user and takes time.
+
+    `states` are those in which it makes sense; `otherwise` is said in the others. `ends` names acts whose place it
+    takes.
+    """
+
+    words: str
+    states: tuple[str, ...] = (IDLE, CHECKING, STARTING, READY, ENDED)
+    otherwise: str = ""
+    ends: tuple[str, ...] = ()
+
+
+_NO_SERVER, _RUNS = (IDLE, CHECKING, ENDED), (STARTING, READY)
+CHECK = Act("looking at this machine")
+START = Act("starting", _NO_SERVER, "a server runs already; x stops it")
+ASK = Act("asking it something", (READY,), "no server answers yet")
+LOAD = Act("load run", (READY,), "no server answers yet")
+STOP = Act("stopping", _RUNS, "no server runs", ends=(ASK.words, LOAD.words))
+CHANGE_WAY = Act("changing the way", _NO_SERVER, "a server runs; x stops it")
+LEARN = Act("planning with what was shown")
+FORGET = Act("forgetting")
+
 
 @dataclass
 class Launcher:
-    """One server at a time. `busy` names what is going on, from the key on that began it; `problem` is the last
-    sentence that went wrong.
+    """One server at a time, and what may be done and what comes next in each state of it.
+
+    Whoever shows it says `begin` before an act that the user asks for and works within `doing`, and carries out what
+    `next_act` names. `busy` is the act that goes on, in words, from the key on that began it; `problem` is the last
+    sentence to be read. `forced` says that a start was refused, and that another one is the user's will.
 
     `look` asks the machine, `records` and `observations` are where servers and calibration are kept.
     """
@@ -61,8 +92,9 @@ class Launcher:
     checked: bool = False
     watch: Watch | None = None
     decision: Decision | None = None
-    busy: str = ""
+    busy: str = field(default="", init=False)
     problem: str = ""
+    forced: bool = field(default=False, init=False)
     rows: list[Row] = field(default_factory=list)
     kept: Observation | None = None
     answer: Answer | None = None
@@ -73,6 +105,16 @@ class Launcher:
     # what is forgotten is not learnt again from the server that is followed; threads learn and forget
     _teaches: bool = field(default=True, init=False)
     _learning: Lock = field(default_factory=Lock, init=False)
+    # of what comes by itself, what came already
+    _learnt: Observation | None = field(default=None, init=False)
+    _asked: bool = field(default=False, init=False)
+
+    @property
+    def state(self) -> str:
+        """`idle` or `checking` without a server; `starting`, `ready` or `ended` with one."""
+        if self.watch is not None:
+            return self.watch.state
+        return CHECKING if self.busy == CHECK.words else IDLE
 
     @property
     def runs(self) -> bool:
@@ -84,16 +126,78 @@ class Launcher:
         """Whether a server answers."""
         return self.watch is not None and self.watch.state == READY
 
+    # what may be done, and what comes next
+
+    def may(self, act: Act, unless: str = "") -> bool:
+        """Whether an act may begin now. `problem` says why not: something else goes on, the state does not allow it,
+        or `unless`, a reason that the caller knows."""
+        reason = "" if self.busy in ("", *act.ends) else _busy(self.busy)
+        if not reason and self.state not in act.states:
+            reason = act.otherwise
+        if reason := reason or unless:
+            self.say(reason)
+        return not reason
+
+    def begin(self, act: Act, unless: str = "") -> bool:
+        """Take an act for begun, if it may: the next key may be here before its work is. What it takes the place of is
+        for the caller to end."""
+        if not self.may(act, unless):
+            return False
+        self.busy, self.problem = act.words, ""
+        return True
+
+    @contextmanager
+    def doing(self, act: Act) -> Iterator[None]:
+        """The work of an act that was begun. Why it is refused becomes `problem`."""
+        try:
+            yield
+        except Refusal as error:
+            self.say(str(error))
+        finally:
+            # unless another act took its place
+            if self.busy == act.words:
+                self.busy = ""
+            if self.problem == _busy(act.words):
+                self.problem = ""
+
+    def next_act(self) -> Act | None:
+        """What is to be done now without being asked for: CHECK on a machine that nobody looked at, LEARN when a start
+        has shown something new, ASK once when a server is ready. None: nothing, for now."""
+        if self.kept is not None and self.kept != self._learnt:
+            self._learnt = self.kept
+            return LEARN
+        if self.busy:
+            return None
+        if not self.checked:
+            return CHECK
+        if self.is_ready and not self._asked:
+            self._asked = True
+            return ASK
+        return None
+
+    def say(self, sentence: str) -> None:
+        """Put a sentence in the place of the last one."""
+        self.problem = sentence
+
+    # the acts
+
     def next_way(self) -> None:
-        """Choose the next way to start; what was checked for the last one counts no more."""
-        names = list(ways.WAYS)
-        self.way = names[(names.index(self.way) + 1) % len(names)]
-        self.checks, self.checked = [], False
+        """Choose the next way to start, unless a server runs; what was checked for the last one counts no more."""
+        if self.may(CHANGE_WAY):
+            names = list(ways.WAYS)
+            self.way = names[(names.index(self.way) + 1) % len(names)]
+            self.checks, self.checked, self.forced = [], False, False
 
     def check(self, response: PlanResponse | None) -> None:
         """Look at the machine. Slow."""
         self.checks = preflight(self.look(response, self.way), response, self.way)
         self.checked = True
+
+    def check_and_find(self, response: PlanResponse | None) -> None:
+        """Look at the machine, and follow a server that still runs, unless one is followed. Slow."""
+        self.check(response)
+        if self.watch is None and (record := self.find_running()) is not None:
+            self.attach(record)
 
     def start(self, decision: Decision, response: PlanResponse, *, force: bool) -> None:
         """Start a server for a plan, unless something would stop it and `force` is not set. Slow.
@@ -101,9 +205,11 @@ class Launcher:
         Raises Refusal with one plain sentence.
         """
         self.check(response)
-        if would_stop(self.checks) and not force:
+        self.forced = would_stop(self.checks)
+        if self.forced and not force:
             raise Refusal("it would not come up: put the lines marked BAD right, or press s again to start it anyway")
         record = start(ways.Launch(response.config, decision.request, os.environ), self.way, self.records)
+        self.forced = False
         self._follow(record, decision, response)
 
     def find_running(self) -> Record | None:
@@ -223,6 +329,14 @@ class Launcher:
         # answers of a single token have no time between tokens
         return {"workload": {name: value for name, value in figures.items() if value > 0}}
 
+    def cure(self) -> Mapping[str, Mapping[str, Any]]:
+        """The change of the request that cures the failure; empty where there is none. The next start is not forced."""
+        failure = self.watch.failure if self.watch is not None else None
+        if failure is None or not failure.patch:
+            return {}
+        self.forced = False
+        return failure.patch
+
     def close(self) -> None:
         """Let go of the log and the port; the server runs on."""
         if self.watch is not None:
@@ -244,7 +358,7 @@ class Launcher:
         self.watch, self.decision = Watch(record, response, decision), decision
         self.rows, self.kept, self.answer, self.answer_rows = [], None, None, []
         self.result, self.points, self.result_rows = None, [], []
-        self._teaches = True
+        self._teaches, self._learnt, self._asked = True, None, False
 
     def _verify(self) -> None:
         """Hold the start against its plan, and keep what it showed: one that failed may have shown the most."""
@@ -261,3 +375,7 @@ class Launcher:
                 self.observations.add(self.kept)
             except OSError as error:
                 self.problem = f"the calibration cannot be kept: {error.strerror or error}"
+
+
+def _busy(words: str) -> str:
+    return f"busy: {words}"

@@ -27,10 +27,21 @@ class Found:
 
 def search_here(text: str, limit: int = MOST) -> list[Found]:
     """Models of the Hugging Face cache and of the catalogue whose name has every word of `text`; no network."""
-    cached = set(cached_ids())
-    names = (*sorted(cached), *(name for name in catalog.ids() if name not in cached))
-    found = _by_fit(text, names)[:limit]
-    return [Found(name, "on this machine" if name in cached else "known") for name in found]
+    return matching(text, models_here(), limit)
+
+
+def models_here() -> list[Found]:
+    """Models of the Hugging Face cache, then those of the catalogue. Reads the disk."""
+    cached = sorted(set(cached_ids()))
+    known = [name for name in catalog.ids() if name not in set(cached)]
+    return [*(Found(name, "on this machine") for name in cached), *(Found(name, "known") for name in known)]
+
+
+def matching(text: str, models: Iterable[Found], limit: int = MOST) -> list[Found]:
+    """Models whose name has every word of `text`; those that begin with it come first, then the shorter names."""
+    words = text.lower().split()
+    hits = [one for one in models if words and all(word in one.model_id.lower() for word in words)]
+    return sorted(hits, key=lambda one: (not _begins(one.model_id, words[0]), len(one.model_id)))[:limit]
 
 
 def search_hub(text: str, limit: int = MOST) -> list[Found]:
@@ -60,13 +71,6 @@ def cached_ids() -> list[str]:
         for folder in folders
         if next(folder.glob("snapshots/*/config.json"), None) is not None
     ]
-
-
-def _by_fit(text: str, names: Iterable[str]) -> list[str]:
-    """Names with every word of `text`; those that begin with it come first, then the shorter ones."""
-    words = text.lower().split()
-    hits = [name for name in names if words and all(word in name.lower() for word in words)]
-    return sorted(hits, key=lambda name: (not _begins(name, words[0]), len(name)))
 
 
 def _begins(name: str, word: str) -> bool:

@@ -24,6 +24,7 @@ from wizard_tui.tui.keys import APP_KEYS
 from wizard_tui.tui.painting import push
 from wizard_tui.tui.screens.too_small import MIN_COLUMNS, MIN_ROWS
 from wizard_tui.tui.screens.wizard import WizardScreen
+from wizard_tui.tui.sizes import VARIABLES
 from wizard_tui.tui.sources import Sources
 from wizard_tui.tui.style_files import style_path
 from wizard_tui.tui.theme import DEFAULT_VARIABLES, THEMES
@@ -113,7 +114,7 @@ class WizardApp(InOrderApp[str]):
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """What our style sheets use beside Textual's own variables."""
-        return DEFAULT_VARIABLES
+        return DEFAULT_VARIABLES | VARIABLES
 
     async def run_action(self, *action: Any, **more: Any) -> bool:
         """As Textual does it, with the plan of all that was typed before."""
@@ -124,7 +125,7 @@ class WizardApp(InOrderApp[str]):
         """Open the menu: every action, step and field."""
         from wizard_tui.tui.palette import MenuProvider, Palette
 
-        self._open(Palette(MenuProvider, "an action, a step or a field"))
+        self._open(Palette(MenuProvider(self._wizard()), "an action, a step or a field"))
 
     def action_copy(self) -> None:
         """Copy the artifact on screen: through the terminal, and through tmux where one runs."""

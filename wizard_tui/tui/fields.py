@@ -27,13 +27,6 @@ FORMS: dict[str, tuple[str, tuple[str, ...]]] = {
     "workload": ("Workload", ("Requests", "Goals", "A run of your own server, if there was one")),
     "policy": ("Policy", ("Memory", "Batches", "Adapters", "Server")),
 }
-TITLES = (
-    ("welcome", "Welcome"),
-    *((step, title) for step, (title, _) in FORMS.items()),
-    ("review", "Review"),
-    ("launch", "Launch"),
-)
-ORDER = tuple(step for step, _ in TITLES)
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from wizard_tui.tui.fields import MODEL, ORDER
+from wizard_tui.tui.fields import MODEL
+
+FIRST = "welcome"
+"""The step on which every session begins."""
 
 
 @dataclass(frozen=True)
 class Left:
-    """A session that was left, which the user may go on with: on which step, when, and its name on disk."""
+    """A session that was left, which the user may go on with: on which step, when, and its name on disk.
+
+    The step may be one of another version.
+    """
 
     model: str
     step: str
@@ -25,7 +31,6 @@ class Left:
         fields = saved.get("fields")
         if saved.get("version") != 1 or not isinstance(fields, Mapping):
             raise ValueError("the saved session is of another version")
-        row, step = fields.get(MODEL), str(saved.get("step"))
+        row = fields.get(MODEL)
         model = row[0] if isinstance(row, list) and row and isinstance(row[0], str) else ""
-        # who was on Welcome has seen it: the step behind it is where one goes on
-        return cls(model, step if step in ORDER[1:] else ORDER[1], saved_at, name)
+        return cls(model, str(saved.get("step")), saved_at, name)

@@ -1,8 +1,11 @@
-"""What the parts of the wizard tell one another."""
+"""What the parts of the wizard tell one another when something that took time is done.
+
+What a key does is not told this way: a message would be read when the next keys have already been dealt with.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -40,3 +43,10 @@ class GpusFound(Message):
     problems: Sequence[str] = ()
     installed_vllm: str | None = None
     observed: Sequence[Observation] = ()
+
+
+@dataclass
+class ModelsProposed(Message):
+    """Which well-known models fit, the largest first, each with the bytes of its weights on one GPU."""
+
+    fitting: Mapping[str, int]

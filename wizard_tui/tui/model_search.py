@@ -12,7 +12,7 @@ from wizard_tui.tui.proposals import tried
 
 if TYPE_CHECKING:
     from wizard_tui.models.search import Found
-    from wizard_tui.tui.screens.wizard import WizardScreen
+    from wizard_tui.tui.steps.step import Wizard
 
 # the Hub is asked when nobody has typed for this long; what was asked before is cancelled by the palette
 HUB_PAUSE_S = 0.3
@@ -25,25 +25,32 @@ class ModelProvider(Provider):
 
     name_columns = 44
 
-    def __init__(self, wizard: WizardScreen) -> None:
-        super().__init__(wizard)
+    def __init__(self, wizard: Wizard) -> None:
+        self._wizard = wizard
+        self._here: Sequence[Found] = ()
         self._fits: dict[str, bool | None] = {}
         self._fits_on = wizard.session.detected
 
+    async def get_ready(self) -> None:
+        """List what is here: that reads the disk, and is therefore not done for each letter."""
+        self._here = await asyncio.to_thread(self._wizard.sources.models_here)
+
     def offers(self, text: str) -> Sequence[Offer]:
         """What is here."""
-        return [self._offer(found) for found in self.wizard.sources.search_here(text)]
+        from wizard_tui.models.search import matching
+
+        return [self._offer(found) for found in matching(text, self._here)]
 
     async def further(self, text: str) -> Sequence[Offer]:
         """What the Hub has."""
         if len(text.strip()) < SHORTEST:
             return ()
         await asyncio.sleep(HUB_PAUSE_S)
-        return [self._offer(found) for found in await asyncio.to_thread(self.wizard.sources.search_hub, text)]
+        return [self._offer(found) for found in await asyncio.to_thread(self._wizard.sources.search_hub, text)]
 
     async def looked_into(self, offers: Iterable[Offer]) -> AsyncIterator[None]:
         """Which of them fit: a plan each, with keys let through between them."""
-        session = self.wizard.session
+        session = self._wizard.session
         for name in (offer.name for offer in offers):
             if self._fits_on is not session.detected:
                 self._fits_on = session.detected
@@ -59,9 +66,9 @@ class ModelProvider(Provider):
         return f"{_MARKS[self._fits[offer.name]]}, {offer.does}" if offer.name in self._fits else ""
 
     def _offer(self, found: Found) -> Offer:
-        return Offer(found.model_id, found.where, partial(self.wizard.take_model, found.model_id))
+        return Offer(found.model_id, found.where, partial(self._wizard.take_model, found.model_id))
 
 
-def model_palette() -> Palette:
+def model_palette(wizard: Wizard) -> Palette:
     """The palette that looks for models."""
-    return Palette(ModelProvider, "a part of a model's name, such as qwen3 32b")
+    return Palette(ModelProvider(wizard), "a part of a model's name, such as qwen3 32b")

@@ -3,10 +3,11 @@ or by what it does."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from functools import partial
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -14,19 +15,21 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from wizard_tui.errors import Refusal, fault
-from wizard_tui.tui.fields import TITLES, all_fields
+from wizard_tui.tui.fields import all_fields
 from wizard_tui.tui.keys import KEYS, at_hand
 from wizard_tui.tui.modal import QuietModal
+from wizard_tui.tui.sizes import FOOT_ROWS
 from wizard_tui.tui.theme import THEMES
 from wizard_tui.tui.widgets.entry import Entry
 from wizard_tui.tui.widgets.line_view import Line, LineView, cut, shown, wrapped
 from wizard_tui.tui.widgets.quiet import QuietHorizontal, QuietVertical
 
 if TYPE_CHECKING:
-    from wizard_tui.tui.screens.wizard import WizardScreen
+    from wizard_tui.tui.steps.step import Wizard
 
 KEY_COLUMNS = 6
-FOOT_ROWS = 2
+LONGEST_WAIT_S = 1.0
+"""Keys wait no longer for a provider that gets ready: a disk may never answer."""
 MARK, GAP = "› ", "  "
 
 
@@ -43,8 +46,8 @@ class Provider:
 
     name_columns = 26
 
-    def __init__(self, wizard: WizardScreen) -> None:
-        self.wizard = wizard
+    async def get_ready(self) -> None:
+        """Fetch, once, what `offers` finds things in. What takes time is done in a thread."""
 
     def offers(self, text: str) -> Sequence[Offer]:
         """What is found at once, the best first."""
@@ -87,15 +90,16 @@ class Palette(QuietModal[None]):
         Binding("pageup", "turn(-1)", "Previous page", show=False),
     ]
 
-    def __init__(self, provider: Callable[[WizardScreen], Provider], placeholder: str) -> None:
+    def __init__(self, provider: Provider, placeholder: str) -> None:
         super().__init__()
-        self._make = provider
+        self._provider = provider
         self._entry = Entry("", id="wanted", placeholder=placeholder, on_edit=self._changed)
         # side by side, and not one: Textual sends a row from its widget's left edge on
         self._names, self._does = LineView(id="names"), LineView(id="does")
         self._foot = LineView(id="foot")
         self._text: str | None = None
         self._offers: list[Offer] = []
+        self._further: Sequence[Offer] = ()
         self._at = 0
         self._problem = ""
 
@@ -109,9 +113,21 @@ class Palette(QuietModal[None]):
             yield self._foot
 
     def on_mount(self) -> None:
-        """The wizard is beneath all screens."""
-        self._provider = self._make(cast("WizardScreen", self.app.screen_stack[0]))
+        """Open at once, whatever the provider still has to fetch."""
         self._names.styles.width = len(MARK) + self._provider.name_columns + len(GAP)
+        self._ready = asyncio.get_running_loop().create_future()
+        self._get_ready()
+
+    @work(group="ready")
+    async def _get_ready(self) -> None:
+        try:
+            await self._provider.get_ready()
+        finally:
+            self._ready.set_result(None)
+        if self._text is not None:
+            self._list()
+            self._show()
+            self._look_into_page()
 
     def on_resize(self) -> None:
         """A page has as many lines as there is room for."""
@@ -122,21 +138,22 @@ class Palette(QuietModal[None]):
 
     @on(Typed)
     def _typed(self) -> None:
-        self._bring_up_to_date()
+        if self._entry.value != self._text:
+            self._search()
 
     async def action_take(self) -> None:
         """Take the offer under the cursor, of those for all that was typed."""
-        self._bring_up_to_date()
+        await self._bring_up_to_date()
         await self._take(self._at)
 
-    def action_move(self, by: int) -> None:
+    async def action_move(self, by: int) -> None:
         """Move the cursor."""
-        self._bring_up_to_date()
+        await self._bring_up_to_date()
         self._move(by)
 
-    def action_turn(self, by: int) -> None:
+    async def action_turn(self, by: int) -> None:
         """Turn the page."""
-        self._bring_up_to_date()
+        await self._bring_up_to_date()
         self._move(by * self._rows)
 
     def action_take_row(self, row: int) -> None:
@@ -152,9 +169,11 @@ class Palette(QuietModal[None]):
         """The wheel moves the cursor."""
         self._move(-1)
 
-    def _bring_up_to_date(self) -> None:
-        if self._entry.value != self._text:
-            self._search()
+    async def _bring_up_to_date(self) -> None:
+        """A key is about the list for all that was typed before it."""
+        if not self._ready.done():
+            await asyncio.wait({self._ready}, timeout=LONGEST_WAIT_S)
+        self._typed()
 
     async def _take(self, at: int) -> None:
         if not self.on_top or at >= len(self._offers):
@@ -173,23 +192,27 @@ class Palette(QuietModal[None]):
     def _search(self) -> None:
         text = self._entry.value
         if text != self._text:
-            self._text, self._at, self._problem = text, 0, ""
-            self._offers = list(self._provider.offers(text))
+            self._text, self._at, self._problem, self._further = text, 0, "", ()
+            self._list()
             self._ask_further(text)
         self._show()
         self._look_into_page()
 
+    def _list(self) -> None:
+        self._offers = list(self._provider.offers(self._text or ""))
+        names = {offer.name for offer in self._offers}
+        self._offers += [offer for offer in self._further if offer.name not in names]
+
     @work(exclusive=True, group="further", exit_on_error=False)
     async def _ask_further(self, text: str) -> None:
         try:
-            found = await self._provider.further(text)
+            self._further = await self._provider.further(text)
         except (Refusal, OSError) as error:
             self._problem = str(error)
         except Exception as error:
             self._problem = fault(error, "the search failed")
         else:
-            names = {offer.name for offer in self._offers}
-            self._offers += [offer for offer in found if offer.name not in names]
+            self._list()
         self._show()
         self._look_into_page()
 
@@ -234,30 +257,30 @@ class Palette(QuietModal[None]):
 class MenuProvider(Provider):
     """Actions in the order of the page of keys, then steps, fields and themes."""
 
-    def __init__(self, wizard: WizardScreen) -> None:
-        super().__init__(wizard)
-        self._all = list(self._everything())
+    def __init__(self, wizard: Wizard) -> None:
+        self._all = list(_everything(wizard))
 
     def offers(self, text: str) -> Sequence[Offer]:
         """Everything before anything is typed, then what matches."""
         return ranked(text, self._all)
 
-    def _everything(self) -> Iterator[Offer]:
-        wizard, app = self.wizard, self.wizard.app
-        for node, binding, _, _ in at_hand(wizard):
-            # what takes an argument is about one of many things on screen, and its key is written beside it
-            if "(" not in binding.action:
-                run = partial(app.run_action, binding.action, node)
-                yield _offer(binding.description, "on this step", run, binding.key_display or binding.key)
-        for binding in (binding for bindings in KEYS.values() for binding in bindings if binding.id != "menu"):
-            run = partial(app.run_action, binding.action, wizard)
-            yield _offer(binding.description, binding.tooltip, run, binding.key.partition(",")[0])
-        for step, title in TITLES:
-            yield _offer(f"Go to {title}", f"the step {title}", partial(wizard.go, step))
-        for path, field in all_fields().items():
-            yield _offer(f"Field {field.label.strip()}", field.help, partial(wizard.focus_path, path))
-        for theme in THEMES:
-            yield _offer(f"Theme {theme.name}", "change the colours", partial(setattr, app, "theme", theme.name))
+
+def _everything(wizard: Wizard) -> Iterator[Offer]:
+    app = wizard.app
+    for node, binding, _, _ in at_hand(wizard.screen):
+        # what takes an argument is about one of many things on screen, and its key is written beside it
+        if "(" not in binding.action:
+            run = partial(app.run_action, binding.action, node)
+            yield _offer(binding.description, "on this step", run, binding.key_display or binding.key)
+    for binding in (binding for bindings in KEYS.values() for binding in bindings if binding.id != "menu"):
+        run = partial(app.run_action, binding.action, wizard.screen)
+        yield _offer(binding.description, binding.tooltip, run, binding.key.partition(",")[0])
+    for step in wizard.steps:
+        yield _offer(f"Go to {step.title}", f"the step {step.title}", partial(wizard.go, step.name))
+    for path, field in all_fields().items():
+        yield _offer(f"Field {field.label.strip()}", field.help, partial(wizard.focus_path, path))
+    for theme in THEMES:
+        yield _offer(f"Theme {theme.name}", "change the colours", partial(setattr, app, "theme", theme.name))
 
 
 def ranked(text: str, offers: Iterable[Offer]) -> list[Offer]:

@@ -1,11 +1,14 @@
-"""What the wizard asks of the outside while it runs: the model's facts some time after the last key, and the GPUs."""
+"""What the wizard finds out while it runs: the model's facts some time after the last key, the GPUs, and which models
+fit on them."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from wizard_tui.tui.fields import MODEL
+from wizard_tui.tui.messages import ModelsProposed
 from wizard_tui.tui.sources import Sources
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ class Reading:
     def __init__(self, screen: Screen[None], sources: Callable[[], Sources], session: Callable[[], Session]) -> None:
         self._screen, self._sources, self._session = screen, sources, session
         self._pause: Timer | None = None
+        self._proposed_for: object = None
 
     def model_changed(self) -> None:
         """Another model is being typed: what is known of the last one says nothing of it."""
@@ -48,3 +52,21 @@ class Reading:
         """Ask the driver."""
         work = self._sources().find_gpus(self._screen)
         self._screen.run_worker(work, group="gpus", exclusive=True)
+
+    def propose_models(self) -> None:
+        """Find out which models fit, once for what the driver said."""
+        session = self._session()
+        if session.detected is not None and self._proposed_for is not session.detected:
+            self._proposed_for = session.detected
+            self._screen.run_worker(self._propose(session), group="propose", exclusive=True)
+
+    async def _propose(self, session: Session) -> None:
+        from wizard_tui.tui.proposals import starters
+
+        fitting: dict[str, int] = {}
+        for model_id, size in starters(session):
+            if size is not None:
+                fitting[model_id] = size
+            # keys go between them
+            await asyncio.sleep(0)
+        self._screen.post_message(ModelsProposed(fitting))

@@ -17,9 +17,10 @@ from wizard_tui.errors import Refusal, fault
 from wizard_tui.schemas.errors import field_errors, one_sentence
 from wizard_tui.schemas.inputs import PlanRequest
 from wizard_tui.schemas.secrets import without_secrets
-from wizard_tui.tui.fields import AUTO, MODEL, ORDER, all_fields, text_of
+from wizard_tui.tui.fields import AUTO, MODEL, all_fields, text_of
 from wizard_tui.tui.history import Edit, History
 from wizard_tui.tui.history import Origin as Origin
+from wizard_tui.tui.left import FIRST
 from wizard_tui.tui.left import Left as Left
 
 # the planner is loaded when the first plan is made, which is after the first screen is on its way
@@ -65,7 +66,7 @@ class Session:
     proposals: Mapping[str, int] = field(default_factory=dict)
     observed: Sequence[Observation] = ()
     problems: tuple[str, ...] = ()
-    step: str = "welcome"
+    step: str = FIRST
     left: Left | None = None
     is_behind: bool = True
     """Whether fields changed since the last `replan`."""
@@ -344,7 +345,7 @@ class Session:
         """Restore saved data, but stay on Welcome until the user goes on there. Raises Refusal as `restore`."""
         self.restore(saved)
         self.left, self.goes_on = Left.of(saved, saved_at, name), name
-        self.step = ORDER[0]
+        self.step = FIRST
         self._offered = self._typed()
 
     def change_to(self, saved: Mapping[str, Any], left: Left) -> None:
@@ -359,7 +360,7 @@ class Session:
         """Whether a later start should offer it: something was typed or looked at that is nowhere else on disk."""
         if self.left is not None:
             return self._typed() != self._offered
-        return self.step != ORDER[0] or bool(self._typed())
+        return self.step != FIRST or bool(self._typed())
 
     def start_anew(self) -> None:
         """Forget everything but what the driver said. The session that was offered stays with the others."""

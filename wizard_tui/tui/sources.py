@@ -39,10 +39,10 @@ def _observed() -> Sequence[Observation]:
     return Observations().all()
 
 
-def _search_here(text: str) -> Sequence[Found]:
-    from wizard_tui.models.search import search_here
+def _models_here() -> Sequence[Found]:
+    from wizard_tui.models.search import models_here
 
-    return search_here(text)
+    return models_here()
 
 
 def _search_hub(text: str) -> Sequence[Found]:
@@ -61,14 +61,13 @@ def _look(response: PlanResponse | None, way: str) -> Machine:
 class Sources:
     """Where facts come from: the disk, the Hub and the driver, unless a caller has them already.
 
-    All but `search_here` are called in a thread; `load_model` and `search_hub` raise Refusal or OSError with one
-    plain sentence.
+    All are called in a thread; `load_model` and `search_hub` raise Refusal or OSError with one plain sentence.
     """
 
     load_model: Callable[[str, str | None, float | None], ModelMetadata] = _load_model
     detect: Callable[[], Detection] = _detect
     observed: Callable[[], Sequence[Observation]] = _observed
-    search_here: Callable[[str], Sequence[Found]] = _search_here
+    models_here: Callable[[], Sequence[Found]] = _models_here
     search_hub: Callable[[str], Sequence[Found]] = _search_hub
     look: Callable[[PlanResponse | None, str], Machine] = _look
 

@@ -13,34 +13,30 @@ from textual.binding import BindingType
 from textual.events import Resize
 from textual.timer import Timer
 
-from wizard_tui.tui.fields import FORMS, MODEL, ORDER, TITLES, all_fields, path_of, said, step_of
+from wizard_tui.tui.fields import MODEL, all_fields, path_of, said
 from wizard_tui.tui.in_order import InOrderApp
 from wizard_tui.tui.keys import WIZARD_KEYS
-from wizard_tui.tui.messages import GpusFound, ModelRead, Replan
+from wizard_tui.tui.messages import GpusFound, ModelRead, ModelsProposed, Replan
 from wizard_tui.tui.painting import painted_once, push
 from wizard_tui.tui.reading import OF_THE_MODEL, Reading
 from wizard_tui.tui.screens.base import QuietScreen
 from wizard_tui.tui.screens.too_small import TooSmall
 from wizard_tui.tui.sources import Sources
+from wizard_tui.tui.steps.order import all_steps
+from wizard_tui.tui.steps.step import Step
 from wizard_tui.tui.widgets.artifact_preview import ArtifactPreview
-from wizard_tui.tui.widgets.box_facts import BoxFacts
 from wizard_tui.tui.widgets.feasibility import FeasibilityPanel
 from wizard_tui.tui.widgets.field_row import FieldRow
-from wizard_tui.tui.widgets.form import Form
 from wizard_tui.tui.widgets.help_line import HelpLine
 from wizard_tui.tui.widgets.key_bar import KeyBar
-from wizard_tui.tui.widgets.model_facts import ModelFacts
 from wizard_tui.tui.widgets.quiet import QuietHorizontal, QuietSwitcher, QuietVertical
-from wizard_tui.tui.widgets.review import Review
 from wizard_tui.tui.widgets.status_strip import StatusStrip
 from wizard_tui.tui.widgets.stepper import Stepper
 from wizard_tui.tui.widgets.vram_bar import VramBar
-from wizard_tui.tui.widgets.welcome import Welcome
 
 if TYPE_CHECKING:
     from wizard_tui.launch.launcher import Launcher
     from wizard_tui.tui.session import Session
-    from wizard_tui.tui.widgets.launch import LaunchView
 
 PLAN_PAUSE_S = 0.01
 SAVE_PAUSE_S = 0.5
@@ -61,6 +57,7 @@ class WizardScreen(QuietScreen):
         super().__init__()
         self._session = session
         self.sources = sources
+        self.steps = all_steps()
         self._save = on_save
         self.launcher: Launcher | None = None
         self._begun = self._is_building_ahead = False
@@ -70,15 +67,11 @@ class WizardScreen(QuietScreen):
 
     def compose(self) -> ComposeResult:
         """Stepper, then the switcher of steps beside the panels, then help line, strip and footer."""
-        yield Stepper(TITLES, id="stepper")
+        yield Stepper([(step.name, step.title) for step in self.steps], id="stepper")
         with QuietHorizontal(id="body"):
-            with QuietSwitcher(initial="welcome", id="steps"):
-                yield Welcome(id="welcome", on_take=self.take_model)
-                for step, (_, headings) in FORMS.items():
-                    foot = {"model": ModelFacts, "hardware": BoxFacts}.get(step)
-                    yield Form(headings, id=step, on_edit=self._edited, foot=foot() if foot else None)
-                yield Review(id="review", on_take=self.patch)
-                yield QuietVertical(id="launch")
+            with QuietSwitcher(initial=self.steps.first.name, id="steps"):
+                for step in self.steps:
+                    yield step.view(self)
             with QuietVertical(id="panels"):
                 yield VramBar(id="vram")
                 yield FeasibilityPanel(id="feasibility")
@@ -95,8 +88,8 @@ class WizardScreen(QuietScreen):
 
     def on_mount(self) -> None:
         """The first screen first: the session, finding facts and planning load modules, also in threads."""
-        self.query_one(Stepper).show_steps(ORDER[0], set())
-        self.set_focus(self.query_one(Welcome))
+        self.query_one(Stepper).show_steps(self.steps.first.name, set())
+        self.set_focus(self.steps.first.focus_on())
         # drawn when the app has started and the messages about the size are through: else it is drawn four times
         self._undrawn.enter_context(self.app.batch_update())
         self.app.call_later(self.call_later, self._draw)
@@ -107,9 +100,9 @@ class WizardScreen(QuietScreen):
 
     async def _begin(self) -> None:
         self._begun = True
-        self.query_one(Welcome).show(self.session)
-        if self.session.step in ORDER[1:]:
-            await self.go(self.session.step)
+        self.steps.first.shown(self.session)
+        if self._step is not self.steps.first:
+            await self.go(self._step.name)
         self._reading.ask_gpus()
         self._reading.ask_model()
         self.post_message(Replan())
@@ -118,70 +111,56 @@ class WizardScreen(QuietScreen):
 
     # steps
 
+    @property
+    def _step(self) -> Step:
+        """The step on screen."""
+        return self.steps[self.session.step]
+
     async def go(self, step: str) -> None:
-        """Show a step. What it shows is built before anything changes: the step, the fields and the focus then change
-        in one act."""
-        if step in FORMS:
-            await self.query_one(f"#{step}", Form).build(self.session)
-        launch = await self._build_launch() if step == "launch" else None
-        self._enter(step)
-        if launch is not None:
-            launch.opened()
+        """Show a step, by its name. What it shows is built before anything changes: the step, the fields and the focus
+        then change in one act."""
+        await self.steps[step].build(self)
+        self._enter(self.steps[step])
 
     # the step line calls it, whatever the step before holds
     action_go = go
 
-    def _enter(self, step: str) -> None:
-        self.session.step = step
+    def _enter(self, step: Step) -> None:
+        self.session.step = step.name
         with painted_once(self.app):
             self.remove_class("-panels")
-            self.set_class(step == "launch", "-launch")
-            self.query_one("#steps", QuietSwitcher).current = step
+            self.set_class(step.stands_alone, "-alone")
+            self.query_one("#steps", QuietSwitcher).current = step.name
             self._show_steps()
             self.query_one(HelpLine).say("")
-            if step in FORMS:
-                self.query_one(f"#{step}", Form).show(self.session)
-                self._focus_field(*self._broken_in(step)[:1], step=step)
-                return
-            if step == "review":
-                self._show_review()
-            self.set_focus(self.query_one("#launch-view" if step == "launch" else f"#{step}"))
+            step.shown(self.session)
+            self.set_focus(step.focus_on(*step.broken(self.session)[:1]))
+            step.opened()
 
     @work(exclusive=True, group="build")
     async def _build_ahead(self) -> None:
-        """Build the forms that were not visited yet, when the first plan is on screen."""
-        for form in self.query(Form):
-            await form.build(self.session)
-
-    async def _build_launch(self) -> LaunchView:
-        """The last step's widgets and all that starts servers are loaded on the first visit."""
-        from wizard_tui.launch.launcher import Launcher
-        from wizard_tui.tui.widgets.launch import LaunchView
-
-        if self.launcher is None:
-            self.launcher = Launcher(look=self.sources.look)
-        place = self.query_one("#launch", QuietVertical)
-        if not place.children:
-            await place.mount(LaunchView(self.session, self.launcher, id="launch-view"))
-        return place.query_one(LaunchView)
+        """Build the steps that were not visited yet, when the first plan is on screen."""
+        for step in self.steps:
+            if step.is_built_ahead:
+                await step.build(self)
 
     async def action_step(self, by: int) -> None:
         """Go on or back. Going on from a step with errors leads to the first error instead."""
         left, self.session.left = self.session.left, None
         if left is not None and by > 0:
-            await self.go(left.step if left.step in ORDER else ORDER[1])
+            await self.go(self.steps.behind_the_first(left.step).name)
             return
-        at = ORDER.index(self.session.step)
-        if by > 0 and (broken := self._broken_in(self.session.step)):
-            self._focus_field(broken[0], step=self.session.step)
+        if by > 0 and (broken := self._step.broken(self.session)):
+            self.set_focus(self._step.focus_on(broken[0]))
             self.app.bell()
             return
-        await self.go(ORDER[max(0, min(len(ORDER) - 1, at + by))])
+        await self.go(self.steps.beside(self._step, by).name)
 
     async def focus_path(self, path: str) -> None:
         """Go to the step of a field and put the focus there."""
-        await self.go(step_of(path))
-        self._focus_field(path, step=step_of(path))
+        step = self.steps.of(path)
+        await self.go(step.name)
+        self.set_focus(step.focus_on(path))
 
     def action_leave_field(self) -> None:
         """Escape leaves the field and loses nothing."""
@@ -190,9 +169,7 @@ class WizardScreen(QuietScreen):
 
     def action_number(self, number: int) -> None:
         """Take what has this number on a step that numbers what it offers."""
-        view = self.query_one(f"#{self.session.step}")
-        if isinstance(view, (Welcome, Review)):
-            view.action_take(number - 1)
+        self._step.take(number - 1)
 
     def action_toggle_panels(self) -> None:
         """On a narrow screen the plan takes the place of the form, and back."""
@@ -207,17 +184,18 @@ class WizardScreen(QuietScreen):
 
     # edits
 
-    def _edited(self, path: str, text: str) -> None:
+    def edited(self, path: str, text: str) -> None:
+        """Take the text that the user gave a field."""
         if self.session.set({path: text}):
             self._changed({path})
         if self.session.texts[path] != text:
             # a password within an address is not kept, and does not stay on the screen either
-            self.query_one(f"#{step_of(path)}", Form).set_texts(self.session, {path})
+            self._set_texts({path})
 
     @on(FieldRow.Entered)
     def _entered(self, event: FieldRow.Entered) -> None:
         # word of a field may come when its step was left already
-        if step_of(event.path) == self.session.step:
+        if event.path in self._step.paths:
             self.query_one(HelpLine).show_field(event.path, self.session.problem_of(event.path))
 
     def bring_up_to_date(self) -> None:
@@ -254,7 +232,7 @@ class WizardScreen(QuietScreen):
         """Look for a model as you type."""
         from wizard_tui.tui.model_search import model_palette
 
-        push(self.app, model_palette())
+        push(self.app, model_palette(self))
 
     def take_model(self, model_id: str) -> None:
         """Take over a model that was found."""
@@ -262,15 +240,15 @@ class WizardScreen(QuietScreen):
             self._replaced({MODEL})
 
     def action_start_anew(self) -> None:
-        """On Welcome: do not go on with the session that was left."""
-        if self.session.step == "welcome" and self.session.left is not None:
+        """Do not go on with the session that was left, where it is on offer: on the first step."""
+        if self._step is self.steps.first and self.session.left is not None:
             self.session.start_anew()
             self.show_anew()
 
     def show_anew(self) -> None:
         """The session holds other texts in all fields."""
         self._replaced(set(all_fields()))
-        self.query_one(Welcome).show(self.session)
+        self._step.shown(self.session)
 
     def action_undo(self) -> None:
         """Take back the last edit."""
@@ -287,9 +265,12 @@ class WizardScreen(QuietScreen):
 
     def _replaced(self, paths: Collection[str]) -> None:
         """Fields got another text, and not by typing."""
-        for form in self.query(Form):
-            form.set_texts(self.session, paths)
+        self._set_texts(paths)
         self._changed(paths)
+
+    def _set_texts(self, paths: Collection[str]) -> None:
+        for step in self.steps:
+            step.set_texts(self.session, paths)
 
     def _changed(self, paths: Collection[str]) -> None:
         if not paths:
@@ -311,13 +292,10 @@ class WizardScreen(QuietScreen):
 
     def _show_plan(self) -> None:
         session = self.session
-        if session.step in FORMS:
-            self.query_one(f"#{session.step}", Form).show(session)
-            if self.focused is not None and (path := path_of(self.focused.id or "")) in session.texts:
-                self.query_one(HelpLine).follow(path, session.problem_of(path))
+        self._step.shown(session)
+        if self.focused is not None and (path := path_of(self.focused.id or "")) in self._step.paths:
+            self.query_one(HelpLine).follow(path, session.problem_of(path))
         self._show_steps()
-        self.query_one(ModelFacts).show_model(session.metadata)
-        self.query_one(BoxFacts).show_gpus(session.gpus)
         feasibility, strip = self.query_one(FeasibilityPanel), self.query_one(StatusStrip)
         response = session.response
         if response is None:
@@ -329,27 +307,16 @@ class WizardScreen(QuietScreen):
         feasibility.show_plan(response, session.previous, session.stale)
         strip.show_plan(response, session.stale)
         self.query_one(ArtifactPreview).show_artifacts(session.artifact_names(), session.artifact_text)
-        if session.step == "review":
-            self._show_review()
-        welcome = self.query_one(Welcome)
-        welcome.show(session)
-        welcome.propose(session)
-
-    def _show_review(self) -> None:
-        """The last step alone compares with other ways: that takes a hundred plans."""
-        session = self.session
-        if session.response is not None:
-            review = self.query_one(Review)
-            review.show_plan(session.response, session.alternatives(), session.boxes(), session.stale)
+        self._reading.propose_models()
 
     def patch(self, patch: Mapping[str, Mapping[str, Any]]) -> None:
         """Apply a change of the request."""
         self._replaced(set(self.session.apply_patch(patch)))
 
-    @on(Welcome.Proposed)
-    def _proposed(self, event: Welcome.Proposed) -> None:
+    @on(ModelsProposed)
+    def _models_proposed(self, event: ModelsProposed) -> None:
         self._replaced(set(self.session.propose(event.fitting)))
-        self.query_one(Welcome).show(self.session)
+        self._step.shown(self.session)
 
     # facts
 
@@ -365,10 +332,9 @@ class WizardScreen(QuietScreen):
     @on(GpusFound)
     def _gpus_found(self, event: GpusFound) -> None:
         changed = self.session.gpus_found(event.gpus, event.installed_vllm, event.observed)
-        for form in self.query(Form):
-            form.set_texts(self.session, changed)
+        self._set_texts(changed)
         self.session.problems = tuple(event.problems)
-        self.query_one(Welcome).show(self.session)
+        self._step.shown(self.session)
         self.post_message(Replan())
 
     def action_rescan(self) -> None:
@@ -389,12 +355,5 @@ class WizardScreen(QuietScreen):
     # small things
 
     def _show_steps(self) -> None:
-        broken = {step_of(path) for path in self.session.errors if path in all_fields()}
+        broken = {step.name for step in self.steps if step.broken(self.session)}
         self.query_one(Stepper).show_steps(self.session.step, broken)
-
-    def _broken_in(self, step: str) -> list[str]:
-        return [path for path in self.session.errors if path in all_fields() and step_of(path) == step]
-
-    def _focus_field(self, path: str | None = None, *, step: str) -> None:
-        """The first field of the step where no path is given."""
-        self.query_one(f"#{step}", Form).focus_field(path)

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from wizard_tui.schemas.numbers import gib
-from wizard_tui.tui.widgets.line_view import Line, LineView, wrapped
+from wizard_tui.tui.widgets.form import Foot
+from wizard_tui.tui.widgets.line_view import Line, wrapped
 
 if TYPE_CHECKING:
     from wizard_tui.hardware.gpu import GPU
+    from wizard_tui.tui.session import Session
 
 COLUMNS = 50
 
 
-class BoxFacts(LineView):
+class BoxFacts(Foot):
     """A few lines that change with the GPUs, and with nothing else."""
 
-    def show_gpus(self, gpus: Sequence[GPU]) -> None:
+    def show_facts(self, session: Session) -> None:
         """Draw the facts of each kind of GPU; nothing while there is none."""
+        gpus = session.gpus
         lines: list[Line] = []
         for name, count in Counter(gpu.name for gpu in gpus).items():
             lines.append((("", ""),))

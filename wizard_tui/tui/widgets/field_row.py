@@ -14,15 +14,13 @@ from textual.message import Message
 from textual.strip import Strip
 
 from wizard_tui.tui.fields import AUTO, Field
+from wizard_tui.tui.sizes import MARK_COLUMNS
 from wizard_tui.tui.widgets.choice import Choice
 from wizard_tui.tui.widgets.entry import Entry
 from wizard_tui.tui.widgets.line_view import LineView, Span
 
 if TYPE_CHECKING:
     from wizard_tui.tui.session import Origin
-
-# the editor's margins in forms.tcss leave as much
-MARK_COLUMNS = 10
 
 _MARKS: dict[Origin, Span] = {
     "default": (" default", "faint"),

@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from wizard_tui.tui.session import Session
 
 
+class Foot(LineView):
+    """What is known of the thing that a form is about, beneath its last row."""
+
+    def show_facts(self, session: Session) -> None:
+        """Draw what is known by now."""
+        raise NotImplementedError
+
+
 class Form(QuietScroll, can_focus=False):
     """A column of field rows that shows the session's texts."""
 
@@ -27,7 +35,7 @@ class Form(QuietScroll, can_focus=False):
         *,
         id: str,  # noqa: A002
         on_edit: Callable[[str, str], None],
-        foot: Widget | None = None,
+        foot: Foot | None = None,
     ) -> None:
         """`foot` stands beneath the last row; `on_edit` gets the path of a field and its text, after every key."""
         super().__init__(id=id, classes="form")
@@ -58,7 +66,9 @@ class Form(QuietScroll, can_focus=False):
             await self.mount_all(children, before=self._foot)
 
     def show(self, session: Session) -> None:
-        """Bring all rows up to date; nothing before the first visit."""
+        """Bring the rows, which are there from the first visit on, and the foot up to date."""
+        if self._foot is not None:
+            self._foot.show_facts(session)
         settled = session.settled()
         for path, row in self._rows.items():
             is_wrong = session.problem_of(path) is not None
@@ -69,11 +79,10 @@ class Form(QuietScroll, can_focus=False):
         for path in self._rows.keys() & set(paths):
             self._rows[path].set_text(session.texts[path])
 
-    def focus_field(self, path: str | None) -> None:
-        """Put the focus on a field, the first when none is named."""
+    def editor(self, path: str | None) -> Widget | None:
+        """Where a field is edited, the first when none is named; None before the first visit."""
         row = self._rows.get(path) if path else next(iter(self._rows.values()), None)
-        if row is not None:
-            self.screen.set_focus(row.editor)
+        return row.editor if row is not None else None
 
 
 def _suggestions(field: Field) -> tuple[str, ...]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from wizard_tui.tui.fields import all_fields
+from wizard_tui.tui.sizes import HELP_ROWS
 from wizard_tui.tui.widgets.line_view import LineView, wrapped
-
-ROWS = 2  # as base.tcss says
 
 
 class HelpLine(LineView):
@@ -33,4 +32,4 @@ class HelpLine(LineView):
             self.show_field(path, problem)
 
     def _draw(self, text: str, style: str) -> None:
-        self.show(wrapped(text, self.app.size.width - 2, style=style, rows=ROWS))
+        self.show(wrapped(text, self.app.size.width - 2, style=style, rows=HELP_ROWS))

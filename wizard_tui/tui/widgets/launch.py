@@ -3,38 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import Any, ClassVar
 
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Log, Sparkline
 
-from wizard_tui.errors import Refusal
-from wizard_tui.launch.launcher import Launcher
-from wizard_tui.launch.preflight import would_stop
+from wizard_tui.launch.launcher import ASK, CHECK, FORGET, LEARN, LOAD, START, STOP, Act, Launcher
 from wizard_tui.launch.startup_log import brief
-from wizard_tui.launch.watch import ENDED
+from wizard_tui.launch.watch import ENDED, Watch
 from wizard_tui.tui.messages import Replan
 from wizard_tui.tui.session import Session
+from wizard_tui.tui.sizes import STAGE_COLUMNS
 from wizard_tui.tui.widgets.entry import Entry
 from wizard_tui.tui.widgets.launch_lines import TABLE_COLUMNS, facts, keys_line, stage_lines, state_line
 from wizard_tui.tui.widgets.line_view import Line, LineView, shown
 from wizard_tui.tui.widgets.quiet import Pane, QuietHorizontal, QuietLog, QuietScroll, QuietVertical
 
-if TYPE_CHECKING:
-    from wizard_tui.hardware.observed import Observation
-    from wizard_tui.planning.decide import Decision
-    from wizard_tui.schemas.outputs import PlanResponse
-    from wizard_tui.tui.screens.wizard import WizardScreen
-
 LOOK_EVERY_S = 0.5
 LOG_LINES = 5000
-ASKING, LOADING = "asking it something", "load run"
-STAGE_COLUMNS = 40
-"""As styles/launch.tcss has it: where both fit, the stages stand beside the figures."""
 
 
 class LaunchView(QuietVertical, Pane, can_focus=True):
@@ -57,11 +47,20 @@ class LaunchView(QuietVertical, Pane, can_focus=True):
         Binding("n", "next_hit", "next hit"),
     ]
 
-    def __init__(self, session: Session, launcher: Launcher, *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(
+        self,
+        session: Session,
+        launcher: Launcher,
+        *,
+        id: str,  # noqa: A002
+        on_patch: Callable[[Mapping[str, Mapping[str, Any]]], None],
+    ) -> None:
+        """`on_patch` gets the change of the request that cures a failure, or that plans with what was measured."""
         super().__init__(id=id)
+        self._on_patch = on_patch
         self.session = session
         self.launcher = launcher
-        self._forced = False
+        self._followed: Watch | None = None
         self._hits: list[int] = []
         self._hit = -1
 
@@ -88,8 +87,7 @@ class LaunchView(QuietVertical, Pane, can_focus=True):
 
     def opened(self) -> None:
         """The step is on screen: look at the machine once, and for a server that still runs."""
-        if not self.launcher.checked and not self.launcher.busy:
-            self.action_check()
+        self._carry_on()
         # the columns are known when the layout is made
         self.call_after_refresh(self.draw)
 
@@ -101,70 +99,57 @@ class LaunchView(QuietVertical, Pane, can_focus=True):
 
     def action_check(self) -> None:
         """Look at the machine."""
-        self._take_time("looking at this machine", self._check)
+        self._begin(CHECK, lambda: asyncio.to_thread(self.launcher.check_and_find, self.session.response))
 
     def action_start(self) -> None:
         """Start; a second time although something would stop it."""
-        if self._is_refused("a server runs already; x stops it" if self.launcher.runs else ""):
-            return
         kept, decision = self.session.plan_to_keep(), self.session.decided()
         if kept is None or decision is None:
-            self._say("there is no plan to start yet")
+            self.launcher.may(START, "there is no plan to start yet")
+            self.draw()
             return
-        if self.session.stale is not None:
-            self._say(f"not started: {self.session.stale}")
-            return
-        self._log.clear()
+        stale = "" if self.session.stale is None else f"not started: {self.session.stale}"
         # the request as it is kept: the screen asks for reasons, which the user did not
-        self._take_time("starting", partial(self._start, decision, kept[1], force=self._forced))
+        start = partial(self.launcher.start, decision, kept[1], force=self.launcher.forced)
+        if self._begin(START, lambda: asyncio.to_thread(start), stale):
+            self._log.clear()
 
     def action_stop(self) -> None:
         """Stop what runs; what is being asked of it ends with it."""
-        if self.launcher.busy in (ASKING, LOADING):
-            self.workers.cancel_group(self, "launch")
-            self.launcher.busy = ""
-        if not self._is_refused("" if self.launcher.runs else "no server runs"):
-            self._take_time("stopping", self._stop)
+        self._begin(STOP, lambda: asyncio.to_thread(self.launcher.stop))
 
     def action_way(self) -> None:
         """The next way to start."""
-        if not self._is_refused("a server runs; x stops it" if self.launcher.runs else ""):
-            self.launcher.next_way()
-            self._forced = False
-            self.action_check()
+        self.launcher.next_way()
+        self._carry_on()
+        self.draw()
 
     def action_ask(self) -> None:
         """The smoke test."""
-        if not self._is_refused("" if self.launcher.is_ready else "no server answers yet"):
-            self._take_time(ASKING, self.launcher.ask)
+        self._begin(ASK, self.launcher.ask)
 
     def action_load(self) -> None:
         """The load run."""
-        if not self._is_refused("" if self.launcher.is_ready else "no server answers yet"):
-            self._take_time(LOADING, self._load)
+        self._begin(LOAD, self._load)
 
     def action_use_measured(self) -> None:
         """Plan with what was measured."""
-        if patch := self.launcher.measured():
-            self._wizard.patch(patch)
-            self._say("the plan follows what was measured; Review shows it")
-        else:
-            self._say("nothing was measured yet; l does that")
+        said = "the plan follows what was measured; Review shows it", "nothing was measured yet; l does that"
+        self._apply(self.launcher.measured(), *said)
 
     def action_forget(self) -> None:
         """Remove the calibration of this machine."""
-        if not self._is_refused("" if self.session.observed else "no start has shown anything yet"):
-            self._take_time("forgetting", self._forget)
+        self._begin(FORGET, self._forget, "" if self.session.observed else "no start has shown anything yet")
 
     def action_cure(self) -> None:
         """Apply the change that cures the failure on screen."""
-        failure = self.launcher.watch.failure if self.launcher.watch is not None else None
-        if failure is not None and failure.patch:
-            self._forced = False
-            self._wizard.patch(failure.patch)
-            self._say("applied; s starts it again, ctrl+z takes it back")
-        else:
-            self._say("there is no failure with a known cure")
+        said = "applied; s starts it again, ctrl+z takes it back", "there is no failure with a known cure"
+        self._apply(self.launcher.cure(), *said)
+
+    def _apply(self, patch: Mapping[str, Mapping[str, Any]], done: str, nothing: str) -> None:
+        if patch:
+            self._on_patch(patch)
+        self._say(done if patch else nothing)
 
     def action_follow(self) -> None:
         """Back to the end of the log."""
@@ -202,71 +187,47 @@ class LaunchView(QuietVertical, Pane, can_focus=True):
 
     # work that takes time
 
-    def _take_time(self, what: str, work: Callable[[], Awaitable[None]]) -> None:
-        """Begin something, unless something else goes on. `busy` is set at once: the next key may be here already."""
-        if self._is_refused():
-            return
-        self.launcher.busy, self.launcher.problem = what, ""
+    def _begin(self, act: Act, work: Callable[[], Awaitable[object]], unless: str = "") -> bool:
+        """Begin what a key asks for, unless the launcher refuses it, which then says why."""
+        has_begun = self.launcher.begin(act, unless)
+        if has_begun:
+            # exclusive: what it takes the place of, as a stop does of a load run, ends
+            self.run_worker(self._until_done(act, work), group="launch", exclusive=True)
         self.draw()
-        self.run_worker(self._until_done(what, work), group="launch")
+        return has_begun
 
-    def _is_refused(self, reason: str = "") -> bool:
-        """Whether a key does nothing now, as something else goes on or for a reason that is given; says why."""
-        if self.launcher.busy:
-            reason = _refusal(self.launcher.busy)
-        if reason:
-            self._say(reason)
-        return bool(reason)
-
-    async def _until_done(self, what: str, work: Callable[[], Awaitable[None]]) -> None:
-        launcher = self.launcher
+    async def _until_done(self, act: Act, work: Callable[[], Awaitable[object]]) -> None:
         try:
-            await work()
+            with self.launcher.doing(act):
+                await work()
         finally:
-            # stopping the server takes the place of what was being asked of it
-            if launcher.busy == what:
-                launcher.busy = ""
-            if launcher.problem == _refusal(what):
-                launcher.problem = ""
             self.draw()
+        if self.launcher.watch is not self._followed:
+            self._follow_server()
 
-    async def _check(self) -> None:
-        launcher = self.launcher
-        await asyncio.to_thread(launcher.check, self.session.response)
-        if launcher.watch is None and (record := await asyncio.to_thread(launcher.find_running)) is not None:
-            await asyncio.to_thread(launcher.attach, record)
-            self._watch()
-
-    async def _start(self, decision: Decision, response: PlanResponse, *, force: bool) -> None:
-        try:
-            await asyncio.to_thread(self.launcher.start, decision, response, force=force)
-        except Refusal as error:
-            self._say(str(error))
-            self._forced = would_stop(self.launcher.checks)
-            return
-        self._forced = False
-        self._watch()
+    def _carry_on(self) -> None:
+        """Begin what comes next without being asked for."""
+        begin = {CHECK: self.action_check, ASK: self.action_ask, LEARN: self._learn_soon}
+        while (act := self.launcher.next_act()) is not None:
+            begin[act]()
 
     @work(exclusive=True, group="watch")
-    async def _watch(self) -> None:
+    async def _follow_server(self) -> None:
         """Follow one server to its end."""
         launcher = self.launcher
-        known: Observation | None = None
-        asked = launcher.answer is not None
+        self._followed = launcher.watch
         while launcher.watch is not None:
             lines = await asyncio.to_thread(launcher.poll)
             if lines:
                 self._log.write_lines([shown(brief(line)) for line in lines])
-            if launcher.kept is not None and launcher.kept != known:
-                known = launcher.kept
-                await self._learn()
+            self._carry_on()
             self.draw()
-            if launcher.watch.state == ENDED:
+            if launcher.state == ENDED:
                 return
-            if launcher.is_ready and not asked and not launcher.busy:
-                asked = True
-                self.action_ask()
             await asyncio.sleep(LOOK_EVERY_S)
+
+    def _learn_soon(self) -> None:
+        self.run_worker(self._learn(), group="learn", exclusive=True)
 
     async def _learn(self) -> None:
         """Plan again with what starts on this machine have shown by now."""
@@ -274,13 +235,11 @@ class LaunchView(QuietVertical, Pane, can_focus=True):
         # planned at once, as this view is drawn next; the panels follow the message
         self.session.replan()
         self.post_message(Replan())
+        self.draw()
 
     async def _forget(self) -> None:
         await asyncio.to_thread(self.launcher.forget)
         await self._learn()
-
-    async def _stop(self) -> None:
-        await asyncio.to_thread(self.launcher.stop)
 
     async def _load(self) -> None:
         rate = self.query_one("#launch-rate", Sparkline)
@@ -295,15 +254,11 @@ class LaunchView(QuietVertical, Pane, can_focus=True):
     # drawing
 
     @property
-    def _wizard(self) -> WizardScreen:
-        return cast("WizardScreen", self.screen)
-
-    @property
     def _log(self) -> Log:
         return self.query_one("#launch-log", Log)
 
     def _say(self, sentence: str) -> None:
-        self.launcher.problem = sentence
+        self.launcher.say(sentence)
         self.draw()
 
     def draw(self) -> None:
@@ -316,7 +271,7 @@ class LaunchView(QuietVertical, Pane, can_focus=True):
         self.set_class(launcher.watch is not None, "-served")
         head: list[Line] = [state_line(launcher)]
         head.append((("", ""),) if not launcher.problem else ((f"! {launcher.problem}", "warn"),))
-        head.append(keys_line(launcher, forced=self._forced))
+        head.append(keys_line(launcher))
         place.show(head)
         served = launcher.watch is not None
         columns = self.size.width - 2
@@ -324,7 +279,3 @@ class LaunchView(QuietVertical, Pane, can_focus=True):
         self.query_one("#launch-stages", LineView).show(stage_lines(launcher, brief=not beside))
         columns -= STAGE_COLUMNS if beside else 0
         self.query_one("#launch-lines", LineView).show(facts(launcher, self.session, max(30, columns)))
-
-
-def _refusal(what: str) -> str:
-    return f"busy: {what}"

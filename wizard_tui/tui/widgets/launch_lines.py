@@ -78,7 +78,7 @@ def state_line(launcher: Launcher) -> Line:
     return ((f"{watch.record.name} ", "strong"), (f"{words}, {watch.record.base_url}", style), (busy, "dim"))
 
 
-def keys_line(launcher: Launcher, *, forced: bool) -> Line:
+def keys_line(launcher: Launcher) -> Line:
     """The keys that do something now."""
     keys: list[tuple[str, str]] = []
     if launcher.is_ready:
@@ -86,7 +86,7 @@ def keys_line(launcher: Launcher, *, forced: bool) -> Line:
     if launcher.runs:
         keys += [("x", "stop")]
     else:
-        keys += [("s", "start anyway" if forced else "start"), ("w", "way"), ("c", "check")]
+        keys += [("s", "start anyway" if launcher.forced else "start"), ("w", "way"), ("c", "check")]
         if launcher.watch is not None and (failure := launcher.watch.failure) is not None and failure.patch:
             keys += [("p", "cure")]
     if launcher.watch is not None:

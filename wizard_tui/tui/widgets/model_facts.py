@@ -5,21 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wizard_tui.schemas.numbers import gib
-from wizard_tui.tui.widgets.line_view import Line, LineView, wrapped
+from wizard_tui.tui.widgets.form import Foot
+from wizard_tui.tui.widgets.line_view import Line, wrapped
 
 if TYPE_CHECKING:
     from wizard_tui.models.metadata import ModelMetadata
+    from wizard_tui.tui.session import Session
 
 COLUMNS = 50
 GIGABIT_BYTES_PER_MINUTE = 1e9 / 8 * 60
 
 
-class ModelFacts(LineView):
+class ModelFacts(Foot):
     """A few lines that change with the model, and with nothing else."""
 
-    def show_model(self, metadata: ModelMetadata | None) -> None:
+    def show_facts(self, session: Session) -> None:
         """Draw the facts; nothing while there are none."""
-        self.show(_lines(metadata) if metadata is not None else [])
+        self.show(_lines(session.metadata) if session.metadata is not None else [])
 
 
 def _lines(metadata: ModelMetadata) -> list[Line]:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
-from textual.message import Message
 
 from wizard_tui.schemas.numbers import gib
-from wizard_tui.tui.fields import MODEL, TITLES
+from wizard_tui.tui.fields import MODEL
 from wizard_tui.tui.widgets.line_view import Click, Line, LineView, cut, wrapped
 from wizard_tui.tui.widgets.quiet import QuietScroll
 
@@ -59,17 +55,18 @@ class Welcome(QuietScroll, can_focus=True):
         ),
     ]
 
-    @dataclass
-    class Proposed(Message):
-        """Which models fit, the largest first, each with the bytes of its weights on one GPU."""
-
-        fitting: dict[str, int]
-
-    def __init__(self, *, id: str, on_take: Callable[[str], None]) -> None:  # noqa: A002
-        """`on_take` gets the model that is chosen of those that fit."""
+    def __init__(
+        self,
+        *,
+        id: str,  # noqa: A002
+        on_take: Callable[[str], None],
+        title_of: Callable[[str], str],
+    ) -> None:
+        """`on_take` gets the model that is chosen of those that fit; `title_of` names the step on which one goes on
+        with a session that was left."""
         super().__init__(id=id)
         self._on_take = on_take
-        self._asked_for: object = None
+        self._title_of = title_of
         self._shown: tuple[str, ...] = ()
         self._taken = ""
 
@@ -80,24 +77,6 @@ class Welcome(QuietScroll, can_focus=True):
     def on_mount(self) -> None:
         """What can be said before the session is loaded, in the places where the rest will come."""
         self._view.show([_TITLE, _EMPTY, _MACHINE, _ASKING, _EMPTY, _START, _EMPTY, _EMPTY, _EMPTY, _GO_ON, _KEYS])
-
-    def propose(self, session: Session) -> None:
-        """Find out which models fit, once for what the driver said."""
-        if session.detected is not None and self._asked_for is not session.detected:
-            self._asked_for = session.detected
-            self._propose(session)
-
-    @work(exclusive=True, group="propose")
-    async def _propose(self, session: Session) -> None:
-        from wizard_tui.tui.proposals import starters
-
-        fitting: dict[str, int] = {}
-        for model_id, size in starters(session):
-            if size is not None:
-                fitting[model_id] = size
-            # keys go between them
-            await asyncio.sleep(0)
-        self.post_message(self.Proposed(fitting))
 
     def action_take(self, index: int) -> None:
         """Take one of the models on screen."""
@@ -130,11 +109,11 @@ class Welcome(QuietScroll, can_focus=True):
             (("  model  ", "dim"), (session.texts[MODEL] or "not chosen", "")),
             (("  GPU    ", "dim"), (_gpu_words(session), "")),
             _EMPTY,
-            *_how_to_go_on(session),
+            *self._how_to_go_on(session),
             _KEYS,
         ]
         clicks: dict[int, list[Click]] = {}
-        others = _others(session, columns)
+        others = self._others(session, columns)
         for at in range(len(others[OTHERS_HEAD:])):
             clicks[len(lines) + OTHERS_HEAD + at] = [(columns, f"app.go_on_with({at})")]
         lines += [*others, *_also_fitting(session, self._shown, columns)]
@@ -143,6 +122,29 @@ class Welcome(QuietScroll, can_focus=True):
         # as high as the place for it: lines that come later are then no new layout
         room = self.scrollable_content_region.height
         self._view.show([*lines, *[_EMPTY] * (room - len(lines))], clicks)
+
+    def _how_to_go_on(self, session: Session) -> list[Line]:
+        if session.left is None:
+            return [_GO_ON]
+        at = f"{session.left.saved_at:%d %b %H:%M}"
+        return [
+            ((f"Left on {at} at step {self._title_of(session.left.step)}:", "strong"),),
+            ((f"  {session.left.model or 'no model yet'}", "strong"),),
+            (("Enter", "key"), (" continues there, ", ""), ("^l", "key"), (" starts anew, keeping it.", "")),
+        ]
+
+    def _others(self, session: Session, columns: int) -> list[Line]:
+        """Further sessions that were left, a key each, and how many more there are."""
+        if not session.others_left:
+            return []
+        more = len(session.others_left) - len(OTHERS)
+        heading = "Left before" + (f", and {more} more once these are taken" if more > 0 else "")
+        lines: list[Line] = [_EMPTY, ((cut(heading, columns), "accent"),)]
+        for letter, left in zip(OTHERS, session.others_left, strict=False):
+            about = f" {left.saved_at:%d %b %H:%M}  {self._title_of(left.step):<9} "
+            model = cut(left.model or "no model yet", columns - 3 - len(about))
+            lines.append(((f" {letter} ", "key"), (about, "dim"), (model, "")))
+        return lines
 
     @property
     def _view(self) -> LineView:
@@ -174,31 +176,6 @@ def _found(session: Session) -> list[Line]:
         lines.extend(wrapped(f"{len(cards)} x {name}, {each}{tail}", COLUMNS, mark=("  ", ""), indent="    "))
     if session.installed_vllm:
         lines.append(((f"  vLLM {session.installed_vllm} is installed", ""),))
-    return lines
-
-
-def _how_to_go_on(session: Session) -> list[Line]:
-    if session.left is None:
-        return [_GO_ON]
-    at = f"{session.left.saved_at:%d %b %H:%M}"
-    return [
-        ((f"Left on {at} at step {dict(TITLES).get(session.left.step, session.left.step)}:", "strong"),),
-        ((f"  {session.left.model or 'no model yet'}", "strong"),),
-        (("Enter", "key"), (" continues there, ", ""), ("^l", "key"), (" starts anew, keeping it.", "")),
-    ]
-
-
-def _others(session: Session, columns: int) -> list[Line]:
-    """Further sessions that were left, a key each, and how many more there are."""
-    if not session.others_left:
-        return []
-    more = len(session.others_left) - len(OTHERS)
-    heading = "Left before" + (f", and {more} more once these are taken" if more > 0 else "")
-    lines: list[Line] = [_EMPTY, ((cut(heading, columns), "accent"),)]
-    for letter, left in zip(OTHERS, session.others_left, strict=False):
-        about = f" {left.saved_at:%d %b %H:%M}  {dict(TITLES)[left.step]:<9} "
-        model = cut(left.model or "no model yet", columns - 3 - len(about))
-        lines.append(((f" {letter} ", "key"), (about, "dim"), (model, "")))
     return lines
 
 
