@@ -16,7 +16,8 @@ from wizard_tui.errors import Refusal
 from wizard_tui.hardware.gpu import GPU
 from wizard_tui.hardware.observed import Correction, correction
 from wizard_tui.models.metadata import ModelMetadata
-from wizard_tui.planning.estimate import NOTHING_OBSERVED, Estimate, estimate, weights_of
+from wizard_tui.planning.estimate import NOTHING_OBSERVED, Estimate, estimate
+from wizard_tui.planning.memory.weights import weights_of
 from wizard_tui.planning.parallel import legal_tensor_parallel_sizes, why_not
 from wizard_tui.planning.settings import Layout, Settings
 from wizard_tui.planning.speed import missed_goals
@@ -141,7 +142,7 @@ def _worth_settling(
     """The layouts whose weights a GPU can hold at all, else the one with the least of them."""
     least = None
     for layout in options:
-        weights = weights_of(_asked_settings(request, metadata, gpu, layout, rules), metadata, gpu).bytes
+        weights = weights_of(metadata, gpu, _asked_settings(request, metadata, gpu, layout, rules)).bytes
         if weights < gpu.total_bytes:
             least = (0, layout)
             yield layout

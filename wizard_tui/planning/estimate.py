@@ -10,10 +10,10 @@ from functools import cached_property
 from wizard_tui.hardware.gpu import GPU
 from wizard_tui.hardware.observed import Correction
 from wizard_tui.models.metadata import ModelMetadata
-from wizard_tui.planning.memory.kv_layers import KVCache, KVLayout, kv_layout
-from wizard_tui.planning.memory.overhead import Overhead, overhead_for
+from wizard_tui.planning.memory.kv_layers import KVCache, KVLayout, kv_layout_of
+from wizard_tui.planning.memory.overhead import Overhead, overhead_of
 from wizard_tui.planning.memory.startup_check import StartFailure, startup_failure
-from wizard_tui.planning.memory.weights import Weights, weights_for
+from wizard_tui.planning.memory.weights import Weights, weights_of
 from wizard_tui.planning.settings import Settings
 from wizard_tui.schemas.inputs import PolicyInput, WorkloadInput
 from wizard_tui.schemas.numbers import GIB
@@ -82,9 +82,9 @@ def estimate(
     observed: Correction = NOTHING_OBSERVED,
 ) -> Estimate:
     """Memory of one GPU under `settings`, corrected by what this machine has shown. Arithmetic on cached tables."""
-    weights = weights_of(settings, metadata, gpu)
-    overhead = _overhead(settings, metadata, gpu, policy, weights.after_loading + observed.more_bytes)
-    layout = _kv_layout(settings, metadata, gpu)
+    weights = weights_of(metadata, gpu, settings)
+    overhead = _overhead(metadata, gpu, settings, policy, weights.after_loading + observed.more_bytes)
+    layout = kv_layout_of(metadata, gpu, settings)
     budget = math.ceil(gpu.total_bytes * settings.gpu_memory_utilization)
     rest = weights.bytes + overhead.budgeted
     if settings.kv_cache_memory_bytes is not None:
@@ -154,44 +154,8 @@ def _request_bytes(layout: KVLayout, settings: Settings, workload: WorkloadInput
     return first, min(first, layout.request_bytes(max(1, length - shared)))
 
 
-def weights_of(settings: Settings, metadata: ModelMetadata, gpu: GPU) -> Weights:
-    """The weights on the fullest rank under `settings`."""
-    layout = settings.layout
-    return weights_for(
-        metadata,
-        tp=layout.tp,
-        pp=layout.pp,
-        dp=layout.dp,
-        expert_parallel=layout.expert_parallel,
-        dtype=settings.dtype,
-        quantization=settings.quantization,
-        compute_capability=gpu.compute_capability,
-        max_num_batched_tokens=settings.max_num_batched_tokens,
-        vllm_version=settings.vllm_version,
-        draft_layers=settings.draft_layers,
-        max_loras=settings.max_loras,
-        max_lora_rank=settings.max_lora_rank,
-    )
-
-
-def _overhead(settings: Settings, metadata: ModelMetadata, gpu: GPU, policy: PolicyInput, further: int) -> Overhead:
-    layout = settings.layout
-    found = overhead_for(
-        metadata,
-        gpu,
-        tp=layout.tp,
-        pp=layout.pp,
-        dp=layout.dp,
-        expert_parallel=layout.expert_parallel,
-        dtype=settings.dtype,
-        max_num_seqs=settings.max_num_seqs,
-        max_num_batched_tokens=settings.max_num_batched_tokens,
-        enforce_eager=settings.enforce_eager,
-        vllm_version=settings.vllm_version,
-        performance_mode=settings.performance_mode,
-        max_cudagraph_capture_size=settings.max_cudagraph_capture_size,
-        num_speculative_tokens=settings.speculative_tokens,
-    )
+def _overhead(metadata: ModelMetadata, gpu: GPU, settings: Settings, policy: PolicyInput, further: int) -> Overhead:
+    found = overhead_of(metadata, gpu, settings)
     if policy.overhead_gb is None:
         return found._replace(
             non_torch=found.non_torch + further,
@@ -200,20 +164,3 @@ def _overhead(settings: Settings, metadata: ModelMetadata, gpu: GPU, policy: Pol
         )
     fixed = int(policy.overhead_gb * GIB)
     return found._replace(activation_peak=0, cuda_graphs=0, non_torch=fixed, low=fixed, high=fixed)
-
-
-def _kv_layout(settings: Settings, metadata: ModelMetadata, gpu: GPU) -> KVLayout:
-    return kv_layout(
-        metadata,
-        compute_capability=gpu.compute_capability,
-        tp=settings.layout.tp,
-        pp=settings.layout.pp,
-        dtype=settings.dtype,
-        kv_cache_dtype=settings.kv_cache_dtype,
-        max_num_batched_tokens=settings.max_num_batched_tokens,
-        block_size=settings.block_size,
-        prefix_caching=settings.enable_prefix_caching,
-        vllm_version=settings.vllm_version,
-        num_speculative_tokens=settings.speculative_tokens,
-        speculative_layers=settings.draft_layers,
-    )

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from wizard_tui.engine.versions import NEWEST, VersionRules, rules_for
+from wizard_tui.engine.versions import VersionRules, rules_for
+from wizard_tui.hardware.gpu import GPU
 from wizard_tui.models.caches import AttentionCache, LayerCache, layer_caches
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.planning.memory.kv_cache import BlockPool, Limits
@@ -15,6 +16,7 @@ from wizard_tui.planning.memory.kv_groups import Group, group_layers
 from wizard_tui.planning.memory.kv_shards import CacheSettings, shard_layers
 from wizard_tui.planning.memory.kv_specs import LayerSpec, SpecKind, StateSpec
 from wizard_tui.planning.memory.stages import stage_of
+from wizard_tui.planning.settings import Settings
 
 
 class KVGroup(NamedTuple):
@@ -120,41 +122,20 @@ class KVLayout(NamedTuple):
         return group if group.block_size else group._replace(block_size=length)
 
 
-@lru_cache(maxsize=1024)
-def kv_layout(
-    metadata: ModelMetadata,
-    *,
-    compute_capability: tuple[int, int] | None,
-    tp: int = 1,
-    pp: int = 1,
-    dcp: int = 1,
-    dtype: str = "bfloat16",
-    kv_cache_dtype: str = "auto",
-    max_num_batched_tokens: int = 2048,
-    block_size: int | None = None,
-    prefix_caching: bool | None = None,
-    vllm_version: str = NEWEST,
-    num_speculative_tokens: int = 0,
-    speculative_layers: int = 0,
-) -> KVLayout:
+def kv_layout_of(metadata: ModelMetadata, gpu: GPU, settings: Settings) -> KVLayout:
     """Shard and group the caches of a model; of pipeline stages, the one whose blocks are largest decides.
 
-    `prefix_caching` None means that the flag is left out. `speculative_layers` further attention layers, each of the
-    shape of the model's last, belong to a draft head (EAGLE, MTP). Raises Refusal where vLLM refuses the mix, an
-    unknown `kv_cache_dtype` included.
+    Layers that draft (EAGLE, MTP) have caches of the shape of the model's last. Raises Refusal where vLLM refuses the
+    mix, an unknown `kv_cache_dtype` included.
     """
-    rules = rules_for(vllm_version)
-    settings = CacheSettings(
-        compute_capability=compute_capability,
-        tp=tp,
-        dtype=dtype,
-        kv_cache_dtype=kv_cache_dtype,
-        block_size=block_size,
-        align_states=_caches_states(prefix_caching, rules),
-        num_speculative_tokens=num_speculative_tokens,
-        gdn_checkpoints=rules.gdn_prefill_checkpoints,
-    )
-    caches = _with_draft(layer_caches(metadata), speculative_layers, metadata.num_hidden_layers)
+    return kv_layout(metadata, CacheSettings.of(gpu, settings))
+
+
+@lru_cache(maxsize=1024)
+def kv_layout(metadata: ModelMetadata, settings: CacheSettings) -> KVLayout:
+    """The same, of what shapes the cache and nothing else."""
+    rules, pp = rules_for(settings.vllm_version), settings.pp
+    caches = _with_draft(layer_caches(metadata), settings.draft_layers, metadata.num_hidden_layers)
     shards = shard_layers(metadata, caches, settings)
     groups = group_layers(
         dict(enumerate(shards.specs)),
@@ -162,10 +143,10 @@ def kv_layout(
         layout="BLHNC" if shards.block_outermost else "LBNHC",
     )
     limits = Limits(
-        max_in_flight_tokens=rules.max_concurrent_batches(pp) * max_num_batched_tokens,
-        dcp=dcp,
+        max_in_flight_tokens=rules.max_concurrent_batches(pp) * settings.max_num_batched_tokens,
+        dcp=settings.dcp,
         mamba_cache_mode=shards.mamba_cache_mode,
-        max_num_encoder_input_tokens=max_num_batched_tokens,
+        max_num_encoder_input_tokens=settings.max_num_batched_tokens,
     )
     held_by = [stage_of(cache.layer, metadata.num_hidden_layers, pp) for cache in caches]
     return KVLayout.of(groups, limits, rules, _bytes_per_block(groups, held_by, pp))
@@ -175,11 +156,6 @@ def _with_draft(caches: tuple[LayerCache, ...], count: int, layers: int) -> tupl
     """A draft head keeps a cache like that of the last layer with attention, on the last stage."""
     attention = [cache for cache in caches if isinstance(cache, AttentionCache) and cache.kind in ("full", "latent")]
     return caches + (attention[-1]._replace(layer=layers),) * count if attention else caches
-
-
-def _caches_states(prefix_caching: bool | None, rules: VersionRules) -> bool:
-    wanted = rules.default_state_prefix_caching if prefix_caching is None else prefix_caching
-    return wanted and rules.state_prefix_caching
 
 
 def _hybrid_manager(specs: Sequence[LayerSpec], rules: VersionRules) -> bool:

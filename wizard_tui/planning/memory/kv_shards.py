@@ -17,12 +17,14 @@ from wizard_tui.engine.kv_cache import (
     plain_ends,
     state_bytes,
 )
-from wizard_tui.engine.platforms import nvidia_generation
+from wizard_tui.engine.versions import rules_for
 from wizard_tui.errors import Refusal
+from wizard_tui.hardware.gpu import GPU
 from wizard_tui.models.caches import AttentionCache, LayerCache, StateCache, StateTensor
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.models.quantized import kv_cache_scheme
 from wizard_tui.planning.memory.kv_specs import LATENT, AttentionSpec, LayerSpec, SpecKind, StateSpec
+from wizard_tui.planning.settings import Settings
 
 _KINDS = {
     "full": SpecKind.FULL,
@@ -38,21 +40,39 @@ _KINDS = {
 
 
 class CacheSettings(NamedTuple):
-    """What of a deployment shapes the cache of one GPU."""
+    """What of a deployment shapes the cache of one GPU. `kernels`: which ones vLLM picks for attention there, a word of
+    kv_cache.toml; `dcp`: decode context parallel size."""
 
-    compute_capability: tuple[int, int] | None
+    kernels: str
     tp: int
+    pp: int
     dtype: str
     kv_cache_dtype: str
     block_size: int | None
     align_states: bool
-    num_speculative_tokens: int
-    gdn_checkpoints: bool
+    speculative_tokens: int
+    draft_layers: int
+    max_num_batched_tokens: int
+    vllm_version: str
+    dcp: int = 1
 
-    @property
-    def kernels(self) -> str:
-        """Which kernels vLLM picks for attention on this GPU, a word of kv_cache.toml."""
-        return nvidia_generation(self.compute_capability).attention_kernels
+    @classmethod
+    def of(cls, gpu: GPU, settings: Settings) -> CacheSettings:
+        """What is taken of the settings."""
+        rules = rules_for(settings.vllm_version)
+        return cls(
+            kernels=gpu.generation.attention_kernels,
+            tp=settings.layout.tp,
+            pp=settings.layout.pp,
+            dtype=settings.dtype,
+            kv_cache_dtype=settings.kv_cache_dtype,
+            block_size=settings.block_size,
+            align_states=settings.enable_prefix_caching and rules.state_prefix_caching,
+            speculative_tokens=settings.speculative_tokens,
+            draft_layers=settings.draft_layers,
+            max_num_batched_tokens=settings.max_num_batched_tokens,
+            vllm_version=settings.vllm_version,
+        )
 
 
 class Shards(NamedTuple):
@@ -73,7 +93,11 @@ def shard_layers(metadata: ModelMetadata, caches: Sequence[LayerCache], settings
     )
     # attention-free models have no prefix caching (config/vllm.py), so nothing to align states with
     mode = "align" if states and attention and settings.align_states else "none"
-    gdn = mode == "align" and settings.gdn_checkpoints and _runs_gdn_kernel(states, settings)
+    gdn = (
+        mode == "align"
+        and rules_for(settings.vllm_version).gdn_prefill_checkpoints
+        and _runs_gdn_kernel(states, settings)
+    )
     padded = None
     if states and attention:
         largest = max(_state_spec(kept, settings, 0, 0).page_bytes for kept in states)
@@ -193,7 +217,7 @@ def _state_spec(cache: StateCache, settings: CacheSettings, block: int, checkpoi
         dtypes=tuple(
             settings.dtype if tensor.convolution else cache.dtype or settings.dtype for tensor in cache.tensors
         ),
-        speculative_blocks=settings.num_speculative_tokens,
+        speculative_blocks=settings.speculative_tokens,
         checkpoint_blocks=checkpoints,
     )
 
@@ -209,4 +233,4 @@ def _state_shape(tensor: StateTensor, settings: CacheSettings) -> tuple[int, ...
     rows = (tensor.rows + groups * tensor.group_rows) // settings.tp
     if not tensor.convolution:
         return (rows, *tensor.columns)
-    return (rows, tensor.columns[0] + settings.num_speculative_tokens)
+    return (rows, tensor.columns[0] + settings.speculative_tokens)

@@ -16,6 +16,7 @@ from wizard_tui.models.caches import is_latent, layer_kinds, widest_head
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.models.towers import has_tower, patches
 from wizard_tui.planning.doubts import band_width, memory_doubts
+from wizard_tui.planning.settings import Settings
 from wizard_tui.tables import read_table
 
 MIB = 1 << 20
@@ -66,64 +67,66 @@ class _Run(NamedTuple):
 
     metadata: ModelMetadata
     tp: int
+    pp: int
     tokens: int
     sequences: int
     bytes_each: int
     experts_over: int
+    enforce_eager: bool
+    vllm_version: str
+    capture: Capture
+
+    @classmethod
+    def of(cls, metadata: ModelMetadata, settings: Settings) -> _Run:
+        layout = settings.layout
+        return cls(
+            metadata,
+            layout.tp,
+            layout.pp,
+            settings.max_num_batched_tokens,
+            min(settings.max_num_seqs, settings.max_num_batched_tokens),
+            4 if settings.dtype == "float32" else 2,
+            1 if layout.expert_parallel else layout.tp * layout.dp,
+            settings.enforce_eager,
+            settings.vllm_version,
+            Capture(
+                settings.max_cudagraph_capture_size,
+                1 + settings.speculative_tokens,
+                interactive=settings.performance_mode == "interactivity",
+            ),
+        )
+
+
+def overhead_of(metadata: ModelMetadata, gpu: GPU, settings: Settings) -> Overhead:
+    """The overhead of one rank when vLLM profiles `max_num_batched_tokens` tokens over `max_num_seqs` requests."""
+    return _overhead(_Run.of(metadata, settings), gpu)
 
 
 @lru_cache(maxsize=1024)
-def overhead_for(
-    metadata: ModelMetadata,
-    gpu: GPU,
-    *,
-    tp: int,
-    pp: int = 1,
-    dp: int = 1,
-    expert_parallel: bool = False,
-    dtype: str,
-    max_num_seqs: int,
-    max_num_batched_tokens: int,
-    enforce_eager: bool = False,
-    vllm_version: str,
-    performance_mode: str = "balanced",
-    max_cudagraph_capture_size: int | None = None,
-    num_speculative_tokens: int = 0,
-) -> Overhead:
-    """The overhead of one rank when vLLM profiles `max_num_batched_tokens` tokens over `max_num_seqs` requests."""
-    rules, measured = rules_for(vllm_version), facts()
-    sequences = min(max_num_seqs, max_num_batched_tokens)
-    run = _Run(
-        metadata,
-        tp,
-        max_num_batched_tokens,
-        sequences,
-        4 if dtype == "float32" else 2,
-        1 if expert_parallel else tp * dp,
-    )
+def _overhead(run: _Run, gpu: GPU) -> Overhead:
+    metadata, rules, measured = run.metadata, rules_for(run.vllm_version), facts()
     age = gpu.generation.overhead
-    benchmarked = _benchmarked(run) if rules.model_runner_v2 and not enforce_eager else 0
+    benchmarked = _benchmarked(run) if rules.model_runner_v2 and not run.enforce_eager else 0
     held = 0
     if rules.model_runner_v2:
-        peak = _peak_v2(run, benchmarked, enforce_eager)
-        state = int(SAMPLER_STATE_BYTES * sequences * metadata.vocab_size)
+        peak = _peak_v2(run, benchmarked)
+        state = int(SAMPLER_STATE_BYTES * run.sequences * metadata.vocab_size)
         encoder = run.tokens * metadata.hidden_size * run.bytes_each if has_tower(metadata) else 0
         held = _held(run, benchmarked, age)
         rest = measured["base"][age] * MIB + state + encoder + held
     else:
-        first = _first_runner(vllm_version)
+        first = _first_runner(run.vllm_version)
         peak = _peak_v1(run, first)
-        rest = (first["base"] + (first["communicators"] if tp > 1 else 0)) * MIB
-    drafted = 1 + num_speculative_tokens
-    capture = Capture(max_cudagraph_capture_size, drafted, interactive=performance_mode == "interactivity")
-    graphs = 0 if enforce_eager else _graphs(run, gpu, pp, age, capture)
+        rest = (first["base"] + (first["communicators"] if run.tp > 1 else 0)) * MIB
+    graphs = 0 if run.enforce_eager else _graphs(run, gpu, age)
     charged = peak + rest + (graphs if rules.graphs_in_budget else 0)
     band, outside, wide = measured["band"], measured["outside"], band_width(memory_doubts(gpu))
     return Overhead(
         activation_peak=peak,
         cuda_graphs=graphs,
         non_torch=rest,
-        unbudgeted=(outside["context"] + outside["after_cache"] + (outside["communicators"] if tp > 1 else 0)) * MIB,
+        unbudgeted=(outside["context"] + outside["after_cache"] + (outside["communicators"] if run.tp > 1 else 0))
+        * MIB,
         graphs_in_budget=rules.graphs_in_budget,
         low=max(
             0, int(charged * (1 - wide * band["below_share"])) - wide * band["below"] * MIB - min(held, benchmarked)
@@ -132,9 +135,9 @@ def overhead_for(
     )
 
 
-def _peak_v2(run: _Run, benchmarked: int, enforce_eager: bool) -> int:
+def _peak_v2(run: _Run, benchmarked: int) -> int:
     """The largest of a few moments: the compiler's benchmark of the embedding, a layer, the encoder or the sampler."""
-    if enforce_eager:
+    if run.enforce_eager:
         return max(_layer(run), _logits(run, _first_runner(NEWEST)))
     hidden = _hidden(run)
     return max(benchmarked + 2 * hidden, 3 * hidden, _encoder(run))
@@ -201,11 +204,12 @@ def _expert_workspace(run: _Run) -> int:
     return int(routed * (max(both / 2, hidden) + max(both, hidden)))
 
 
-def _graphs(run: _Run, gpu: GPU, pp: int, age: str, capture: Capture) -> int:
+def _graphs(run: _Run, gpu: GPU, age: str) -> int:
     """vLLM's estimate: a cost for each layer of each FULL decode graph."""
+    capture = run.capture
     largest = capture.largest or min(2 * run.sequences * capture.tokens_each, gpu.generation.largest_capture)
     graphs = _decode_graphs(min(largest, run.tokens), run.sequences, capture.tokens_each, capture.interactive)
-    return int(_layer_graphs_kib(run.metadata, age) / pp * graphs * KIB)
+    return int(_layer_graphs_kib(run.metadata, age) / run.pp * graphs * KIB)
 
 
 @lru_cache(maxsize=256)

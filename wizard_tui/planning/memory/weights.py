@@ -8,8 +8,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from wizard_tui.engine.dtype import BYTES_OF_DTYPE
-from wizard_tui.engine.platforms import UNPADDED, Padding, mxfp4_padding, nvidia_generation
+from wizard_tui.engine.platforms import UNPADDED, Padding, mxfp4_padding
 from wizard_tui.engine.versions import rules_for
+from wizard_tui.hardware.gpu import GPU
 from wizard_tui.models import rotary
 from wizard_tui.models.checkpoint import loaded_bytes
 from wizard_tui.models.metadata import ModelMetadata
@@ -18,6 +19,7 @@ from wizard_tui.models.tensor import Tensor
 from wizard_tui.models.tensors import Inventory, Layer, inventory
 from wizard_tui.models.towers import deepstack_levels
 from wizard_tui.planning.memory.stages import stages
+from wizard_tui.planning.settings import Settings
 from wizard_tui.schemas.numbers import gib
 
 VOCABULARY_PADDING = 64
@@ -69,35 +71,45 @@ class _Alike(NamedTuple):
     formats: tuple[Format | None, ...]
 
 
-@lru_cache(maxsize=2048)
-def weights_for(
-    metadata: ModelMetadata,
-    *,
-    tp: int,
-    pp: int = 1,
-    dp: int = 1,
-    expert_parallel: bool = False,
-    dtype: str = "auto",
-    quantization: str | None = None,
-    compute_capability: tuple[int, int] | None = None,
-    max_num_batched_tokens: int = 2048,
-    vllm_version: str | None = None,
-    draft_layers: int = 0,
-    max_loras: int = 0,
-    max_lora_rank: int = 0,
-) -> Weights:
-    """The weights of one rank for each pipeline stage, with room for `max_loras` adapters of a rank and with layers
-    that draft.
+class _Carried(NamedTuple):
+    """What of a deployment decides the weights of a rank."""
+
+    split: _Split
+    pp: int
+    quantization: str | None
+    draft_layers: int
+    lora_ranks: int
+    max_num_batched_tokens: int
+
+    @classmethod
+    def of(cls, gpu: GPU, settings: Settings) -> _Carried:
+        layout = settings.layout
+        later = rules_for(settings.vllm_version).pads_mxfp4_hidden_on_hopper
+        split = _Split(
+            layout.tp,
+            layout.tp * layout.dp,
+            layout.expert_parallel,
+            BYTES_OF_DTYPE[settings.dtype],
+            mxfp4_padding(gpu.generation, padded_later=later),
+        )
+        lora_ranks = settings.max_loras * settings.max_lora_rank
+        tokens = settings.max_num_batched_tokens
+        return cls(split, layout.pp, settings.quantization, settings.draft_layers, lora_ranks, tokens)
+
+
+def weights_of(metadata: ModelMetadata, gpu: GPU, settings: Settings) -> Weights:
+    """The weights of one rank for each pipeline stage, with room for adapters and with layers that draft.
 
     Experts are split over tensor and data parallel together, or kept whole and dealt out with `expert_parallel`
     (fused_moe/config.py:FusedMoEParallelConfig.make). Raises Refusal when the config lacks what its layers need.
     """
-    chosen = metadata.dtype if dtype == "auto" else dtype
-    later = rules_for(vllm_version).pads_mxfp4_hidden_on_hopper
-    mxfp4 = mxfp4_padding(nvidia_generation(compute_capability), padded_later=later)
-    split = _Split(tp, tp * dp, expert_parallel, BYTES_OF_DTYPE[chosen], mxfp4)
-    found = _weights(metadata, split, pp, quantization, draft_layers, max_loras * max_lora_rank)
-    staging = _staging(metadata, max_num_batched_tokens) * split.bytes_each
+    return _with_staging(metadata, _Carried.of(gpu, settings))
+
+
+@lru_cache(maxsize=2048)
+def _with_staging(metadata: ModelMetadata, carried: _Carried) -> Weights:
+    found = _weights(metadata, carried)
+    staging = _staging(metadata, carried.max_num_batched_tokens) * carried.split.bytes_each
     if not staging:
         return found
     return replace(
@@ -108,9 +120,8 @@ def weights_for(
     )
 
 
-def _weights(
-    metadata: ModelMetadata, split: _Split, pp: int, quantization: str | None, draft_layers: int, lora_ranks: int
-) -> Weights:
+def _weights(metadata: ModelMetadata, carried: _Carried) -> Weights:
+    split, pp, quantization, draft_layers, lora_ranks, _ = carried
     found = inventory(metadata)
     quantized = quantization_of(metadata, quantization)
     layers = _layer_parts(metadata, quantization, split)
