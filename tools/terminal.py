@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from types import TracebackType
 
 import pyte
+from rich.cells import cell_len
 
 from tools import resting
 
@@ -78,7 +79,8 @@ class Terminal:
     @property
     def text(self) -> str:
         """What is on screen."""
-        return "\n".join(self._screen.display)
+        rows, columns = self._screen.buffer, range(self._screen.columns)
+        return "\n".join(_row([rows[y][x].data for x in columns]) for y in range(self._screen.lines))
 
     def reversed_text(self, row: int) -> str:
         """The characters of a row that are set in reverse, as a cursor without colours is."""
@@ -158,3 +160,12 @@ class Terminal:
         self.bytes_written += len(data)
         self._stream.feed(data)
         return bool(data)
+
+
+def _row(cells: list[str]) -> str:
+    """What stands in a row. The second cell of a wide character is empty; where one lost its first to a resize, there
+    is nothing to see."""
+    return "".join(
+        cell or ("" if index and cells[index - 1] and cell_len(cells[index - 1]) == 2 else " ")
+        for index, cell in enumerate(cells)
+    )

@@ -90,7 +90,7 @@ ROWS: Mapping[str, tuple[Mapping[str, Any] | str, Mapping[str, object]]] = {
             "tensors": {name.replace("-", "") for name in LATENT_TENSORS},
             "caches": [("kda", 0), ("latent", 1)],
             "state type": {"float32"},
-            "fp8 cache on": 10,
+            "fp8 cache on": "blackwell",
         },
     ),
     "rwkv": (DENSE, {"heads": 1, "tensors": {"self_attn.k_proj", "self_attn.v_proj"}, "angles": 2 * 32 * 64}),

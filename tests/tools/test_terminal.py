@@ -121,3 +121,15 @@ def test_work_is_also_that_of_the_server_behind_a_client(server: subprocess.Pope
         client.settle()
         # what it says when it is done is there already
         assert terminal.select.select([server.stdout], [], [], 0)[0]
+
+
+@pytest.mark.parametrize(
+    ("cells", "seen"),
+    [
+        (["a", "界", "", "b"], "a界b"),
+        # a resize can take away the first half of a wide character
+        (["", "b", "", " "], " b  "),
+    ],
+)
+def test_a_row_has_all_its_columns(cells: list[str], seen: str) -> None:
+    assert terminal._row(cells) == seen

@@ -7,12 +7,14 @@ from collections import Counter
 from collections.abc import Sequence
 
 from textual._styles_cache import StylesCache
+from textual.events import Paste
 from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
 
 from tests.tui.conftest import ORDER, opened, settled
+from wizard_tui.tui import textual_mended
 
 KINDS = (Widget, Screen, StylesCache, Strip)
 WARM_UP, ROUNDS = 2, 4
@@ -57,3 +59,15 @@ async def rounds(pilot: Pilot[str], keys: Sequence[str], count: int) -> None:
         for key in ["ctrl+n"] * steps + ["ctrl+o"] * steps:
             await pilot.press(key)
         await settled(pilot)
+
+
+async def test_a_long_paste_is_not_remembered_anew_with_every_letter_behind_it() -> None:
+    async with opened() as pilot:
+        await pilot.press("ctrl+n")
+        pilot.app.screen.post_message(Paste("x界" * 1500))
+        await settled(pilot)
+        cuts = textual_mended._kept_cut.cache_info().currsize
+        await pilot.press(*"0123456789" * 3)
+        await settled(pilot)
+        assert pilot.app.session.texts["model.model"].endswith("9" + "0123456789")  # type: ignore[attr-defined]
+        assert textual_mended._kept_cut.cache_info().currsize - cuts < 30

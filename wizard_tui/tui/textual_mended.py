@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rich.console import Console
 from rich.control import Control
 from rich.segment import Segment
@@ -14,6 +16,20 @@ from wizard_tui.tui.pen import Pen
 # every page and dialog that was closed stay in memory with it, which was 9 kB for every key of a long session.
 _remembered = StylesCache.get_inner_outer
 StylesCache.get_inner_outer = getattr(_remembered, "__wrapped__", _remembered)  # type: ignore[method-assign]
+
+# Where a text is cut is remembered with the whole text, 16,384 times: with a long paste in a field, and every letter
+# typed behind it, that is tens of kilobytes for each key. A line as long as a screen is wide may be kept.
+LONGEST_KEPT = 200
+_kept_cut: Any = vars(Segment)["_split_cells"].__func__
+_cut = _kept_cut.__wrapped__
+
+
+def _split_cells(cls: type[Segment], segment: Segment, cut: int) -> tuple[Segment, Segment]:
+    cells: tuple[Segment, Segment] = (_kept_cut if len(segment.text) <= LONGEST_KEPT else _cut)(cls, segment, cut)
+    return cells
+
+
+setattr(Segment, "_split_cells", classmethod(_split_cells))  # noqa: B010 - it is a private one of Rich's
 
 
 def _changed_cells(update: ChopsUpdate, console: Console) -> str:

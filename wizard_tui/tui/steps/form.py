@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from textual.widget import Widget
@@ -27,7 +28,11 @@ class FormStep(Step):
         """`name`: of an entry of `FORMS`."""
         self.name = name
         self.title, self._headings = FORMS[name]
-        self.paths = tuple(field.path for field in fields_of(name))
+
+    @cached_property
+    def paths(self) -> tuple[str, ...]:  # type: ignore[override]
+        """All its fields. To know them loads the schema, which is for after the first frame."""
+        return tuple(field.path for field in fields_of(self.name))
 
     def view(self, wizard: Wizard) -> Form:
         """The form without its rows."""
