@@ -15,12 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wizard_tui.engine.versions import rules_for
+from wizard_tui.engine.versions import NEWEST, rules_for
+from wizard_tui.hardware.catalog import get_gpu_by_name
 from wizard_tui.models.load import load_model_metadata
+from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.planning.decide import decide
 from wizard_tui.planning.memory import compute_overhead, compute_weights_memory
-from wizard_tui.planning.memory.weights import weights_for
+from wizard_tui.planning.memory.weights import weights_of
 from wizard_tui.planning.planner import plan
+from wizard_tui.planning.settings import Layout, Settings
 from wizard_tui.resolve import Facts, resolve_gpus
 from wizard_tui.schemas.inputs import PlanRequest
 from wizard_tui.schemas.numbers import GIB, gib
@@ -56,12 +59,26 @@ def weights_counted() -> Errors:
     ours, formulas = [], []
     for row in rows("loaded_weights.jsonl"):
         metadata = load_model_metadata(row["model"])
-        found = weights_for(
-            metadata, tp=row["tp"], expert_parallel=row["expert_parallel"], compute_capability=(9, 0)
-        ).bytes
+        settings = _loaded(metadata, Layout(tp=row["tp"], expert_parallel=row["expert_parallel"]))
+        found = weights_of(metadata, get_gpu_by_name("H100 80GB"), settings).bytes
         ours.append(abs(found / row["bytes"] - 1))
         formulas.append(abs(_by_formula(metadata, row["tp"]) / row["bytes"] - 1))
     return Errors("weights of a rank, vLLM's classes", ours, formulas)
+
+
+def _loaded(metadata: ModelMetadata, layout: Layout) -> Settings:
+    """A model as it is loaded where nothing is asked for but the layout."""
+    return Settings(
+        layout=layout,
+        dtype=metadata.dtype,
+        quantization=None,
+        kv_cache_dtype="auto",
+        max_model_len=metadata.max_position_embeddings,
+        max_num_seqs=256,
+        max_num_batched_tokens=2048,
+        gpu_memory_utilization=0.9,
+        vllm_version=NEWEST,
+    )
 
 
 def logs() -> Iterator[Errors]:

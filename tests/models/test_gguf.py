@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from tests.models.gguf_file import gguf, llama
 from tests.models.hub_server import Hub, Repo
+from tests.planning.memory.asked import weights_for
 from wizard_tui.errors import Refusal
 from wizard_tui.models.checkpoint import loaded_bytes
 from wizard_tui.models.gguf import element_bytes, read_header
 from wizard_tui.models.load import load_model_metadata
-from wizard_tui.planning.memory.weights import weights_for
 
 VALID = llama()
 

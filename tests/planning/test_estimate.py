@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 
 from tests.planning.conftest import facts, request
+from tests.planning.memory.asked import overhead_for, weights_for
 from wizard_tui.hardware.observed import Correction
 from wizard_tui.planning.decide import decide
 from wizard_tui.planning.estimate import Estimate, estimate
-from wizard_tui.planning.memory.overhead import overhead_for
-from wizard_tui.planning.memory.weights import weights_for
 from wizard_tui.planning.settings import Layout, Settings
 from wizard_tui.schemas.inputs import PolicyInput, WorkloadInput
 from wizard_tui.schemas.numbers import GIB
@@ -130,7 +129,7 @@ def test_weights_and_rest_are_those_of_the_settings() -> None:
         vllm_version="0.22.0",
         performance_mode="interactivity",
         max_cudagraph_capture_size=48,
-        num_speculative_tokens=2,
+        speculative_tokens=2,
     )
     assert estimated(enforce_eager=True).overhead.cuda_graphs == 0
 

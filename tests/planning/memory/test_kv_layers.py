@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from tests.planning.memory.asked import layout_for
 from tests.planning.memory.test_by_layers import CASES, GIB, KINDS
 from wizard_tui.models.load import load_model_metadata
-from wizard_tui.planning.memory.kv_layers import KVCache, KVLayout, kv_layout
+from wizard_tui.planning.memory.kv_layers import KVCache, KVLayout
 
 BY_NAME = {case["case"]: case for case in CASES}
 QWEN3_NEXT = "Qwen/Qwen3-Next-80B-A3B-Instruct"
@@ -18,7 +19,7 @@ AMPERE, HOPPER, BLACKWELL = (8, 0), (9, 0), (10, 0)
 
 def layout_of(model: str, capability: tuple[int, int] | None = HOPPER, **settings: Any) -> KVLayout:
     settings = {"max_num_batched_tokens": 8192, **settings}
-    return kv_layout(load_model_metadata(model), compute_capability=capability, **settings)
+    return layout_for(load_model_metadata(model), compute_capability=capability, **settings)
 
 
 def cache_of(
@@ -40,7 +41,7 @@ MODELS: list[tuple[str, str, tuple[int, int], dict[str, Any]]] = [
     ("Gemma-3-27B", "google/gemma-3-27b-it", HOPPER, {}),
     ("Gemma-3-27B, 2048 tokens a batch", "google/gemma-3-27b-it", AMPERE, {"max_num_batched_tokens": 2048}),
     ("gpt-oss-20b", "openai/gpt-oss-20b", HOPPER, {}),
-    ("gpt-oss-20b with a draft layer", "openai/gpt-oss-20b", HOPPER, {"speculative_layers": 1}),
+    ("gpt-oss-20b with a draft layer", "openai/gpt-oss-20b", HOPPER, {"draft_layers": 1}),
     ("gpt-oss-120b", "openai/gpt-oss-120b", HOPPER, {}),
     ("two widths: the wider page doubles the other's block", "google/gemma-4-31B-it", HOPPER, {}),
     ("DeepSeek-V3 bf16 block 64", "deepseek-ai/DeepSeek-V3", HOPPER, {"block_size": 64}),
@@ -53,7 +54,7 @@ MODELS: list[tuple[str, str, tuple[int, int], dict[str, Any]]] = [
     ("Qwen3-Next align FlashInfer prefill (Hopper)", QWEN3_NEXT, HOPPER, {}),
     ("Qwen3-Next tp=2", QWEN3_NEXT, AMPERE, {"tp": 2}),
     ("Qwen3-Next tp=4", QWEN3_NEXT, AMPERE, {"tp": 4}),
-    ("Qwen3-Next 2 spec tokens", QWEN3_NEXT, AMPERE, {"num_speculative_tokens": 2}),
+    ("Qwen3-Next 2 spec tokens", QWEN3_NEXT, AMPERE, {"speculative_tokens": 2}),
     ("Llama-4-Scout hybrid manager on", "meta-llama/Llama-4-Scout-17B-16E-Instruct", HOPPER, {}),
 ]
 
@@ -181,6 +182,6 @@ def layout_limits() -> Any:
 
 
 def test_a_draft_head_is_a_layer_like_the_last_on_the_last_stage() -> None:
-    plain, drafting = (cache_of("meta-llama/Llama-3.1-8B", pp=4, speculative_layers=n) for n in (0, 2))
+    plain, drafting = (cache_of("meta-llama/Llama-3.1-8B", pp=4, draft_layers=n) for n in (0, 2))
     assert drafting.bytes_per_block - plain.bytes_per_block == 2 * 65536
-    assert cache_of("state-spaces/mamba-2.8b-hf", speculative_layers=2) == cache_of("state-spaces/mamba-2.8b-hf")
+    assert cache_of("state-spaces/mamba-2.8b-hf", draft_layers=2) == cache_of("state-spaces/mamba-2.8b-hf")

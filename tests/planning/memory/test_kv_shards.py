@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from tests.models.test_caches import model
+from tests.planning.memory.asked import gpu_of, layout_for
 from wizard_tui.models.caches import AttentionCache, LayerCache, StateCache, StateTensor
 from wizard_tui.models.load import load_model_metadata
 from wizard_tui.models.metadata import ModelMetadata
-from wizard_tui.planning.memory.kv_layers import kv_layout
 from wizard_tui.planning.memory.kv_shards import CacheSettings, Shards, shard_layers, stored_dtype
 from wizard_tui.planning.memory.kv_specs import AttentionSpec, SpecKind, StateSpec
 
@@ -35,14 +35,17 @@ GDN = StateCache(
 
 def settings(**changed: Any) -> CacheSettings:
     values: dict[str, Any] = {
-        "compute_capability": (8, 0),
+        "kernels": gpu_of(changed.pop("compute_capability", (8, 0))).generation.attention_kernels,
         "tp": 1,
+        "pp": 1,
         "dtype": "bfloat16",
         "kv_cache_dtype": "auto",
         "block_size": None,
         "align_states": True,
-        "num_speculative_tokens": 0,
-        "gdn_checkpoints": True,
+        "speculative_tokens": 0,
+        "draft_layers": 0,
+        "max_num_batched_tokens": 8192,
+        "vllm_version": "0.33.0",
     }
     return CacheSettings(**(values | changed))
 
@@ -253,7 +256,7 @@ def test_groups_that_tensor_parallelism_cannot_split_are_repeated(tp: int, rows:
 
 
 def test_drafts_widen_the_convolution_and_keep_a_state_each() -> None:
-    (spec,) = states(GDN, num_speculative_tokens=2)
+    (spec,) = states(GDN, speculative_tokens=2)
     assert spec.shapes == ((8192, 5), (32, 128, 128))
     assert spec.speculative_blocks == 2
     assert spec.checkpoint_blocks == 0
@@ -269,7 +272,7 @@ def test_the_prefill_kernel_of_gated_deltanet(capability: tuple[int, int] | None
     attention, state = sharded(wide, GDN, compute_capability=capability).specs
     assert isinstance(state, StateSpec)
     assert (attention.block_size, state.checkpoint_blocks) == (block, checkpoints)
-    for plain in ({"gdn_checkpoints": False}, {"align_states": False}):
+    for plain in ({"vllm_version": "0.30.0"}, {"align_states": False}):
         attention, state = sharded(wide, GDN, compute_capability=capability, **plain).specs
         assert isinstance(state, StateSpec)
         assert (attention.block_size, state.checkpoint_blocks) == (544, 0)
@@ -301,5 +304,5 @@ def test_beside_latent_attention_blocks_come_in_128() -> None:
     ],
 )
 def test_real_checkpoints(name: str, bytes_a_block: int) -> None:
-    layout = kv_layout(load_model_metadata(name), compute_capability=(9, 0), tp=1)
+    layout = layout_for(load_model_metadata(name), compute_capability=(9, 0), tp=1)
     assert layout.pool.bytes_per_block == bytes_a_block

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from tests.planning.conftest import LLAMA_8B, QWEN3_30B_A3B
+from tests.planning.memory.asked import overhead_for
 from wizard_tui.hardware.catalog import get_gpu_by_name
 from wizard_tui.hardware.gpu import GPU
 from wizard_tui.models.from_config import metadata_from_config
 from wizard_tui.models.load import load_model_metadata
 from wizard_tui.models.metadata import ModelMetadata
-from wizard_tui.planning.memory.overhead import Overhead, facts, graph_costs, overhead_for
+from wizard_tui.planning.memory.overhead import Overhead, facts, graph_costs
 from wizard_tui.schemas.numbers import gib
 
 
@@ -275,7 +276,7 @@ def test_experts_of_the_first_runner_add_their_workspace() -> None:
         ({"performance_mode": "interactivity"}, 32 + 27 + 17),
         ({"performance_mode": "throughput"}, 3 + 31 + 17),
         # two tokens drafted beside one: a batch of n takes 3 n
-        ({"num_speculative_tokens": 2, "max_cudagraph_capture_size": 96}, 7),
+        ({"speculative_tokens": 2, "max_cudagraph_capture_size": 96}, 7),
         ({"gpu": "B200"}, 3 + 31 + 49),
         ({"tokens": 300, "sequences": 1024}, 3 + 31 + 3),
         ({"pp": 2}, (3 + 31 + 17) / 2),

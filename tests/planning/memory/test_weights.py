@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from tests.planning.conftest import LLAMA_8B, LLAMA_70B, QWEN3_30B_A3B
+from tests.planning.memory.asked import weights_for
 from wizard_tui.models.from_config import metadata_from_config
 from wizard_tui.models.load import load_model_metadata
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.models.tensors import inventory
-from wizard_tui.planning.memory.weights import padded_vocabulary, weights_for
+from wizard_tui.planning.memory.weights import padded_vocabulary
 
 DATA = Path(__file__).parents[2] / "data"
 
@@ -233,7 +234,7 @@ def test_a_vocabulary_is_padded_to_64_rows_before_it_is_split() -> None:
     assert padded_vocabulary(1024) == 1024
 
 
-@pytest.mark.parametrize(("dtype", "bytes_each"), [("auto", 2), ("float16", 2), ("bfloat16", 2), ("float32", 4)])
+@pytest.mark.parametrize(("dtype", "bytes_each"), [("float16", 2), ("bfloat16", 2), ("float32", 4)])
 def test_precision(dtype: str, bytes_each: int) -> None:
     found = weights_for(made(LLAMA_8B), tp=1, dtype=dtype)
     assert found.parts["mlp"] == 32 * MLP // 2 * bytes_each
