@@ -17,7 +17,7 @@ from xml.sax.saxutils import escape
 from tools.accuracy import formula_left_gib, of_log, planned, report, rows
 from wizard_tui.engine.versions import rules_for
 from wizard_tui.planning.decide import decide
-from wizard_tui.planning.estimate import Estimate
+from wizard_tui.planning.estimate import MemoryEstimate
 from wizard_tui.schemas.numbers import gib
 
 ROOT = Path(__file__).parents[1]
@@ -41,7 +41,7 @@ class Server:
     """A server whose start-up log is public, and what the planner says of it."""
 
     row: Mapping[str, Any]
-    estimate: Estimate
+    estimate: MemoryEstimate
 
     @property
     def name(self) -> str:

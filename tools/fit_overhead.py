@@ -24,7 +24,7 @@ from wizard_tui.models.load import load_model_metadata
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.models.towers import patches
 from wizard_tui.planning.decide import decide
-from wizard_tui.planning.estimate import Estimate
+from wizard_tui.planning.estimate import MemoryEstimate
 from wizard_tui.planning.memory import overhead as terms
 from wizard_tui.planning.memory.overhead import KIB, MIB
 from wizard_tui.schemas.numbers import GIB
@@ -68,7 +68,7 @@ def _is_second(row: dict[str, Any]) -> bool:
     return rules_for(row["version"]).model_runner_v2
 
 
-def _non_torch(row: dict[str, Any], estimate: Estimate, age: str) -> Iterator[Sample]:
+def _non_torch(row: dict[str, Any], estimate: MemoryEstimate, age: str) -> Iterator[Sample]:
     """What is left of the term when all that is known of it is taken off."""
     if "non_torch_gib" not in row:
         return
@@ -78,7 +78,7 @@ def _non_torch(row: dict[str, Any], estimate: Estimate, age: str) -> Iterator[Sa
     yield key, _now(*key) + (row["non_torch_gib"] * GIB - known) / MIB
 
 
-def _peak(row: dict[str, Any], estimate: Estimate, metadata: ModelMetadata) -> Iterator[Sample]:
+def _peak(row: dict[str, Any], estimate: MemoryEstimate, metadata: ModelMetadata) -> Iterator[Sample]:
     """The sampler's bytes where its dummy run sets the peak, and the encoder's where there is one."""
     settings = estimate.settings
     tokens, logits = settings.max_num_batched_tokens, settings.max_num_seqs * metadata.vocab_size
@@ -91,7 +91,7 @@ def _peak(row: dict[str, Any], estimate: Estimate, metadata: ModelMetadata) -> I
         yield ("first_runner", "sampler_bytes"), (row["peak_gib"] * GIB - beside) / logits
 
 
-def _graphs(row: dict[str, Any], estimate: Estimate, metadata: ModelMetadata, age: str) -> Iterator[Sample]:
+def _graphs(row: dict[str, Any], estimate: MemoryEstimate, metadata: ModelMetadata, age: str) -> Iterator[Sample]:
     """The cost of a layer's graph, from models whose layers are all of one kind."""
     if not _is_second(row) or "graph_estimate_gib" not in row:
         return

@@ -10,7 +10,8 @@ import pytest
 from tests.launch.conftest import started
 from tests.planning.conftest import facts, request
 from wizard_tui.launch.calibrate import observation
-from wizard_tui.planning.decide import Decision, decide
+from wizard_tui.planning.decide import decide
+from wizard_tui.planning.decision import Decision
 from wizard_tui.planning.planner import plan
 from wizard_tui.resolve import Facts
 

@@ -15,7 +15,8 @@ from tests.launch.conftest import started
 from tests.planning.conftest import facts, request
 from wizard_tui.launch.calibrate import corrected
 from wizard_tui.launch.failures import FailureReader, _rules
-from wizard_tui.planning.decide import Decision, decide
+from wizard_tui.planning.decide import decide
+from wizard_tui.planning.decision import Decision
 from wizard_tui.planning.planner import plan
 from wizard_tui.planning.suggest import patched, suggestions
 

@@ -20,7 +20,8 @@ from wizard_tui.launch.launcher import ASK, CHANGE_WAY, CHECK, FORGET, LEARN, LO
 from wizard_tui.launch.machine import Machine
 from wizard_tui.launch.records import Record, Records
 from wizard_tui.launch.watch import ENDED, READY, STARTING, Watch
-from wizard_tui.planning.decide import Decision, decide
+from wizard_tui.planning.decide import decide
+from wizard_tui.planning.decision import Decision
 from wizard_tui.planning.planner import plan
 from wizard_tui.schemas.outputs import PlanResponse
 

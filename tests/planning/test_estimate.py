@@ -12,7 +12,7 @@ from tests.planning.conftest import facts, request
 from tests.planning.memory.asked import overhead_for, weights_for
 from wizard_tui.hardware.observed import Correction
 from wizard_tui.planning.decide import decide
-from wizard_tui.planning.estimate import Estimate, estimate
+from wizard_tui.planning.estimate import MemoryEstimate, estimate
 from wizard_tui.planning.settings import Layout, Settings
 from wizard_tui.schemas.inputs import PolicyInput, WorkloadInput
 from wizard_tui.schemas.numbers import GIB
@@ -47,7 +47,7 @@ def estimated(
     policy: dict[str, Any] | None = None,
     observed: Correction = Correction(),  # noqa: B008
     **changed: Any,
-) -> Estimate:
+) -> MemoryEstimate:
     return estimate(
         settings(**changed),
         LLAMA.metadata,
@@ -243,7 +243,7 @@ def test_layouts_of_the_weights_that_are_made_after_loading_are_in_the_rest() ->
     assert result.overhead.non_torch - bare.non_torch == result.weights.after_loading
 
 
-def held(result: Estimate, **changed: Any) -> Estimate:
+def held(result: MemoryEstimate, **changed: Any) -> MemoryEstimate:
     return replace(result, **changed)
 
 

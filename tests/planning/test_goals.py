@@ -7,7 +7,8 @@ import re
 import pytest
 
 from tests.planning.conftest import facts, request
-from wizard_tui.planning.decide import Decision, decide
+from wizard_tui.planning.decide import decide
+from wizard_tui.planning.decision import Decision
 from wizard_tui.planning.goals import missed_goal_sentences
 from wizard_tui.planning.planner import plan
 from wizard_tui.planning.speed import forecast
@@ -23,7 +24,7 @@ def decided(gpus: int = 4, **workload: float) -> Decision:
 
 def test_more_gpus_are_taken_only_to_keep_a_goal() -> None:
     assert decided().estimate.settings.layout.tp == 1
-    one_alone = forecast(decided().request, decided().facts.metadata, decided().estimate).at(1).ttft_ms
+    one_alone = forecast(decided()).at(1).ttft_ms
     kept = decided(target_ttft_ms=one_alone * 0.7)
     assert kept.estimate.settings.layout.tp > 1
     assert kept.missed == ()
@@ -41,7 +42,7 @@ def test_an_impossible_goal_is_named_with_the_nearest_possible() -> None:
 
 
 def test_a_shorter_prompt_that_would_do_is_named() -> None:
-    alone = forecast(decided().request, decided().facts.metadata, decided().estimate).at(1).ttft_ms
+    alone = forecast(decided()).at(1).ttft_ms
     decision = decided(gpus=1, target_ttft_ms=alone / 2)
     (sentence,) = missed_goal_sentences(decision)
     length = int(re.search(r"at most ([\d,]+) prompt", sentence)[1].replace(",", ""))  # type: ignore[index]
@@ -70,13 +71,13 @@ def test_nothing_is_said_without_goals() -> None:
 
 def test_a_crowd_is_told_what_holds_and_what_does_not() -> None:
     decision = decided(gpus=1, concurrency=64, target_tpot_ms=20, target_ttft_ms=100_000)
-    speed = forecast(decision.request, decision.facts.metadata, decision.estimate)
+    speed = forecast(decision)
     within, there = speed.largest_concurrency(None, 20), speed.at(64).tpot_ms
     assert missed_goal_sentences(decision) == [
         f"the TPOT goal of 20 ms holds up to {within} in flight; at 64 it is about {there:,.0f} ms"
     ]
     slow = decided(gpus=1, concurrency=64, target_ttft_ms=2500)
-    speed = forecast(slow.request, slow.facts.metadata, slow.estimate)
+    speed = forecast(slow)
     within, there = speed.largest_concurrency(2500, None), speed.at(64).ttft_ms
     assert missed_goal_sentences(slow) == [
         f"the TTFT goal of 2500 ms holds up to {within} in flight; at 64 it is about {there:,.0f} ms"
@@ -85,12 +86,12 @@ def test_a_crowd_is_told_what_holds_and_what_does_not() -> None:
 
 def test_what_is_out_of_reach_is_said_in_full() -> None:
     decision = decided(gpus=2, target_ttft_ms=0.5, target_tpot_ms=0.5)
-    alone = forecast(decision.request, decision.facts.metadata, decision.estimate).at(1)
+    alone = forecast(decision).at(1)
     ttft, tpot = missed_goal_sentences(decision)
     layouts_of_two = [
         decide(patched(decision.request, {"hardware": {"tensor_parallel_size": tp}}), decision.facts) for tp in (1, 2)
     ]
-    least = [forecast(d.request, d.facts.metadata, d.estimate).at(1) for d in layouts_of_two]
+    least = [forecast(d).at(1) for d in layouts_of_two]
     assert ttft == (
         f"a TTFT of 0.5 ms is out of reach: one request alone needs about {alone.ttft_ms:,.0f} ms, as prefill is bound "
         f"by compute; the nearest these GPUs give is {min(p.ttft_ms for p in least):,.0f} ms with TP 2"
@@ -117,7 +118,7 @@ def test_a_server_that_does_not_start_has_no_speed_to_speak_of() -> None:
 
 
 def test_a_goal_that_one_request_just_meets_is_in_reach() -> None:
-    alone = forecast(decided(gpus=1).request, decided(gpus=1).facts.metadata, decided(gpus=1).estimate).at(1)
+    alone = forecast(decided(gpus=1)).at(1)
     crowd = decided(gpus=1, concurrency=8, target_ttft_ms=alone.ttft_ms)
     (sentence,) = missed_goal_sentences(crowd)
     assert "holds up to 1 in flight" in sentence
@@ -135,7 +136,7 @@ def test_a_shared_prefix_is_cut_to_the_shorter_prompt() -> None:
     box = facts(gpu="A100-SXM4-80GB")
     length = {"prompt_tokens": 4000, "gen_tokens": 200, "shared_prefix_tokens": 3500}
     whole = decide(request(workload=length), box)
-    alone = forecast(whole.request, whole.facts.metadata, whole.estimate).at(1).ttft_ms
+    alone = forecast(whole).at(1).ttft_ms
     asked = request(workload=length | {"target_ttft_ms": alone - 1})
     (sentence,) = missed_goal_sentences(decide(asked, box))
     longest = int(re.search(r"at most ([\d,]+) prompt", sentence)[1].replace(",", ""))  # type: ignore[index]
@@ -175,7 +176,7 @@ def test_stages_over_several_machines_are_among_the_nearest() -> None:
 def test_without_streaming_the_first_word_comes_with_the_last() -> None:
     """By hand: to the time of the first of 200 tokens, 199 times that of a further one; the ranges likewise."""
     streamed, whole = decided(gpus=1), decided(gpus=1, streaming=False)
-    points = [forecast(one.request, one.facts.metadata, one.estimate).at(1) for one in (streamed, whole)]
+    points = [forecast(one).at(1) for one in (streamed, whole)]
     assert points[1].ttft_ms == pytest.approx(points[0].ttft_ms + 199 * points[0].tpot_ms)
     assert points[1]._replace(ttft_ms=0) == points[0]._replace(ttft_ms=0)
     before, after = (plan(one.request, one.facts).performance for one in (streamed, whole))
@@ -188,7 +189,7 @@ def test_without_streaming_the_first_word_comes_with_the_last() -> None:
 
 
 def test_a_goal_for_the_first_word_is_held_against_the_whole_answer_without_streaming() -> None:
-    alone = forecast(decided().request, decided().facts.metadata, decided().estimate).at(1).ttft_ms
+    alone = forecast(decided()).at(1).ttft_ms
     assert decided(gpus=1, target_ttft_ms=2 * alone).missed == ()
     decision = decided(gpus=1, target_ttft_ms=2 * alone, streaming=False)
     assert decision.missed == ("ttft",)
@@ -200,5 +201,5 @@ def test_a_measured_run_streams_whatever_the_users_see() -> None:
     """Its TTFT corrects that of the server, not that of a whole answer."""
     measured = {"measured_ttft_ms": 500.0, "measured_tpot_ms": 10.0}
     decision = decided(gpus=1, streaming=False, **measured)
-    point = forecast(decision.request, decision.facts.metadata, decision.estimate).at(1)
+    point = forecast(decision).at(1)
     assert (point.ttft_ms, point.tpot_ms) == pytest.approx((500 + 199 * 10, 10))

@@ -24,7 +24,8 @@ from wizard_tui.hardware.catalog import get_gpu_by_name
 from wizard_tui.hardware.gpu import GPU
 from wizard_tui.models.load import load_model_metadata
 from wizard_tui.planning.alternatives import alternatives
-from wizard_tui.planning.decide import Decision, batch_limits, context_at_concurrency, decide, layouts, smallest
+from wizard_tui.planning.decide import batch_limits, context_at_concurrency, decide, layouts, smallest
+from wizard_tui.planning.decision import Decision
 from wizard_tui.planning.estimate import requests_that_fit
 from wizard_tui.planning.planner import plan
 from wizard_tui.planning.suggest import patched, suggestions
@@ -121,7 +122,7 @@ def got(decision: Decision) -> Got:
     return Got(
         (decision.fits, decision.fits and not result.tight, result.starts, -missed),
         result.settings.max_model_len,
-        context_at_concurrency(result, request, decision.facts.metadata),
+        context_at_concurrency(decision),
         result.cache.tokens * result.settings.layout.dp,
         requests_that_fit(result, request.workload, request.policy),
     )
@@ -250,7 +251,7 @@ def test_the_longest_context_for_all_the_users_takes_as_many_gpus_as_it_needs() 
     def layout(concurrency: int, **model: int) -> tuple[int, int]:
         asked = request(model=model, workload={"concurrency": concurrency})
         found = decide(asked, box)
-        return found.estimate.settings.layout.gpus, context_at_concurrency(found.estimate, asked, box.metadata)
+        return found.estimate.settings.layout.gpus, context_at_concurrency(found)
 
     assert layout(1) == (1, 163840)
     assert layout(8) == (1, 163840)

@@ -8,7 +8,8 @@ import pytest
 
 from tests.planning.conftest import facts, request
 from tests.planning.moved import MOVED
-from wizard_tui.planning.decide import Decision, decide
+from wizard_tui.planning.decide import decide
+from wizard_tui.planning.decision import Decision
 from wizard_tui.planning.settings import Layout
 from wizard_tui.schemas.fields import RequestField, marked
 from wizard_tui.schemas.markers import MovesMemory

@@ -11,8 +11,8 @@ from tests.planning.conftest import LLAMA_8B, QWEN3_30B_A3B, facts, request
 from wizard_tui.models.from_config import metadata_from_config
 from wizard_tui.models.load import load_model_metadata
 from wizard_tui.models.metadata import ModelMetadata
-from wizard_tui.planning.decide import Decision, decide
-from wizard_tui.planning.estimate import Estimate
+from wizard_tui.planning.decide import decide
+from wizard_tui.planning.decision import Decision
 from wizard_tui.planning.perf import Measured, predict
 from wizard_tui.planning.roofline import Load, Roofline
 from wizard_tui.planning.speed import (
@@ -26,7 +26,6 @@ from wizard_tui.planning.speed import (
     performance,
     traffic_of,
 )
-from wizard_tui.schemas.inputs import PlanRequest
 from wizard_tui.schemas.outputs import PerfEstimate
 
 
@@ -39,12 +38,8 @@ def decided(name: str = "llama-8b", gpus: int = 1, **sections: dict[str, Any]) -
     return decide(request(name, **sections), facts(name, gpus=gpus))
 
 
-def parts(decision: Decision) -> tuple[PlanRequest, ModelMetadata, Estimate]:
-    return decision.request, decision.facts.metadata, decision.estimate
-
-
 def speed_of(decision: Decision) -> PerfEstimate:
-    return performance(*parts(decision))
+    return performance(decision)
 
 
 def test_a_dense_model_reads_its_weights_but_not_its_embedding() -> None:
@@ -157,7 +152,7 @@ def test_the_version_decides_the_overheads() -> None:
 
 def test_the_curve_rises_to_beyond_what_runs_at_once() -> None:
     decision = decided(policy={"max_num_seqs": 24})
-    points = curve(*parts(decision))
+    points = curve(decision)
     assert [clients for clients, _ in points] == [1, 2, 4, 8, 16, 32]
     tpot = [point.tpot_ms for _, point in points]
     ttft = [point.ttft_ms for _, point in points]
@@ -168,12 +163,12 @@ def test_the_curve_rises_to_beyond_what_runs_at_once() -> None:
 
 def test_a_measured_run_corrects_every_figure_of_the_plan() -> None:
     decision = decided(workload={"concurrency": 4})
-    plain = curve(*parts(decision))
+    plain = curve(decision)
     slow = 3 * plain[0][1].tpot_ms
     run = {"concurrency": 4, "measured_tpot_ms": slow, "measured_concurrency": 1}
     corrected = decided(workload=run)
     assert measured_of(corrected.request.workload) == Measured(512, 256, 1, tpot_ms=slow)
-    assert curve(*parts(corrected))[0][1].tpot_ms == pytest.approx(slow)
+    assert curve(corrected)[0][1].tpot_ms == pytest.approx(slow)
     before, after = speed_of(decision), speed_of(corrected)
     assert after.tpot_ms_range[0] > 2 * before.tpot_ms_range[0]
     assert any("your own measured point" in line for line in after.assumptions)
@@ -182,17 +177,16 @@ def test_a_measured_run_corrects_every_figure_of_the_plan() -> None:
 
 def test_goals_are_missed_by_the_median() -> None:
     met = decided(workload={"target_tpot_ms": 1000, "target_ttft_ms": 100_000})
-    assert missed_goals(*parts(met)) == ()
+    assert missed_goals(met) == ()
     both = decided(workload={"target_tpot_ms": 0.1, "target_ttft_ms": 0.1})
-    assert missed_goals(*parts(both)) == ("ttft", "tpot")
-    assert missed_goals(*parts(decided())) == ()
+    assert missed_goals(both) == ("ttft", "tpot")
+    assert missed_goals(decided()) == ()
 
 
 def test_drafts_widen_the_range_to_the_better_side() -> None:
     decision = decided()
     drafting = replace(decision.estimate, settings=decision.estimate.settings._replace(speculative_tokens=1))
-    request_, metadata, _ = parts(decision)
-    plain, drafted = speed_of(decision), performance(request_, metadata, drafting)
+    plain, drafted = speed_of(decision), performance(decision._replace(estimate=drafting))
     assert drafted.tpot_ms_range[1] == plain.tpot_ms_range[1]
     assert drafted.tpot_ms_range[0] == pytest.approx(plain.tpot_ms_range[0] / 1.85)
     assert drafted.decode_toks_per_s_range == pytest.approx(
@@ -299,7 +293,7 @@ def test_a_run_has_the_plans_lengths_unless_it_says_its_own() -> None:
 
 def test_each_goal_is_missed_for_itself_and_met_when_just_met() -> None:
     decision = decided(workload={"concurrency": 4})
-    point = forecast(*parts(decision)).at(4)
+    point = forecast(decision).at(4)
     for ttft, tpot, missed in (
         (point.ttft_ms, point.tpot_ms, ()),
         (0.99 * point.ttft_ms, None, ("ttft",)),
@@ -308,7 +302,7 @@ def test_each_goal_is_missed_for_itself_and_met_when_just_met() -> None:
         (2 * point.ttft_ms, 0.5 * point.tpot_ms, ("tpot",)),
     ):
         asked = request(workload={"concurrency": 4, "target_ttft_ms": ttft, "target_tpot_ms": tpot})
-        assert missed_goals(asked, decision.facts.metadata, decision.estimate) == missed
+        assert missed_goals(decision._replace(request=asked)) == missed
 
 
 def test_speed_is_told_everything_it_depends_on() -> None:
@@ -330,11 +324,11 @@ def test_speed_is_told_everything_it_depends_on() -> None:
         measured=Measured(512, 256, 5, tpot_ms=8),
         drafted=0,
     )
-    ahead = forecast(*parts(decision))
+    ahead = forecast(decision)
     assert ahead.at(5).tpot_ms == pytest.approx(8)
     assert ahead.traffic == traffic_of(decision.request, result)
     assert ahead.traffic.replicas == 2
-    plain = forecast(*parts(decided(gpus=4, hardware=sections["hardware"], policy=sections["policy"])))
+    plain = forecast(decided(gpus=4, hardware=sections["hardware"], policy=sections["policy"]))
     link = Roofline(load_of(result, decision.facts.metadata), result.gpu, "pcie", "0.10.0")
     assert plain.at(5) == link.at(replace(plain.traffic, concurrency=5))
 

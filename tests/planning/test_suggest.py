@@ -10,7 +10,8 @@ import pytest
 from tests.planning.conftest import VERSION, facts, request
 from wizard_tui.hardware.catalog import get_gpu_by_name
 from wizard_tui.models.load import load_model_metadata
-from wizard_tui.planning.decide import Decision, decide, safe_utilisation
+from wizard_tui.planning.decide import decide, safe_utilisation
+from wizard_tui.planning.decision import Decision
 from wizard_tui.planning.speed import forecast
 from wizard_tui.planning.suggest import AT_MOST, patched, suggestions
 from wizard_tui.resolve import Facts
@@ -225,7 +226,7 @@ def test_a_goal_is_kept_by_fewer_users_or_by_all_gpus() -> None:
     assert fewer.gain == "keeps the TPOT goal"
     assert 0 < fewer.patch["workload"]["concurrency"] < 64
     # a goal that more GPUs keep frees the layout
-    alone = forecast(decision.request, decision.facts.metadata, decision.estimate).at(1).ttft_ms
+    alone = forecast(decision).at(1).ttft_ms
     goal = {"prompt_tokens": 4000, "gen_tokens": 200, "target_ttft_ms": 0.7 * alone}
     box = facts(gpu="A100-SXM4-80GB", gpus=4)
     pinned = decided(box, hardware={"tensor_parallel_size": 1, "interconnect": "nvlink"}, workload=goal)
@@ -266,7 +267,7 @@ def test_a_goal_on_two_gpus_is_kept_by_both() -> None:
     goal = {"prompt_tokens": 4000, "gen_tokens": 200}
     box = facts(gpu="A100-SXM4-80GB", gpus=2)
     slow = decided(box, hardware={"tensor_parallel_size": 1, "interconnect": "nvlink"}, workload=goal)
-    alone = forecast(slow.request, slow.facts.metadata, slow.estimate).at(1).ttft_ms
+    alone = forecast(slow).at(1).ttft_ms
     pinned = decided(
         box,
         hardware={"tensor_parallel_size": 1, "interconnect": "nvlink"},
@@ -302,7 +303,7 @@ def test_both_goals_that_a_change_keeps_are_named() -> None:
     box = facts(gpu="A100-SXM4-80GB", gpus=4)
     one = {"tensor_parallel_size": 1, "interconnect": "nvlink"}
     slow = decided(box, hardware=one, workload=goal)
-    alone = forecast(slow.request, slow.facts.metadata, slow.estimate).at(1)
+    alone = forecast(slow).at(1)
     both = goal | {"target_ttft_ms": 0.7 * alone.ttft_ms, "target_tpot_ms": 0.7 * alone.tpot_ms}
     pinned = decided(box, hardware=one, workload=both)
     assert pinned.missed == ("ttft", "tpot")

@@ -9,7 +9,8 @@ import pytest
 
 from tests.planning.conftest import facts, request
 from wizard_tui.hardware.observed import Observation
-from wizard_tui.planning.decide import Decision, decide
+from wizard_tui.planning.decide import decide
+from wizard_tui.planning.decision import Decision
 from wizard_tui.planning.verdict import verdict, warnings
 from wizard_tui.resolve import Facts
 from wizard_tui.schemas.numbers import GIB, gib

@@ -78,8 +78,8 @@ async def test_what_was_typed_stays_and_other_fields_work(hub: Hub) -> None:
         session = await model_typed(pilot, "org/fine")
         assert session.model_problem is None
         await until(pilot, lambda: session.stale is None)
-        assert session.planned is not None
-        assert session.planned.workload.concurrency == len(TYPED)
+        assert session.plan is not None
+        assert session.plan.decision.request.workload.concurrency == len(TYPED)
 
 
 @pytest.mark.parametrize("why", ["refused", "no such host"])

@@ -24,7 +24,7 @@ from wizard_tui.launch.launcher import Launcher
 from wizard_tui.launch.machine import Machine
 from wizard_tui.launch.records import Records
 from wizard_tui.launch.watch import ENDED
-from wizard_tui.planning.decide import Decision
+from wizard_tui.planning.decision import Decision
 from wizard_tui.schemas.outputs import PlanResponse
 from wizard_tui.tui.screens.leave import LeaveScreen
 from wizard_tui.tui.screens.wizard import WizardScreen

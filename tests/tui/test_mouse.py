@@ -76,7 +76,7 @@ async def test_another_way_is_taken_where_it_stands() -> None:
         pilot.app.screen.query_one("#review").scroll_end(animate=False)
         await settled(pilot)
         await click_on(pilot, "#review-lines", f"2 {second.title}")
-        assert session_of(pilot).planned.model.max_model_len == second.max_model_len  # type: ignore[union-attr]
+        assert session_of(pilot).plan.decision.request.model.max_model_len == second.max_model_len  # type: ignore[union-attr]
 
 
 async def test_a_label_leads_to_its_field_and_the_step_line_to_its_step() -> None:

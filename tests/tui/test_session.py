@@ -34,8 +34,8 @@ def test_a_plan_comes_from_valid_fields() -> None:
     session = planned(workload__concurrency="16")
     assert session.errors == {}
     assert session.response is not None
-    assert session.planned is not None
-    assert session.planned.workload.concurrency == 16
+    assert session.plan is not None
+    assert session.plan.decision.request.workload.concurrency == 16
     assert session.stale is None
 
 

@@ -44,8 +44,8 @@ async def test_typing_through_four_forms_gives_the_command_on_the_review_screen(
         # the model's facts are asked for a moment after the last key
         await until(pilot, lambda: session.response is not None and session.stale is None)
         assert session.step == "review"
-        assert session.planned is not None
-        assert session.planned.workload.prompt_tokens == 2000
+        assert session.plan is not None
+        assert session.plan.decision.request.workload.prompt_tokens == 2000
         review = text_of(pilot, "#review-lines")
         assert "vllm serve test/llama-70b" in review
         assert "--max-model-len 16384" in review
@@ -192,11 +192,11 @@ async def test_the_review_compares_other_ways_and_a_digit_takes_one() -> None:
         assert f"2 {second.title}" in review
         await pilot.press("2")
         await settled(pilot)
-        assert session.planned is not None
-        assert session.planned.model.max_model_len == second.max_model_len
+        assert session.plan is not None
+        assert session.plan.decision.request.model.max_model_len == second.max_model_len
         await pilot.press("ctrl+z")
         await settled(pilot)
-        assert session.planned.model.max_model_len is None
+        assert session.plan.decision.request.model.max_model_len is None
 
 
 async def test_the_last_edit_is_said_in_numbers() -> None:

@@ -19,8 +19,8 @@ from wizard_tui.launch.calibrate import observation
 from wizard_tui.launch.failures import Failure, StartReader
 from wizard_tui.launch.startup_log import LINE_LIMIT, StartupLog
 from wizard_tui.launch.verify import Row, compare, request_from_log
-from wizard_tui.planning.decide import Decision, decide
-from wizard_tui.planning.planner import plan
+from wizard_tui.planning.decision import Decision
+from wizard_tui.planning.planner import make_plan
 from wizard_tui.resolve import resolve
 from wizard_tui.schemas.errors import one_sentence
 
@@ -42,7 +42,7 @@ def verify_log(path: Path, asked: Asked, *, as_json: bool, keep: bool) -> int:
     try:
         request = request_from_log(log, asked.file_sections(), asked.option_sections())
         facts = resolve(request)
-        decision, response = decide(request, facts), plan(request, facts)
+        decision, response = make_plan(request, facts)
         rows = compare(response, log)
     except ValidationError as error:
         raise UsageError(one_sentence(error)) from None

@@ -26,8 +26,8 @@ from wizard_tui.launch.preflight import preflight, would_stop
 from wizard_tui.launch.record import Record
 from wizard_tui.launch.records import Records
 from wizard_tui.launch.watch import ENDED, READY, Watch
-from wizard_tui.planning.decide import Decision, decide
-from wizard_tui.planning.planner import plan
+from wizard_tui.planning.decision import Decision
+from wizard_tui.planning.planner import make_plan
 from wizard_tui.resolve import resolve
 from wizard_tui.schemas.outputs import PlanResponse
 from wizard_tui.schemas.secrets import without_secrets
@@ -139,7 +139,7 @@ def _planned(asked: Asked) -> tuple[Decision, PlanResponse]:
     request = asked.request()
     try:
         facts = resolve(request)
-        return decide(request, facts), plan(request, facts)
+        return make_plan(request, facts)
     except (Refusal, OSError) as error:
         raise UsageError(str(error)) from None
 

@@ -10,7 +10,8 @@ from wizard_tui.engine.versions import rules_for
 from wizard_tui.errors import Refusal
 from wizard_tui.hardware.observed import Observation
 from wizard_tui.launch.startup_log import StartupLog
-from wizard_tui.planning.decide import Decision, decide
+from wizard_tui.planning.decide import decide
+from wizard_tui.planning.decision import Decision
 from wizard_tui.resolve import are_of_this_box
 from wizard_tui.schemas.numbers import GIB
 

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from wizard_tui.launch.calibrate import corrected
 from wizard_tui.launch.machine import DEFAULT_PORT, LOCALHOST, free_port
 from wizard_tui.launch.startup_log import STAGES, StartupLog, brief, clean_line, is_told_in_passing
-from wizard_tui.planning.decide import Decision
+from wizard_tui.planning.decision import Decision
 from wizard_tui.planning.suggest import patched, suggestions
 from wizard_tui.tables import read_table
 

@@ -40,7 +40,7 @@ from wizard_tui.launch.verify import Row, compare, compare_answer, compare_speed
 from wizard_tui.launch.watch import ENDED, READY, STARTING, Watch
 
 if TYPE_CHECKING:
-    from wizard_tui.planning.decide import Decision
+    from wizard_tui.planning.decision import Decision
     from wizard_tui.schemas.outputs import PlanResponse
 
 ROUNDS, LEAST_REQUESTS = 3, 8
@@ -228,8 +228,7 @@ class Launcher:
 
     def attach(self, record: Record) -> None:
         """Follow a server that was started before, with the plan that it was started for. Slow."""
-        from wizard_tui.planning.decide import decide
-        from wizard_tui.planning.planner import plan
+        from wizard_tui.planning.planner import make_plan
         from wizard_tui.resolve import resolve
         from wizard_tui.schemas.inputs import PlanRequest
 
@@ -237,7 +236,7 @@ class Launcher:
         try:
             request = PlanRequest.model_validate(record.request)
             facts = resolve(request)
-            decision, response = decide(request, facts), plan(request, facts)
+            decision, response = make_plan(request, facts)
         except (Refusal, ValidationError, OSError) as error:
             self.problem = f"the plan of {record.name} cannot be made again: {error}"
         self._follow(record, decision, response)

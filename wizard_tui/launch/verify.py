@@ -21,7 +21,7 @@ from wizard_tui.schemas.outputs import PerfEstimate, PlanResponse
 
 if TYPE_CHECKING:
     from wizard_tui.launch.client import Answer, LoadResult
-    from wizard_tui.planning.decide import Decision
+    from wizard_tui.planning.decision import Decision
 
 ROUNDING_GIB = 0.005
 """vLLM prints GiB to two decimals."""
@@ -107,7 +107,7 @@ def streamed(decision: Decision) -> PerfEstimate:
     whatever its users will see of it."""
     workload = decision.request.workload.model_copy(update={"streaming": True})
     request = decision.request.model_copy(update={"workload": workload})
-    return performance(request, decision.facts.metadata, decision.estimate)
+    return performance(decision._replace(request=request))
 
 
 def compare_answer(answer: Answer, decision: Decision) -> list[Row]:
@@ -121,7 +121,7 @@ def compare_answer(answer: Answer, decision: Decision) -> list[Row]:
     alone = {"concurrency": 1, "prompt_tokens": max(1, answer.prompt_tokens), "gen_tokens": answer.tokens}
     workload = planned.model_copy(update={**run, **alone, "shared_prefix_tokens": 0})
     request = decision.request.model_copy(update={"workload": workload})
-    predicted = performance(request, decision.facts.metadata, decision.estimate)
+    predicted = performance(decision._replace(request=request))
     rows = [("TTFT", "ms", answer.ttft_ms, predicted.ttft_ms_range)]
     if answer.tokens > 1 and answer.tpot_ms > 0:
         rows.append(("Output of one user", "tok/s", 1000 / answer.tpot_ms, predicted.single_stream_toks_per_s_range))

@@ -16,7 +16,7 @@ from wizard_tui.launch.downloads import downloaded_bytes
 from wizard_tui.launch.failures import Failure, StartReader
 from wizard_tui.launch.record import Record
 from wizard_tui.launch.startup_log import LINE_LIMIT, STAGES, StartupLog, clean_line
-from wizard_tui.planning.decide import Decision
+from wizard_tui.planning.decision import Decision
 from wizard_tui.schemas.outputs import PlanResponse
 
 STARTING, READY, ENDED = "starting", "ready", "ended"

@@ -8,7 +8,8 @@ from itertools import product
 
 from wizard_tui.hardware.gpu import GPU
 from wizard_tui.models.metadata import ModelMetadata
-from wizard_tui.planning.decide import Decision, decide
+from wizard_tui.planning.decide import decide
+from wizard_tui.planning.decision import Decision
 from wizard_tui.planning.estimate import requests_that_fit
 from wizard_tui.planning.parallel import legal_tensor_parallel_sizes, why_not
 from wizard_tui.planning.speed import performance
@@ -112,8 +113,8 @@ def _title(decision: Decision) -> str:
 
 
 def _evaluate(patch: Patch, decision: Decision) -> Alternative:
-    result, workload = decision.estimate, decision.request.workload
-    speed = performance(decision.request, decision.facts.metadata, result)
+    memory, workload = decision.estimate, decision.request.workload
+    speed = performance(decision)
     kept: list[str] = []
     missed: list[str] = []
     for name, target, (_, worst) in (
@@ -124,13 +125,13 @@ def _evaluate(patch: Patch, decision: Decision) -> Alternative:
             (kept if worst <= target else missed).append(name)
     return Alternative(
         title=_title(decision),
-        patch=patch | {"hardware": layout_patch(decision, result.settings.layout)},
+        patch=patch | {"hardware": layout_patch(decision, memory.settings.layout)},
         fits=decision.fits,
-        tight=result.tight,
-        gpus=result.settings.layout.gpus,
-        weights_gib=gib(result.weights.bytes),
-        max_model_len=result.settings.max_model_len,
-        concurrency=requests_that_fit(result, workload, decision.request.policy),
+        tight=memory.tight,
+        gpus=memory.settings.layout.gpus,
+        weights_gib=gib(memory.weights.bytes),
+        max_model_len=memory.settings.max_model_len,
+        concurrency=requests_that_fit(memory, workload, decision.request.policy),
         toks_per_s=speed.decode_toks_per_s_range,
         tpot_ms=speed.tpot_ms_range,
         goals=tuple(kept),

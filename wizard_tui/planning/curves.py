@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from wizard_tui.planning.decide import Decision
+from wizard_tui.planning.decision import Decision
 from wizard_tui.planning.speed import curve
 
 SHORTEST = 256
@@ -27,16 +27,16 @@ class Curves:
 
 def curves(decision: Decision) -> Curves:
     """Both curves of a plan, by the median."""
-    result = decision.estimate
-    points = curve(decision.request, decision.facts.metadata, result)
-    longest = result.settings.max_model_len
+    memory = decision.estimate
+    points = curve(decision)
+    longest = memory.settings.max_model_len
     lengths = [SHORTEST << power for power in range(longest.bit_length()) if SHORTEST << power < longest] + [longest]
-    room, replicas = max(0, result.kv_available), result.settings.layout.dp
-    limit = result.settings.max_num_seqs
+    room, replicas = max(0, memory.kv_available), memory.settings.layout.dp
+    limit = memory.settings.max_num_seqs
     return Curves(
         clients=tuple(clients for clients, _ in points),
         ttft_ms=tuple(point.ttft_ms for _, point in points),
         tpot_ms=tuple(point.tpot_ms for _, point in points),
         context_tokens=tuple(lengths),
-        at_once=tuple(replicas * min(limit, result.layout.max_concurrency(room, length)) for length in lengths),
+        at_once=tuple(replicas * min(limit, memory.layout.max_concurrency(room, length)) for length in lengths),
     )

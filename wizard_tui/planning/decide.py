@@ -16,7 +16,8 @@ from wizard_tui.errors import Refusal
 from wizard_tui.hardware.gpu import GPU
 from wizard_tui.hardware.observed import Correction, correction
 from wizard_tui.models.metadata import ModelMetadata
-from wizard_tui.planning.estimate import NOTHING_OBSERVED, Estimate, estimate
+from wizard_tui.planning.decision import Decision
+from wizard_tui.planning.estimate import NOTHING_OBSERVED, MemoryEstimate, estimate
 from wizard_tui.planning.memory.weights import weights_of
 from wizard_tui.planning.parallel import legal_tensor_parallel_sizes, why_not
 from wizard_tui.planning.settings import Layout, Settings
@@ -29,24 +30,6 @@ from wizard_tui.schemas.markers import MovesMemory
 UTILISATION_STEP = 0.01
 DEFAULT_LORA_RANK = 16
 PERFORMANCE_MODES = {"balanced": "balanced", "latency": "interactivity", "throughput": "throughput"}
-
-
-class Decision(NamedTuple):
-    """What was decided, what it costs, and what kept it from being better. `missed` names the goals that it does not
-    keep at the planned concurrency: `ttft`, `tpot`."""
-
-    request: PlanRequest
-    facts: Facts
-    estimate: Estimate
-    rules: VersionRules
-    problem: str | None
-    idle_gpus: int
-    missed: tuple[str, ...] = ()
-
-    @property
-    def fits(self) -> bool:
-        """The plan can be run as it stands."""
-        return self.problem is None and self.estimate.fits
 
 
 class _Merit(NamedTuple):
@@ -86,24 +69,23 @@ def decide(request: PlanRequest, facts: Facts) -> Decision:
     rules = rules_for(policy.vllm_version or version_of_image(policy.image) or facts.installed_vllm)
     gpu = smallest(facts.gpus)
     in_node = len(facts.gpus)
-    best: Estimate | None = None
+    best: Decision | None = None
     merit = _Merit()
-    missed: tuple[str, ...] = ()
     for layout in _worth_settling(layouts(hardware, facts.metadata, in_node), request, facts.metadata, gpu, rules):
         if merit.asked and _is_last_resort(layout, hardware):
             break
-        candidate = settle(request, facts, gpu, layout, rules)
-        misses = missed_goals(request, facts.metadata, candidate)
-        its = _merit(request, facts.metadata, candidate, misses)
+        candidate = Decision(request, facts, settle(request, facts, gpu, layout, rules), rules)
+        candidate = candidate._replace(missed=missed_goals(candidate))
+        its = _merit(candidate)
         if best is None or its > merit:
-            best, merit, missed = candidate, its, misses
+            best, merit = candidate, its
         if its.asked and its.whole:
             break
     if best is None:
         raise Refusal("no way to place the model on these GPUs was found")
-    problem = gpu.platform.problem or _illegal(facts.metadata, best, in_node * hardware.nodes)
-    idle = in_node * hardware.nodes - best.settings.layout.gpus
-    return Decision(request, facts, best, rules, problem, max(0, idle), missed)
+    gpus = in_node * hardware.nodes
+    problem = gpu.platform.problem or _illegal(facts.metadata, best.estimate, gpus)
+    return best._replace(problem=problem, idle_gpus=max(0, gpus - best.estimate.settings.layout.gpus))
 
 
 def smallest(gpus: Sequence[GPU]) -> GPU:
@@ -152,7 +134,7 @@ def _worth_settling(
         yield least[1]
 
 
-def settle(request: PlanRequest, facts: Facts, gpu: GPU, layout: Layout, rules: VersionRules) -> Estimate:
+def settle(request: PlanRequest, facts: Facts, gpu: GPU, layout: Layout, rules: VersionRules) -> MemoryEstimate:
     """The best memory plan on one layout, with the open settings chosen for it."""
     seen = NOTHING_OBSERVED
     if facts.observed:
@@ -171,29 +153,29 @@ def _settled(
     gpu: GPU,
     layout: Layout,
     rules: VersionRules,
-) -> Estimate:
+) -> MemoryEstimate:
     """Kept, because the layouts of one request are those of many: of its suggestions, of the table of alternatives, of
     the next request in a sweep."""
     request = PlanRequest(model=model, workload=workload, policy=policy)
     settings = _asked_settings(request, metadata, gpu, layout, rules)
-    result = estimate(settings, metadata, gpu, workload, policy, seen)
+    memory = estimate(settings, metadata, gpu, workload, policy, seen)
     if policy.gpu_memory_utilization is None:
-        safe = safe_utilisation(result)
+        safe = safe_utilisation(memory)
         if safe < settings.gpu_memory_utilization:
             settings = settings._replace(gpu_memory_utilization=safe)
-            result = estimate(settings, metadata, gpu, workload, policy, seen)
+            memory = estimate(settings, metadata, gpu, workload, policy, seen)
     if policy.max_num_seqs is None:
-        states = result.cache.state_blocks
+        states = memory.cache.state_blocks
         if states is not None and 0 < states < settings.max_num_seqs:
             # vLLM refuses more sequences than there are state blocks, so the default can keep it from starting
             settings = settings._replace(max_num_seqs=states)
-            result = estimate(settings, metadata, gpu, workload, policy, seen)
+            memory = estimate(settings, metadata, gpu, workload, policy, seen)
     if model.max_model_len is None:
-        chosen = choose_length(result, request, metadata)
+        chosen = choose_length(memory, request, metadata)
         if chosen != settings.max_model_len:
             settings = settings._replace(max_model_len=chosen)
-            result = estimate(settings, metadata, gpu, workload, policy, seen)
-    return result
+            memory = estimate(settings, metadata, gpu, workload, policy, seen)
+    return memory
 
 
 def _asked_settings(
@@ -254,32 +236,32 @@ def batch_limits(gpu: GPU, max_model_len: int, policy: PolicyInput, mode: str, r
     )
 
 
-def safe_utilisation(result: Estimate) -> float:
+def safe_utilisation(memory: MemoryEstimate) -> float:
     """Largest utilisation, in hundredths, that leaves room for what lies outside vLLM's budget and for others."""
-    gpu = result.gpu
-    share = (gpu.total_bytes - gpu.used_bytes - result.overhead.unbudgeted) / gpu.total_bytes
+    gpu = memory.gpu
+    share = (gpu.total_bytes - gpu.used_bytes - memory.overhead.unbudgeted) / gpu.total_bytes
     return max(UTILISATION_STEP, math.floor(share / UTILISATION_STEP) * UTILISATION_STEP)
 
 
-def choose_length(result: Estimate, request: PlanRequest, metadata: ModelMetadata) -> int:
+def choose_length(memory: MemoryEstimate, request: PlanRequest, metadata: ModelMetadata) -> int:
     """max_model_len when the user leaves it open: the model's own limit where the pessimistic end of the band holds
     one request of it, else the longest that it holds, rounded down, and never below what the workload asks for."""
     limit = metadata.max_position_embeddings
     wanted = min(limit, request.workload.prompt_tokens + request.workload.gen_tokens)
-    longest = result.layout.largest_len(result.kv_low, 1, limit)
+    longest = memory.layout.largest_len(memory.kv_low, 1, limit)
     if longest >= limit:
         return limit
     step = 1024 if longest >= 4096 else 16
     return max(wanted, longest // step * step)
 
 
-def context_at_concurrency(result: Estimate, request: PlanRequest, metadata: ModelMetadata) -> int:
+def context_at_concurrency(decision: Decision) -> int:
     """The longest context in tokens, up to max_model_len and the model's own limit, that every request of the asked
     concurrency can have at once; 0 when not even one token each fits."""
-    settings = result.settings
-    share = -(-request.workload.concurrency // settings.layout.dp)
-    limit = min(settings.max_model_len, metadata.max_position_embeddings)
-    return result.layout.largest_len(result.kv_available, share, limit)
+    memory = decision.estimate
+    share = -(-decision.request.workload.concurrency // memory.settings.layout.dp)
+    limit = min(memory.settings.max_model_len, decision.facts.metadata.max_position_embeddings)
+    return memory.layout.largest_len(memory.kv_available, share, limit)
 
 
 def _is_last_resort(layout: Layout, hardware: HardwareInput) -> bool:
@@ -287,43 +269,44 @@ def _is_last_resort(layout: Layout, hardware: HardwareInput) -> bool:
     return layout.pp > max(hardware.nodes, hardware.pipeline_parallel_size or 1)
 
 
-def _merit(request: PlanRequest, metadata: ModelMetadata, result: Estimate, misses: Sequence[str]) -> _Merit:
+def _merit(decision: Decision) -> _Merit:
+    request, memory = decision.request, decision.estimate
     length, context, whole = 0, 0, False
-    if result.starts and not _is_last_resort(result.settings.layout, request.hardware):
-        length, context = result.settings.max_model_len, context_at_concurrency(result, request, metadata)
-        limit = metadata.max_position_embeddings
+    if memory.starts and not _is_last_resort(memory.settings.layout, request.hardware):
+        limit = decision.facts.metadata.max_position_embeddings
+        length, context = memory.settings.max_model_len, context_at_concurrency(decision)
         whole = context >= min(limit, request.model.max_model_len or limit)
     return _Merit(
-        fits=result.fits,
-        safe=result.fits and not result.tight,
-        starts=result.starts,
-        kept=-len(misses) if result.fits else 0,
+        fits=memory.fits,
+        safe=memory.fits and not memory.tight,
+        starts=memory.starts,
+        kept=-len(decision.missed) if memory.fits else 0,
         length=length,
         context=context,
         whole=whole,
-        room=0.0 if result.starts else result.kv_available / max(1, result.cache.bytes_per_request),
+        room=0.0 if memory.starts else memory.kv_available / max(1, memory.cache.bytes_per_request),
     )
 
 
-def _illegal(metadata: ModelMetadata, result: Estimate, gpus: int) -> str | None:
-    layout, method = result.settings.layout, result.settings.quantization or metadata.quantization
+def _illegal(metadata: ModelMetadata, memory: MemoryEstimate, gpus: int) -> str | None:
+    layout, method = memory.settings.layout, memory.settings.quantization or metadata.quantization
     if layout.gpus > gpus:
         return f"{layout} needs {layout.gpus} GPUs and there are {gpus}"
     refused = dtype_refusal(
-        result.settings.dtype,
+        memory.settings.dtype,
         model_type=metadata.language_type,
         no_float16=metadata.family.no_float16,
-        compute_capability=result.gpu.compute_capability,
+        compute_capability=memory.gpu.compute_capability,
     )
     if refused is None and method:
         refused = refusal(
             method,
             checkpoint=metadata.quantization,
-            compute_capability=result.gpu.compute_capability,
-            vendor=result.gpu.vendor,
+            compute_capability=memory.gpu.compute_capability,
+            vendor=memory.gpu.vendor,
             experts=metadata.num_experts > 0,
         )
-    refused = refused or speculation.why_not_drafting(metadata.draft_layers, result.settings.speculative_tokens)
+    refused = refused or speculation.why_not_drafting(metadata.draft_layers, memory.settings.speculative_tokens)
     return refused or why_not(metadata, layout.tp, pp=layout.pp, dp=layout.dp, expert_parallel=layout.expert_parallel)
 
 

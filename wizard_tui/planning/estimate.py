@@ -24,7 +24,7 @@ MOST_REQUESTS = 1 << 20
 
 
 @dataclass(frozen=True)
-class Estimate:
+class MemoryEstimate:
     """Bytes on the fullest rank, and the KV cache that they leave room for.
 
     `kv_available` may be negative: then the rest alone exceeds the budget. `kv_low` and `kv_high` are its 80 % band.
@@ -80,7 +80,7 @@ def estimate(
     workload: WorkloadInput,
     policy: PolicyInput,
     observed: Correction = NOTHING_OBSERVED,
-) -> Estimate:
+) -> MemoryEstimate:
     """Memory of one GPU under `settings`, corrected by what this machine has shown. Arithmetic on cached tables."""
     weights = weights_of(metadata, gpu, settings)
     overhead = _overhead(metadata, gpu, settings, policy, weights.after_loading + observed.more_bytes)
@@ -97,7 +97,7 @@ def estimate(
         low = available - (overhead.high - overhead.budgeted) - spread
         high = available + (overhead.budgeted - overhead.low) + spread
     cache = layout.capacity(max(0, available), settings.max_model_len)
-    return Estimate(
+    return MemoryEstimate(
         settings=settings,
         gpu=gpu,
         weights=weights,
@@ -132,16 +132,16 @@ def kv_needed_bytes(layout: KVLayout, settings: Settings, workload: WorkloadInpu
     return int((first + others * further) * policy.fragmentation_factor)
 
 
-def requests_that_fit(result: Estimate, workload: WorkloadInput, policy: PolicyInput) -> int:
+def requests_that_fit(memory: MemoryEstimate, workload: WorkloadInput, policy: PolicyInput) -> int:
     """Requests like the workload's for which the caches of all replicas together have room at once, counted as
     `kv_needed_bytes` counts them: the most with which the plan still fits. max_num_seqs may let in fewer at a time."""
-    if not result.starts:
+    if not memory.starts:
         return 0
-    first, further = _request_bytes(result.layout, result.settings, workload)
-    factor, room = policy.fragmentation_factor, result.kv_available - result.headroom_wanted
+    first, further = _request_bytes(memory.layout, memory.settings, workload)
+    factor, room = policy.fragmentation_factor, memory.kv_available - memory.headroom_wanted
     # a request of no bytes has no end
     each = bisect_right(range(MOST_REQUESTS), room, key=lambda others: int((first + others * further) * factor))
-    return each * result.settings.layout.dp
+    return each * memory.settings.layout.dp
 
 
 def _request_bytes(layout: KVLayout, settings: Settings, workload: WorkloadInput) -> tuple[int, int]:

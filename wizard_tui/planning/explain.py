@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from wizard_tui.planning.decide import Decision
+from wizard_tui.planning.decision import Decision
 from wizard_tui.planning.speed import forecast, performance
 from wizard_tui.schemas.inputs import WorkloadInput
 from wizard_tui.schemas.numbers import gib
@@ -26,8 +26,8 @@ def explanations(decision: Decision) -> list[Explanation]:
 
 
 def _memory(decision: Decision) -> list[Explanation]:
-    result = decision.estimate
-    settings, gpu, rest, weights = result.settings, result.gpu, result.overhead, result.weights
+    memory = decision.estimate
+    settings, gpu, rest, weights = memory.settings, memory.gpu, memory.overhead, memory.weights
     parts = sorted(weights.parts.items(), key=lambda part: -part[1])
     share = ", ".join(f"{name} {gib(size):.2f}" for name, size in parts if gib(size) >= 0.01)
     sized = f"{settings.max_num_batched_tokens:,} tokens over {settings.max_num_seqs:,} requests"
@@ -40,7 +40,7 @@ def _memory(decision: Decision) -> list[Explanation]:
     return [
         Explanation("total", _gib(gpu.total_bytes), f"what the driver reports for {gpu.name}"),
         Explanation("in use by others", _gib(gpu.used_bytes), "held by other processes now; vLLM must do without it"),
-        Explanation("budget", _gib(result.budget), budget),
+        Explanation("budget", _gib(memory.budget), budget),
         Explanation(
             "weights",
             _gib(weights.bytes),
@@ -61,7 +61,7 @@ def _memory(decision: Decision) -> list[Explanation]:
         ),
         Explanation(
             "outside budget",
-            _gib(gpu.total_bytes - result.budget),
+            _gib(gpu.total_bytes - memory.budget),
             f"what the utilisation leaves alone; about {_gib(rest.unbudgeted)} of it are needed for CUDA's context "
             "and what vLLM makes after its cache",
         ),
@@ -69,8 +69,8 @@ def _memory(decision: Decision) -> list[Explanation]:
 
 
 def _cache(decision: Decision) -> list[Explanation]:
-    result, workload = decision.estimate, decision.request.workload
-    cache, length = result.cache, result.settings.max_model_len
+    memory, workload = decision.estimate, decision.request.workload
+    cache, length = memory.cache, memory.settings.max_model_len
     one = min(length, workload.prompt_tokens + workload.gen_tokens)
     groups = "; ".join(
         f"{group.layers} layers {group.kind}, {group.block_size:,} tokens a block, {group.page_size_bytes:,} bytes"
@@ -79,16 +79,16 @@ def _cache(decision: Decision) -> list[Explanation]:
     return [
         Explanation(
             "Available KV cache memory",
-            _gib(result.kv_available),
+            _gib(memory.kv_available),
             f"budget less weights, activations, graphs and non-torch; in four of five starts it lies between "
-            f"{gib(result.kv_low):.2f} and {_gib(result.kv_high)}",
+            f"{gib(memory.kv_low):.2f} and {_gib(memory.kv_high)}",
         ),
         Explanation(
             "KV needed",
-            _gib(result.kv_needed),
+            _gib(memory.kv_needed),
             f"{workload.concurrency} requests of {one:,} tokens at once, in whole blocks",
         ),
-        Explanation("KV spare", _gib(result.headroom), "available less needed; below zero the rest queues"),
+        Explanation("KV spare", _gib(memory.headroom), "available less needed; below zero the rest queues"),
         Explanation(
             "blocks",
             f"{cache.num_blocks:,}",
@@ -111,10 +111,8 @@ def _cache(decision: Decision) -> list[Explanation]:
 
 
 def _speed(decision: Decision) -> list[Explanation]:
-    request, metadata, result = decision.request, decision.facts.metadata, decision.estimate
-    workload = request.workload
-    speed = forecast(request, metadata, result)
-    ranges = performance(request, metadata, result)
+    workload = decision.request.workload
+    speed, ranges = forecast(decision), performance(decision)
     clients = workload.concurrency
     bound = {"compute": "arithmetic", "bandwidth": "reading weights and cache"}[speed.roof(clients)]
     point = speed.at(clients)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from wizard_tui.planning.decide import Decision, layouts, settle
+from wizard_tui.planning.decide import layouts, settle
+from wizard_tui.planning.decision import Decision
 from wizard_tui.planning.perf import Forecast
 from wizard_tui.planning.settings import Layout
 from wizard_tui.planning.speed import forecast
@@ -17,7 +18,7 @@ def missed_goal_sentences(decision: Decision) -> list[str]:
     for a plan that cannot run."""
     if not decision.missed or decision.problem or not decision.estimate.starts:
         return []
-    speed = forecast(decision.request, decision.facts.metadata, decision.estimate)
+    speed = forecast(decision)
     return [_sentence(decision, speed, name) for name in decision.missed]
 
 
@@ -67,9 +68,9 @@ def _nearest(decision: Decision, name: str) -> tuple[float, Layout]:
         *(settle(request, facts, decision.estimate.gpu, layout, decision.rules) for layout in others),
     ]
     found = [
-        (_alone(forecast(request, facts.metadata, result), name), result.settings.layout)
-        for result in results
-        if result.starts
+        (_alone(forecast(decision._replace(estimate=memory)), name), memory.settings.layout)
+        for memory in results
+        if memory.starts
     ]
     return min(found, key=lambda row: row[0])
 

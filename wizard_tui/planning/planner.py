@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from wizard_tui.planning.accuracy import provenance
-from wizard_tui.planning.decide import Decision, context_at_concurrency, decide
+from wizard_tui.planning.decide import context_at_concurrency, decide
+from wizard_tui.planning.decision import Decision
 from wizard_tui.planning.memory.feasibility import oom_risk
 from wizard_tui.planning.recommend import build_config
 from wizard_tui.planning.speed import performance
@@ -22,6 +25,13 @@ from wizard_tui.schemas.outputs import (
 )
 
 
+class Plan(NamedTuple):
+    """What was decided for a request, and what is answered."""
+
+    decision: Decision
+    response: PlanResponse
+
+
 def run_plan(request: PlanRequest) -> PlanResponse:
     """Fetch the facts of a request and plan it.
 
@@ -36,62 +46,72 @@ def plan(request: PlanRequest, facts: Facts) -> PlanResponse:
     About a millisecond for a model that was planned before (0.8 to 1.6 ms), and 4 to 23 ms for a new one, whose tensors
     are counted first; measured on one core.
     """
+    return make_plan(request, facts).response
+
+
+def make_plan(request: PlanRequest, facts: Facts) -> Plan:
+    """The same, with what was decided."""
     decision = decide(request, facts)
+    return Plan(decision, response_of(decision))
+
+
+def response_of(decision: Decision) -> PlanResponse:
+    """What is answered for a decision."""
     config = build_config(decision)
     return PlanResponse(
         feasibility=_feasibility(decision),
         memory=_memory(decision),
         kv_cache=_kv_cache(decision),
         config=config,
-        performance=performance(request, facts.metadata, decision.estimate),
+        performance=performance(decision),
         artifacts=render_artifacts(config),
         accuracy=provenance(decision),
     )
 
 
 def _feasibility(decision: Decision) -> FeasibilityReport:
-    result, request = decision.estimate, decision.request
-    settings = result.settings
-    rest = result.overhead.budgeted
+    memory = decision.estimate
+    settings = memory.settings
+    rest = memory.overhead.budgeted
     return FeasibilityReport(
         fits=decision.fits,
-        oom_risk=oom_risk(result.headroom, result.spare_at_worst) if decision.fits else "high",
+        oom_risk=oom_risk(memory.headroom, memory.spare_at_worst) if decision.fits else "high",
         verdict=verdict(decision),
-        vram_total_gib=gib(result.gpu.total_bytes),
-        vram_target_alloc_gib=gib(result.budget),
-        weights_gib=gib(result.weights.bytes),
-        kv_cache_gib=gib(result.kv_needed),
+        vram_total_gib=gib(memory.gpu.total_bytes),
+        vram_target_alloc_gib=gib(memory.budget),
+        weights_gib=gib(memory.weights.bytes),
+        kv_cache_gib=gib(memory.kv_needed),
         overhead_gib=gib(rest),
-        headroom_gib=gib(result.headroom),
-        max_concurrency_at_context=int(result.cache.max_concurrency) * settings.layout.dp,
-        max_context_at_concurrency=context_at_concurrency(result, request, decision.facts.metadata),
+        headroom_gib=gib(memory.headroom),
+        max_concurrency_at_context=int(memory.cache.max_concurrency) * settings.layout.dp,
+        max_context_at_concurrency=context_at_concurrency(decision),
         warnings=warnings(decision),
         suggestions=suggestions(decision),
     )
 
 
 def _memory(decision: Decision) -> MemoryBreakdown:
-    result = decision.estimate
+    memory = decision.estimate
     return MemoryBreakdown(
-        total=result.gpu.total_bytes,
-        used_by_others=result.gpu.used_bytes,
-        budget=result.budget,
-        weights=result.weights.bytes,
-        activation_peak=result.overhead.activation_peak,
-        cuda_graphs=result.overhead.budgeted_graphs,
-        non_torch=result.overhead.non_torch,
-        kv_available=result.kv_available,
-        kv_needed=result.kv_needed,
-        unbudgeted=result.overhead.unbudgeted,
-        kv_available_range=(result.kv_low, result.kv_high),
+        total=memory.gpu.total_bytes,
+        used_by_others=memory.gpu.used_bytes,
+        budget=memory.budget,
+        weights=memory.weights.bytes,
+        activation_peak=memory.overhead.activation_peak,
+        cuda_graphs=memory.overhead.budgeted_graphs,
+        non_torch=memory.overhead.non_torch,
+        kv_available=memory.kv_available,
+        kv_needed=memory.kv_needed,
+        unbudgeted=memory.overhead.unbudgeted,
+        kv_available_range=(memory.kv_low, memory.kv_high),
     )
 
 
 def _kv_cache(decision: Decision) -> KVCachePlan:
-    result = decision.estimate
-    cache, layout, length = result.cache, result.layout, result.settings.max_model_len
-    low = layout.tokens(max(0, result.kv_low), length)
-    high = layout.tokens(max(0, result.kv_high), length)
+    memory = decision.estimate
+    cache, layout, length = memory.cache, memory.layout, memory.settings.max_model_len
+    low = layout.tokens(max(0, memory.kv_low), length)
+    high = layout.tokens(max(0, memory.kv_high), length)
     return KVCachePlan(
         block_size=cache.block_size,
         bytes_per_block=cache.bytes_per_block,

@@ -12,7 +12,8 @@ from wizard_tui.engine.versions import image_tag
 from wizard_tui.errors import Refusal
 from wizard_tui.hardware.gpu import GPU
 from wizard_tui.models.metadata import ModelMetadata
-from wizard_tui.planning.decide import Decision, batch_limits, context_at_concurrency, decide
+from wizard_tui.planning.decide import batch_limits, context_at_concurrency, decide
+from wizard_tui.planning.decision import Decision
 from wizard_tui.resolve import Facts
 from wizard_tui.schemas.fields import flags_as_set
 from wizard_tui.schemas.inputs import PlanRequest
@@ -57,8 +58,8 @@ def build_config(decision: Decision) -> VLLMConfig:
 
 
 def _flags(decision: Decision) -> list[tuple[str, Any, str]]:
-    request, result, metadata = decision.request, decision.estimate, decision.facts.metadata
-    settings, gpu = result.settings, result.gpu
+    request, memory, metadata = decision.request, decision.estimate, decision.facts.metadata
+    settings, gpu = memory.settings, memory.gpu
     yours = _user_set(request)
     # artifacts run in other directories, and a catalogue name may be typed short
     rows: list[tuple[str, Any, str]] = [("model", metadata.path or metadata.model_id, "the model to serve")]
@@ -82,14 +83,14 @@ def _flags(decision: Decision) -> list[tuple[str, Any, str]]:
         settings.max_model_len,
         metadata.max_position_embeddings,
         f"the model could take {metadata.max_position_embeddings:,} tokens, the cache left beside "
-        f"{gib(result.weights.bytes):.1f} GiB of weights holds one request of {settings.max_model_len:,}",
+        f"{gib(memory.weights.bytes):.1f} GiB of weights holds one request of {settings.max_model_len:,}",
     )
     layout = settings.layout
     add(
         "tensor_parallel_size",
         layout.tp,
         1,
-        f"one GPU keeps {gib(result.weights.bytes):.1f} GiB of weights, 1/{layout.tp} of the model"
+        f"one GPU keeps {gib(memory.weights.bytes):.1f} GiB of weights, 1/{layout.tp} of the model"
         + _context_of_each(decision),
     )
     add("pipeline_parallel_size", layout.pp, 1, f"{layout.pp} groups of layers, one on each stage")
@@ -101,7 +102,7 @@ def _flags(decision: Decision) -> list[tuple[str, Any, str]]:
             "gpu_memory_utilization",
             round(settings.gpu_memory_utilization, 4),
             decision.rules.default_gpu_memory_utilization,
-            f"{gib(gpu.used_bytes + result.overhead.unbudgeted):.1f} GiB are in use or needed outside vLLM's budget",
+            f"{gib(gpu.used_bytes + memory.overhead.unbudgeted):.1f} GiB are in use or needed outside vLLM's budget",
         )
     tokens, sequences = batch_limits(
         gpu, settings.max_model_len, request.policy, settings.performance_mode, decision.rules
@@ -150,7 +151,7 @@ def _template_note(decision: Decision) -> str:
 def _context_of_each(decision: Decision) -> str:
     """What the GPUs beyond those that hold the weights are for; nothing where it does not start."""
     users = decision.request.workload.concurrency
-    context = context_at_concurrency(decision.estimate, decision.request, decision.facts.metadata)
+    context = context_at_concurrency(decision)
     return f"; {users:,} in flight can have {context:,} tokens each" if decision.estimate.starts else ""
 
 

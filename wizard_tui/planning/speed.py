@@ -8,7 +8,8 @@ from functools import lru_cache
 from wizard_tui.models.caches import attention_width, layer_caches
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.models.quantized import activation_format
-from wizard_tui.planning.estimate import Estimate
+from wizard_tui.planning.decision import Decision
+from wizard_tui.planning.estimate import MemoryEstimate
 from wizard_tui.planning.perf import Forecast, Measured, predict
 from wizard_tui.planning.roofline import Load, Point, Traffic, roofline_of
 from wizard_tui.schemas.inputs import PlanRequest, WorkloadInput
@@ -18,13 +19,14 @@ WHOLE_CONTEXT = frozenset({"full", "latent"})
 """Kinds of attention whose work grows with the square of the prompt; windows and recurrent states do not."""
 
 
-def performance(request: PlanRequest, metadata: ModelMetadata, result: Estimate) -> PerfEstimate:
+def performance(decision: Decision) -> PerfEstimate:
     """Speed of a plan for the request's workload and goals; corrected by a point that the user measured."""
-    workload, settings = request.workload, result.settings
+    request, memory = decision.request, decision.estimate
+    workload, settings = request.workload, memory.settings
     return predict(
-        load_of(result, metadata),
-        result.gpu,
-        traffic_of(request, result),
+        load_of(memory, decision.facts.metadata),
+        memory.gpu,
+        traffic_of(request, memory),
         interconnect=request.hardware.interconnect,
         vllm_version=settings.vllm_version,
         target_ttft_ms=workload.target_ttft_ms,
@@ -34,26 +36,28 @@ def performance(request: PlanRequest, metadata: ModelMetadata, result: Estimate)
     )
 
 
-def forecast(request: PlanRequest, metadata: ModelMetadata, result: Estimate) -> Forecast:
+def forecast(decision: Decision) -> Forecast:
     """The speed of a plan at any number of clients."""
-    load = load_of(result, metadata)
-    roofline = roofline_of(load, result.gpu, request.hardware.interconnect, result.settings.vllm_version)
-    return Forecast(roofline, traffic_of(request, result), measured_of(request.workload))
+    request, memory = decision.request, decision.estimate
+    load = load_of(memory, decision.facts.metadata)
+    roofline = roofline_of(load, memory.gpu, request.hardware.interconnect, memory.settings.vllm_version)
+    return Forecast(roofline, traffic_of(request, memory), measured_of(request.workload))
 
 
-def curve(request: PlanRequest, metadata: ModelMetadata, result: Estimate) -> tuple[tuple[int, Point], ...]:
+def curve(decision: Decision) -> tuple[tuple[int, Point], ...]:
     """Median figures at 1, 2, 4, ... clients, up to twice what runs at once: what a plot of the plan shows."""
-    speed = forecast(request, metadata, result)
+    speed = forecast(decision)
     ladder = [2**power for power in range((2 * speed.capacity).bit_length())]
     return tuple((clients, speed.at(clients)) for clients in ladder)
 
 
-def missed_goals(request: PlanRequest, metadata: ModelMetadata, result: Estimate) -> tuple[str, ...]:
+def missed_goals(decision: Decision) -> tuple[str, ...]:
     """Which of the request's goals a plan misses at its concurrency, by the median: `ttft`, `tpot`."""
-    ttft_ms, tpot_ms = request.workload.target_ttft_ms, request.workload.target_tpot_ms
+    workload = decision.request.workload
+    ttft_ms, tpot_ms = workload.target_ttft_ms, workload.target_tpot_ms
     if ttft_ms is None and tpot_ms is None:
         return ()
-    point = forecast(request, metadata, result).at(request.workload.concurrency)
+    point = forecast(decision).at(workload.concurrency)
     late = ttft_ms is not None and point.ttft_ms > ttft_ms
     slow = tpot_ms is not None and point.tpot_ms > tpot_ms
     return (*(("ttft",) if late else ()), *(("tpot",) if slow else ()))
@@ -74,18 +78,18 @@ def measured_of(workload: WorkloadInput) -> Measured | None:
     )
 
 
-def traffic_of(request: PlanRequest, result: Estimate) -> Traffic:
+def traffic_of(request: PlanRequest, memory: MemoryEstimate) -> Traffic:
     """The request's workload under the limits of the decided settings."""
-    workload, settings = request.workload, result.settings
+    workload, settings = request.workload, memory.settings
     length = workload.prompt_tokens + workload.gen_tokens
-    each = result.layout.request_bytes(length)
+    each = memory.layout.request_bytes(length)
     return Traffic(
         prompt_tokens=workload.prompt_tokens,
         gen_tokens=workload.gen_tokens,
         concurrency=workload.concurrency,
         max_num_seqs=settings.max_num_seqs,
         # a model without cache has no limit
-        kv_tokens=max(0, result.kv_available) / each * length if each else math.inf,
+        kv_tokens=max(0, memory.kv_available) / each * length if each else math.inf,
         replicas=settings.layout.dp,
         shared_prefix_tokens=workload.shared_prefix_tokens if settings.enable_prefix_caching else 0,
         max_num_batched_tokens=settings.max_num_batched_tokens,
@@ -93,15 +97,15 @@ def traffic_of(request: PlanRequest, result: Estimate) -> Traffic:
     )
 
 
-def load_of(result: Estimate, metadata: ModelMetadata) -> Load:
+def load_of(memory: MemoryEstimate, metadata: ModelMetadata) -> Load:
     """The model as one rank of the estimate carries it."""
-    layout = result.settings.layout
+    layout = memory.settings.layout
     ranks = layout.tp * layout.pp
     # an embedding look-up reads single rows
-    stored = max(1.0, float(result.weights.bytes - result.weights.parts.get("embedding", 0)))
-    experts = float(result.weights.parts.get("experts", stored * expert_share(metadata)))
+    stored = max(1.0, float(memory.weights.bytes - memory.weights.parts.get("embedding", 0)))
+    experts = float(memory.weights.parts.get("experts", stored * expert_share(metadata)))
     bits = 8 * stored * ranks / max(1.0, float(metadata.num_params))
-    long, short = result.layout.request_bytes(8192), result.layout.request_bytes(4096)
+    long, short = memory.layout.request_bytes(8192), memory.layout.request_bytes(4096)
     slope = max(0.0, (long - short) / 4096)
     return Load(
         dense_bytes=max(0.0, stored - experts),
@@ -117,7 +121,7 @@ def load_of(result: Estimate, metadata: ModelMetadata) -> Load:
         kv_bytes_per_token=slope,
         kv_bytes_per_request=max(0.0, short - 4096 * slope),
         weight_bits=16 if bits > 12 else 8 if bits > 6 else 4,
-        arithmetic=arithmetic_of(metadata, result.settings.quantization),
+        arithmetic=arithmetic_of(metadata, memory.settings.quantization),
         tp=layout.tp,
         pp=layout.pp,
     )

@@ -8,7 +8,8 @@ from typing import Any
 
 from wizard_tui.engine.quantization import replacement
 from wizard_tui.models.siblings import siblings
-from wizard_tui.planning.decide import Decision, decide, safe_utilisation
+from wizard_tui.planning.decide import decide, safe_utilisation
+from wizard_tui.planning.decision import Decision
 from wizard_tui.planning.estimate import requests_that_fit
 from wizard_tui.planning.settings import Layout
 from wizard_tui.planning.speed import forecast
@@ -80,8 +81,8 @@ def patched(request: PlanRequest, patch: Mapping[str, Mapping[str, Any]]) -> Pla
 
 def _candidates(decision: Decision) -> Iterator[Patch]:
     """Single changes, cheapest first: free ones, then memory for speed, then quality, then fewer users or less text."""
-    request, result = decision.request, decision.estimate
-    settings, gpu, facts = result.settings, result.gpu, decision.facts
+    request, memory = decision.request, decision.estimate
+    settings, gpu, facts = memory.settings, memory.gpu, decision.facts
     hardware, policy = request.hardware, request.policy
     if not decision.fits and hardware.tensor_parallel_size and (decision.problem or decision.idle_gpus):
         yield {"hardware": {"tensor_parallel_size": None}}
@@ -89,7 +90,7 @@ def _candidates(decision: Decision) -> Iterator[Patch]:
         if (other := replacement(request.model.quantization)) is not None:
             yield {"model": {"quantization": other}}
         yield {"model": {"quantization": None}}
-    if result.starts and decision.idle_gpus >= settings.layout.gpus:
+    if memory.starts and decision.idle_gpus >= settings.layout.gpus:
         replicas = settings.layout.dp * (1 + decision.idle_gpus // settings.layout.gpus)
         yield {"hardware": layout_patch(decision, settings.layout._replace(dp=min(MAX_GPUS, replicas)))}
     if decision.fits and decision.missed:
@@ -99,9 +100,9 @@ def _candidates(decision: Decision) -> Iterator[Patch]:
         if 0 < within < request.workload.concurrency:
             yield {"workload": {"concurrency": within}}
     # where the weights alone are too many, only fewer bytes of them or more GPUs can help
-    room = result.weights.bytes < gpu.total_bytes
+    room = memory.weights.bytes < gpu.total_bytes
     if not decision.fits and room:
-        safe = round(safe_utilisation(result), 2)
+        safe = round(safe_utilisation(memory), 2)
         if safe > settings.gpu_memory_utilization:
             yield {"policy": {"gpu_memory_utilization": safe}}
         if settings.max_num_batched_tokens > 2048:
@@ -111,7 +112,7 @@ def _candidates(decision: Decision) -> Iterator[Patch]:
     if settings.kv_cache_dtype == "auto" and gpu.generation.fp8_cache and room:
         yield {"model": {"kv_cache_dtype": "fp8"}}
     if not decision.fits:
-        longest = result.layout.largest_len(result.kv_low, 1, settings.max_model_len)
+        longest = memory.layout.largest_len(memory.kv_low, 1, settings.max_model_len)
         wanted = request.workload.prompt_tokens + request.workload.gen_tokens
         if wanted <= longest < settings.max_model_len:
             yield {"model": {"max_model_len": max(wanted, longest // 16 * 16)}}
@@ -126,7 +127,7 @@ def _candidates(decision: Decision) -> Iterator[Patch]:
         if gpu.index is None:
             # a box that is only planned may as well be a larger one
             yield from ({"hardware": {"gpus": count}} for count in BOX_SIZES if count > len(facts.gpus))
-        fitting = requests_that_fit(result, request.workload, policy)
+        fitting = requests_that_fit(memory, request.workload, policy)
         if 0 < fitting < request.workload.concurrency:
             yield {"workload": {"concurrency": fitting}}
 
@@ -142,7 +143,7 @@ def _facts_with(facts: Facts, patch: Patch) -> Facts:
 
 def _concurrency_within_goals(decision: Decision) -> int:
     workload = decision.request.workload
-    speed = forecast(decision.request, decision.facts.metadata, decision.estimate)
+    speed = forecast(decision)
     return speed.largest_concurrency(workload.target_ttft_ms, workload.target_tpot_ms)
 
 

@@ -11,7 +11,7 @@ from wizard_tui.errors import Refusal
 from wizard_tui.schemas.inputs import PlanRequest
 
 if TYPE_CHECKING:
-    from wizard_tui.planning.decide import Decision
+    from wizard_tui.planning.decision import Decision
     from wizard_tui.tui.session import Session
 
 

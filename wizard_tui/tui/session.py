@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from wizard_tui.hardware.observed import Observation
     from wizard_tui.models.metadata import ModelMetadata
     from wizard_tui.planning.alternatives import Alternative
-    from wizard_tui.planning.decide import Decision
-    from wizard_tui.resolve import Facts
+    from wizard_tui.planning.planner import Plan
     from wizard_tui.schemas.outputs import PlanResponse
     from wizard_tui.schemas.profile import Profile
 
@@ -55,9 +54,9 @@ class Session:
     fault: str | None = None
     """Why there is no plan where the user is not to blame."""
     request: PlanRequest | None = None
-    response: PlanResponse | None = None
+    plan: Plan | None = None
+    """The last one that could be made."""
     previous: PlanResponse | None = None
-    planned: PlanRequest | None = None
     metadata: ModelMetadata | None = None
     model_state: str = ""
     model_problem: str | None = None
@@ -73,7 +72,6 @@ class Session:
     others_left: Sequence[Left] = ()
     goes_on: str = ""
     _offered: Mapping[str, str] | None = None
-    _facts: Facts | None = None
     _read_for: str = ""
     _same_edit: bool = False
     _history: History = field(default_factory=History)
@@ -137,7 +135,7 @@ class Session:
         Errors land in `errors` by field; `response` then keeps the last valid plan. A missing fact is no error: the
         panels wait for it.
         """
-        from wizard_tui.planning.planner import plan
+        from wizard_tui.planning.planner import make_plan
         from wizard_tui.resolve import Facts, are_of_this_box, resolve_gpus
 
         self.is_behind = False
@@ -158,44 +156,46 @@ class Session:
         try:
             here = are_of_this_box(gpus)
             facts = Facts(metadata, gpus, self.installed_vllm if here else None, tuple(self.observed) if here else ())
-            response = plan(self.request, facts)
+            plan = make_plan(self.request, facts)
         except Refusal as error:
             self.errors = {MODEL: str(error)}
             return
         except Exception as error:  # a fault of ours must not take along what was typed
             self.fault = fault(error, "there is no plan")
             return
-        if response != self.response:
+        if plan.response != self.response:
             if not self._same_edit:
                 self.previous = self.response
             self._same_edit = True
-        self.response, self.planned, self._facts = response, self.request, facts
+        self.plan = plan
+
+    @property
+    def response(self) -> PlanResponse | None:
+        """What the plan on screen says; None before there is one."""
+        return self.plan.response if self.plan is not None else None
 
     def plan_to_keep(self) -> tuple[PlanRequest, PlanResponse] | None:
         """The plan on screen as the command line would make it; None before there is one.
 
         The screen asks for reasons, which the user did not: neither profile nor plan on disk shall hold them.
         """
-        from wizard_tui.planning.planner import plan
+        from wizard_tui.planning.planner import response_of
 
-        if self.planned is None or self._facts is None:
+        if self.plan is None:
             return None
-        request = self.planned.model_copy(update={"explain": False})
-        return request, plan(request, self._facts)
-
-    def decided(self) -> Decision | None:
-        """What the plan on screen was made of; None before there is one."""
-        from wizard_tui.planning.decide import decide
-
-        return None if self.planned is None or self._facts is None else decide(self.planned, self._facts)
+        decision = self.plan.decision
+        request = decision.request.model_copy(update={"explain": False})
+        return request, response_of(decision._replace(request=request))
 
     def settled(self) -> dict[str, str]:
         """What the plan made of the fields that are left open; empty before there is a plan."""
         from wizard_tui.tui.settled import settled
 
-        if (decision := self.decided()) is None:
+        if self.plan is None:
             return {}
-        return {path: text for path, text in settled(decision).items() if self.texts[path].strip() in ("", AUTO)}
+        return {
+            path: text for path, text in settled(self.plan.decision).items() if self.texts[path].strip() in ("", AUTO)
+        }
 
     def verdict_with(self, patch: Mapping[str, Mapping[str, Any]]) -> str:
         """What the plan on screen would come to with a change; a plain sentence also where it is refused."""
@@ -203,10 +203,10 @@ class Session:
         from wizard_tui.planning.suggest import patched
         from wizard_tui.planning.verdict import verdict
 
-        if self.planned is None or self._facts is None:
+        if self.plan is None:
             return "there is no plan yet"
         try:
-            return verdict(decide(patched(self.planned, patch), self._facts))
+            return verdict(decide(patched(self.plan.decision.request, patch), self.plan.decision.facts))
         except ValidationError as error:
             return f"it cannot be planned: {one_sentence(error)}"
         except Refusal as error:
@@ -216,23 +216,24 @@ class Session:
         """Other ways to run the workload on these GPUs, best first; empty before there is a plan."""
         from wizard_tui.planning.alternatives import alternatives
 
-        if self.planned is None or self._facts is None:
+        if self.plan is None:
             return []
-        return alternatives(self.planned, self._facts)
+        return alternatives(self.plan.decision.request, self.plan.decision.facts)
 
     def boxes(self) -> list[tuple[GPU, int]]:
         """The smallest boxes of the catalogue on which the request fits: GPU and how many."""
         from wizard_tui.hardware.catalog import all_gpus
         from wizard_tui.planning.alternatives import boxes_that_do
 
-        if self.planned is None or self._facts is None:
+        if self.plan is None:
             return []
-        return [(gpu, count) for gpu, count, _ in boxes_that_do(self.planned, self._facts, all_gpus())]
+        asked = self.plan.decision
+        return [(gpu, count) for gpu, count, _ in boxes_that_do(asked.request, asked.facts, all_gpus())]
 
     @property
     def gpus(self) -> tuple[GPU, ...]:
         """The GPUs of the plan on screen; empty before there is one."""
-        return self._facts.gpus if self._facts is not None else ()
+        return self.plan.decision.facts.gpus if self.plan is not None else ()
 
     def artifact_names(self) -> tuple[str, ...]:
         """What can be written down of the plan on screen."""
@@ -264,7 +265,7 @@ class Session:
             path, sentence = next(iter(self.errors.items()))
             label = all_fields()[path].label if path in all_fields() else path
             return f"{label} {sentence}"
-        if self.response is not None and self.planned != self.request:
+        if self.plan is not None and self.plan.decision.request != self.request:
             return self.model_state or "waiting for the model's facts"
         return None
 

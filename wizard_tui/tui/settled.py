@@ -8,7 +8,7 @@ from wizard_tui.schemas.numbers import gib
 from wizard_tui.tui.fields import all_fields, text_of
 
 if TYPE_CHECKING:
-    from wizard_tui.planning.decide import Decision
+    from wizard_tui.planning.decision import Decision
 
 NONE = "none"
 

@@ -52,21 +52,22 @@ def words_page() -> Page:
 
 def why_page(session: Session) -> Page | None:
     """Where every number comes from; None before there is a plan."""
-    if (decision := session.decided()) is None:
+    if session.plan is None:
         return None
     from wizard_tui.planning.explain import explanations
 
-    reasons = ((one.name, one.value, one.reason) for one in explanations(decision))
+    reasons = ((one.name, one.value, one.reason) for one in explanations(session.plan.decision))
     return Page(_explained("Where the numbers come from", reasons), "ctrl+p")
 
 
 def plots_page(session: Session) -> PlotsScreen | None:
     """The plan as curves; None before there is one."""
-    if (decision := session.decided()) is None:
+    if session.plan is None:
         return None
     from wizard_tui.planning.curves import curves
     from wizard_tui.tui.screens.plots import PlotsScreen
 
+    decision = session.plan.decision
     return PlotsScreen(curves(decision), decision.request.workload.concurrency)
 
 

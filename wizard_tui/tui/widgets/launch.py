@@ -103,14 +103,14 @@ class LaunchView(QuietVertical, Pane, can_focus=True):
 
     def action_start(self) -> None:
         """Start; a second time although something would stop it."""
-        kept, decision = self.session.plan_to_keep(), self.session.decided()
-        if kept is None or decision is None:
+        kept, plan = self.session.plan_to_keep(), self.session.plan
+        if kept is None or plan is None:
             self.launcher.may(START, "there is no plan to start yet")
             self.draw()
             return
         stale = "" if self.session.stale is None else f"not started: {self.session.stale}"
         # the request as it is kept: the screen asks for reasons, which the user did not
-        start = partial(self.launcher.start, decision, kept[1], force=self.launcher.forced)
+        start = partial(self.launcher.start, plan.decision, kept[1], force=self.launcher.forced)
         if self._begin(START, lambda: asyncio.to_thread(start), stale):
             self._log.clear()
 

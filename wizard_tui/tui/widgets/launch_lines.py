@@ -97,8 +97,8 @@ def keys_line(launcher: Launcher) -> Line:
 
 def _learnt(session: Session, columns: int) -> list[Line]:
     """By how much starts on this machine correct the plan on screen."""
-    decision = session.decided() if session.observed else None
-    if decision is None or not (seen := decision.estimate.observed).starts:
+    plan = session.plan if session.observed else None
+    if plan is None or not (seen := plan.decision.estimate.observed).starts:
         return []
     said = f" {seen.more_bytes / 2**30:+.2f} GiB in this plan by what {seen.starts} start(s) here showed; u forgets it"
     return wrapped(said, columns, style="dim", mark=("u", "key"), indent="  ")
