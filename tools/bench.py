@@ -115,9 +115,11 @@ def typed(command: list[str], sign: str, keys_to_field: list[bytes], home: str) 
 
 
 def resident_mib(pid: int) -> float:
-    """MiB that a process holds in memory."""
+    """MiB that a process holds in memory. Raises ProcessLookupError when it has ended, also before it is waited for."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
-    line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
+    line = next((line for line in status.splitlines() if line.startswith("VmRSS")), None)
+    if line is None:
+        raise ProcessLookupError(pid)
     return int(line.split()[1]) / 1024
 
 

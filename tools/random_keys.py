@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -126,13 +127,14 @@ def play(home: Path, chance: random.Random, *, keys: int, until_s: float) -> tup
                 run.burst()
                 if (fault := run.fault()) is not None:
                     return fault, run.last
+                with suppress(ProcessLookupError):
+                    rss_mib = resident_mib(terminal.pid)
                 if (code := ended(terminal)) is not None:
                     if code:
                         return f"it ended with exit code {code}:\n{terminal.text}", run.last
                     print(f"{typed + run.keys:,} keys: left, and opened again", flush=True)
                     warm = None
                     break
-                rss_mib = resident_mib(terminal.pid)
                 if run.keys >= WARM_UP_KEYS and warm is None:
                     warm = rss_mib
                 if before // REPORT_KEYS != run.keys // REPORT_KEYS:

@@ -49,7 +49,7 @@ async def test_a_fault_with_a_model_is_a_line_of_its_own_and_no_mark_at_a_field(
     async with opened() as pilot:
         session, screen = pilot.app.session, pilot.app.screen  # type: ignore[attr-defined]
         if part == "planning":
-            monkeypatch.setattr("wizard_tui.planning.planner.plan", breaks)
+            monkeypatch.setattr("wizard_tui.planning.planner.make_plan", breaks)
         else:
             screen.sources = replace(screen.sources, load_model=breaks)  # type: ignore[attr-defined]
         screen.take_model("llama-70b")  # type: ignore[attr-defined]
