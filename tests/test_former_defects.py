@@ -21,7 +21,7 @@ from wizard_tui.hardware.catalog import get_gpu_by_name
 from wizard_tui.models.from_config import metadata_from_config
 from wizard_tui.models.load import load_model_metadata
 from wizard_tui.planning.planner import plan
-from wizard_tui.resolve import Facts, resolve_gpus
+from wizard_tui.resolver import Facts, resolve_gpus
 from wizard_tui.schemas.inputs import HardwareInput, PlanRequest
 from wizard_tui.schemas.numbers import GIB, gib
 from wizard_tui.schemas.outputs import PlanResponse

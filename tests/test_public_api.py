@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -99,3 +101,9 @@ def test_renderers(name: str) -> None:
     text = getattr(wizard_tui, f"render_{name}")(config)
     assert "test/llama-8b" in text
     assert text.endswith("\n") or "\n" in text
+
+
+def test_a_name_is_no_module_of_the_same_name() -> None:
+    """What loads it later, such as the planner, puts the module in the place of the function."""
+    code = "from wizard_tui import run_plan, plan, resolve; assert callable(plan) and callable(resolve), resolve"
+    subprocess.run([sys.executable, "-c", code], check=True)

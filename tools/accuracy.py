@@ -24,7 +24,7 @@ from wizard_tui.planning.memory import compute_overhead, compute_weights_memory
 from wizard_tui.planning.memory.weights import weights_of
 from wizard_tui.planning.planner import plan
 from wizard_tui.planning.settings import Layout, Settings
-from wizard_tui.resolve import Facts, resolve_gpus
+from wizard_tui.resolver import Facts, resolve_gpus
 from wizard_tui.schemas.inputs import PlanRequest
 from wizard_tui.schemas.numbers import GIB, gib
 from wizard_tui.schemas.outputs import MemoryBreakdown, PlanResponse

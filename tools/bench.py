@@ -41,7 +41,7 @@ MODELS = (
 ALTERNATIVES = """
 import statistics, sys, time
 from wizard_tui.planning.alternatives import alternatives
-from wizard_tui.resolve import resolve
+from wizard_tui.resolver import resolve
 from wizard_tui.schemas.inputs import PlanRequest
 times = []
 for context in range(4096, 4096 + 20 * 16, 16):

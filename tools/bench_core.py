@@ -56,7 +56,7 @@ def main() -> None:
 
 def _swept_with_facts(planner: Any, asked: list[Any]) -> float:
     """Models and GPUs are resolved once; all of the planning is in the time, and nothing was planned before."""
-    resolve = import_module("wizard_tui.resolve")
+    resolve = import_module("wizard_tui.resolver")
     models = {request.model.model: resolve.resolve_model(request.model) for request in asked[:: len(asked) // 5]}
     boxes = {request.hardware: resolve.resolve_gpus(request.hardware) for request in asked}
     facts = [resolve.Facts(models[request.model.model], boxes[request.hardware]) for request in asked]

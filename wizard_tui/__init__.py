@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from wizard_tui.render import render_docker_compose as render_docker_compose
     from wizard_tui.render import render_k8s_values as render_k8s_values
     from wizard_tui.render import render_serve_command as render_serve_command
-    from wizard_tui.resolve import resolve as resolve
+    from wizard_tui.resolver import resolve as resolve
     from wizard_tui.schemas.inputs import HardwareInput as HardwareInput
     from wizard_tui.schemas.inputs import ModelInput as ModelInput
     from wizard_tui.schemas.inputs import PlanRequest as PlanRequest
@@ -59,7 +59,7 @@ else:
         "PerfEstimate": "schemas.outputs",
         "run_plan": "planning.planner",
         "plan": "planning.planner",
-        "resolve": "resolve",
+        "resolve": "resolver",
         "Refusal": "errors",
         "NoConfig": "errors",
         "ModelMetadata": "models.metadata",

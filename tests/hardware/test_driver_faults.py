@@ -19,7 +19,7 @@ from tests.hardware.conftest import MACHINES, Machine, amdsmi_module, nvml_modul
 from tests.planning.conftest import facts, request
 from wizard_tui.hardware.gpu import Detection
 from wizard_tui.planning.planner import plan
-from wizard_tui.resolve import Facts, resolve_gpus
+from wizard_tui.resolver import Facts, resolve_gpus
 from wizard_tui.schemas.inputs import HardwareInput
 
 RECORDS = {name: json.loads((MACHINES / f"{name}.json").read_text()) for name in ("h100-x8", "a100-mig", "gb10", "t4")}

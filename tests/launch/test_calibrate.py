@@ -13,7 +13,7 @@ from wizard_tui.launch.calibrate import observation
 from wizard_tui.planning.decide import decide
 from wizard_tui.planning.decision import Decision
 from wizard_tui.planning.planner import plan
-from wizard_tui.resolve import Facts
+from wizard_tui.resolver import Facts
 
 GIB = 1 << 30
 

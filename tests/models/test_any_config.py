@@ -21,7 +21,7 @@ from wizard_tui.models.caches import layer_kinds
 from wizard_tui.models.from_config import metadata_from_config
 from wizard_tui.models.quantized import quantization_of
 from wizard_tui.planning.planner import plan
-from wizard_tui.resolve import Facts
+from wizard_tui.resolver import Facts
 from wizard_tui.schemas.inputs import PlanRequest
 
 EXAMPLES = int(os.environ.get("EXAMPLES", "250"))

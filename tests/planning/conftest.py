@@ -12,7 +12,7 @@ import pytest
 
 from wizard_tui.hardware.catalog import get_gpu_by_name
 from wizard_tui.models.from_config import metadata_from_config
-from wizard_tui.resolve import Facts
+from wizard_tui.resolver import Facts
 from wizard_tui.schemas.inputs import PlanRequest
 
 VERSION = "0.33.0"

@@ -16,7 +16,7 @@ from wizard_tui.hardware.catalog import all_gpus, get_gpu_by_name
 from wizard_tui.hardware.gpu import GPU
 from wizard_tui.models.load import load_model_metadata, metadata_from_count
 from wizard_tui.models.metadata import ModelMetadata
-from wizard_tui.resolve import Facts, are_of_this_box, resolve_gpus
+from wizard_tui.resolver import Facts, are_of_this_box, resolve_gpus
 from wizard_tui.schemas.choices import LORA_RANKS, BatchingMode, DType, Interconnect, KVCacheDType
 from wizard_tui.schemas.inputs import PlanRequest
 

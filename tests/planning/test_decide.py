@@ -26,7 +26,7 @@ from wizard_tui.planning.decide import (
     speculative_tokens,
 )
 from wizard_tui.planning.settings import Layout
-from wizard_tui.resolve import Facts
+from wizard_tui.resolver import Facts
 from wizard_tui.schemas.inputs import HardwareInput, PolicyInput
 from wizard_tui.schemas.numbers import GIB
 

@@ -27,7 +27,7 @@ from wizard_tui.planning.planner import plan
 from wizard_tui.planning.suggest import patched
 from wizard_tui.render.arguments import serve_arguments
 from wizard_tui.render.profile import render_profile
-from wizard_tui.resolve import Facts, resolve_gpus
+from wizard_tui.resolver import Facts, resolve_gpus
 from wizard_tui.schemas.errors import one_sentence
 from wizard_tui.schemas.inputs import PlanRequest
 from wizard_tui.schemas.outputs import PlanResponse, VLLMConfig

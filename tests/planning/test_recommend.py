@@ -14,7 +14,7 @@ from wizard_tui.hardware.catalog import get_gpu_by_name
 from wizard_tui.models.load import load_model_metadata
 from wizard_tui.planning.decide import decide
 from wizard_tui.planning.recommend import build_config, generate_recommendations
-from wizard_tui.resolve import Facts
+from wizard_tui.resolver import Facts
 from wizard_tui.schemas.numbers import GIB, gib
 from wizard_tui.schemas.outputs import Deployment
 from wizard_tui.tables import read_table

@@ -29,7 +29,7 @@ from wizard_tui.planning.decision import Decision
 from wizard_tui.planning.estimate import requests_that_fit
 from wizard_tui.planning.planner import plan
 from wizard_tui.planning.suggest import patched, suggestions
-from wizard_tui.resolve import Facts, resolve_gpus
+from wizard_tui.resolver import Facts, resolve_gpus
 from wizard_tui.schemas.inputs import HardwareInput, PlanRequest
 from wizard_tui.schemas.numbers import gib
 

@@ -14,7 +14,7 @@ from wizard_tui.planning.decide import decide, safe_utilisation
 from wizard_tui.planning.decision import Decision
 from wizard_tui.planning.speed import forecast
 from wizard_tui.planning.suggest import AT_MOST, patched, suggestions
-from wizard_tui.resolve import Facts
+from wizard_tui.resolver import Facts
 from wizard_tui.schemas.outputs import Suggestion
 
 

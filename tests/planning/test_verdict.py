@@ -12,7 +12,7 @@ from wizard_tui.hardware.observed import Observation
 from wizard_tui.planning.decide import decide
 from wizard_tui.planning.decision import Decision
 from wizard_tui.planning.verdict import verdict, warnings
-from wizard_tui.resolve import Facts
+from wizard_tui.resolver import Facts
 from wizard_tui.schemas.numbers import GIB, gib
 
 

@@ -13,7 +13,7 @@ from wizard_tui.cli.inputs import opened_lines
 from wizard_tui.errors import Refusal, fault
 from wizard_tui.models.load import load_model_metadata
 from wizard_tui.planning.planner import plan
-from wizard_tui.resolve import resolve
+from wizard_tui.resolver import resolve
 from wizard_tui.schemas.errors import one_sentence
 from wizard_tui.schemas.inputs import PlanRequest
 from wizard_tui.schemas.secrets import without_secrets_in

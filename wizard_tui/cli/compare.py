@@ -21,7 +21,7 @@ from wizard_tui.launch.startup_log import LINE_LIMIT, StartupLog
 from wizard_tui.launch.verify import Row, compare, request_from_log
 from wizard_tui.planning.decision import Decision
 from wizard_tui.planning.planner import make_plan
-from wizard_tui.resolve import resolve
+from wizard_tui.resolver import resolve
 from wizard_tui.schemas.errors import one_sentence
 
 LONGEST_START = 1 << 26

@@ -121,7 +121,7 @@ def _box(gpu: str, gpus: int | None) -> tuple[GPU, ...]:
     """The GPUs that marks are for; none where there are none, which marks nothing."""
     from pydantic import ValidationError
 
-    from wizard_tui.resolve import resolve_gpus
+    from wizard_tui.resolver import resolve_gpus
     from wizard_tui.schemas.errors import one_sentence
     from wizard_tui.schemas.inputs import HardwareInput
 
@@ -142,7 +142,7 @@ def _fits(found: Found, box: tuple[GPU, ...]) -> bool | None:
     from wizard_tui.models import catalog
     from wizard_tui.models.load import metadata_from_catalog
     from wizard_tui.planning.decide import decide
-    from wizard_tui.resolve import Facts
+    from wizard_tui.resolver import Facts
     from wizard_tui.schemas.inputs import PlanRequest
 
     entry = catalog.find(found.model_id)

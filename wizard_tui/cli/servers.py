@@ -28,7 +28,7 @@ from wizard_tui.launch.records import Records
 from wizard_tui.launch.watch import ENDED, READY, Watch
 from wizard_tui.planning.decision import Decision
 from wizard_tui.planning.planner import make_plan
-from wizard_tui.resolve import resolve
+from wizard_tui.resolver import resolve
 from wizard_tui.schemas.outputs import PlanResponse
 from wizard_tui.schemas.secrets import without_secrets
 

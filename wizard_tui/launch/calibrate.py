@@ -12,7 +12,7 @@ from wizard_tui.hardware.observed import Observation
 from wizard_tui.launch.startup_log import StartupLog
 from wizard_tui.planning.decide import decide
 from wizard_tui.planning.decision import Decision
-from wizard_tui.resolve import are_of_this_box
+from wizard_tui.resolver import are_of_this_box
 from wizard_tui.schemas.numbers import GIB
 
 

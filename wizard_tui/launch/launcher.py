@@ -229,7 +229,7 @@ class Launcher:
     def attach(self, record: Record) -> None:
         """Follow a server that was started before, with the plan that it was started for. Slow."""
         from wizard_tui.planning.planner import make_plan
-        from wizard_tui.resolve import resolve
+        from wizard_tui.resolver import resolve
         from wizard_tui.schemas.inputs import PlanRequest
 
         decision = response = None

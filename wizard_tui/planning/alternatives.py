@@ -14,7 +14,7 @@ from wizard_tui.planning.estimate import requests_that_fit
 from wizard_tui.planning.parallel import legal_tensor_parallel_sizes, why_not
 from wizard_tui.planning.speed import performance
 from wizard_tui.planning.suggest import Patch, layout_patch, patched
-from wizard_tui.resolve import Facts
+from wizard_tui.resolver import Facts
 from wizard_tui.schemas.inputs import PlanRequest
 from wizard_tui.schemas.numbers import gib
 from wizard_tui.schemas.outputs import Range

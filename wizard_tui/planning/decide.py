@@ -22,7 +22,7 @@ from wizard_tui.planning.memory.weights import weights_of
 from wizard_tui.planning.parallel import legal_tensor_parallel_sizes, why_not
 from wizard_tui.planning.settings import Layout, Settings
 from wizard_tui.planning.speed import missed_goals
-from wizard_tui.resolve import Facts
+from wizard_tui.resolver import Facts
 from wizard_tui.schemas.fields import flags_as_set
 from wizard_tui.schemas.inputs import HardwareInput, ModelInput, PlanRequest, PolicyInput, WorkloadInput
 from wizard_tui.schemas.markers import MovesMemory

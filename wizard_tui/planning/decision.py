@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from wizard_tui.engine.versions import VersionRules
 from wizard_tui.planning.estimate import MemoryEstimate
-from wizard_tui.resolve import Facts
+from wizard_tui.resolver import Facts
 from wizard_tui.schemas.inputs import PlanRequest
 
 

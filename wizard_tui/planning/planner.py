@@ -13,7 +13,7 @@ from wizard_tui.planning.speed import performance
 from wizard_tui.planning.suggest import suggestions
 from wizard_tui.planning.verdict import verdict, warnings
 from wizard_tui.render import render_artifacts
-from wizard_tui.resolve import Facts, resolve
+from wizard_tui.resolver import Facts, resolve
 from wizard_tui.schemas.inputs import PlanRequest
 from wizard_tui.schemas.numbers import gib
 from wizard_tui.schemas.outputs import (

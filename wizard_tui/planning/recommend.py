@@ -14,7 +14,7 @@ from wizard_tui.hardware.gpu import GPU
 from wizard_tui.models.metadata import ModelMetadata
 from wizard_tui.planning.decide import batch_limits, context_at_concurrency, decide
 from wizard_tui.planning.decision import Decision
-from wizard_tui.resolve import Facts
+from wizard_tui.resolver import Facts
 from wizard_tui.schemas.fields import flags_as_set
 from wizard_tui.schemas.inputs import PlanRequest
 from wizard_tui.schemas.numbers import gib

@@ -13,7 +13,7 @@ from wizard_tui.planning.decision import Decision
 from wizard_tui.planning.estimate import requests_that_fit
 from wizard_tui.planning.settings import Layout
 from wizard_tui.planning.speed import forecast
-from wizard_tui.resolve import Facts
+from wizard_tui.resolver import Facts
 from wizard_tui.schemas.inputs import MAX_GPUS, PlanRequest
 from wizard_tui.schemas.numbers import gib
 from wizard_tui.schemas.outputs import Suggestion

@@ -19,7 +19,7 @@ def tried(session: Session, model_id: str) -> Decision | None:
     """What a model of the catalogue would come to; None where it is not known there."""
     from wizard_tui.models.load import metadata_from_catalog
     from wizard_tui.planning.decide import decide
-    from wizard_tui.resolve import Facts, resolve_gpus
+    from wizard_tui.resolver import Facts, resolve_gpus
 
     try:
         request = PlanRequest.model_validate({**session.draft(), "model": {"model": model_id}})

@@ -136,7 +136,7 @@ class Session:
         panels wait for it.
         """
         from wizard_tui.planning.planner import make_plan
-        from wizard_tui.resolve import Facts, are_of_this_box, resolve_gpus
+        from wizard_tui.resolver import Facts, are_of_this_box, resolve_gpus
 
         self.is_behind = False
         try:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from wizard_tui.hardware.gpu import GPU
-from wizard_tui.resolve import resolve_gpus
+from wizard_tui.resolver import resolve_gpus
 from wizard_tui.schemas.inputs import HardwareInput
 from wizard_tui.schemas.numbers import GIB
 
