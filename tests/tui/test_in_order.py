@@ -113,6 +113,8 @@ async def test_what_follows_a_key_that_leaves_a_step_goes_to_the_step_it_leads_t
         (NEXT + TAB + "4096" + ENTER + BACK + TAB + "7", "model.max_model_len", "40967"),
         (NEXT + TAB + "x" + ENTER + "5", "model.max_model_len", "x5"),
         (NEXT + "\x1b[200~-pasted\x1b[201~" + ENTER + WIPE + "H200", "hardware.gpu", "H200"),
+        # what is suggested behind the last letter is there for the next key
+        (NEXT + WIPE + "qwen/qwen3-32" + RIGHT + "-FP8", "model.model", "Qwen/Qwen3-32B-FP8"),
         # what a terminal makes of Enter before a program has told it otherwise
         ("\n" + "\n" + WIPE + "H200", "hardware.gpu", "H200"),
     ],

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from textual._callback import invoke
-from textual.suggester import SuggestFromList
 from textual.widgets import Input
 
 from wizard_tui.tui.settled import NONE
@@ -33,12 +32,12 @@ class Entry(Input):
         to whatever is around this line."""
         self._on_edit: Callable[[str], None] | None = None
         self._on_submit = on_submit
+        self._suggestions = suggestions
         super().__init__(
             text,
             placeholder=placeholder,
             compact=True,
             select_on_focus=False,
-            suggester=SuggestFromList(suggestions, case_sensitive=False) if suggestions else None,
             id=id,
         )
         self.cursor_blink = False
@@ -53,7 +52,11 @@ class Entry(Input):
         self._on_edit = told
 
     def watch_value(self, value: str) -> None:
-        """Tell whoever listens."""
+        """Suggest how it may go on, and tell whoever listens."""
+        # Textual's own suggesters answer later, by a task that an app which ends leaves behind
+        typed = value.casefold()
+        fitting = (text for text in self._suggestions if text.casefold().startswith(typed))
+        self._suggestion = next(fitting, "") if value else ""
         if self._on_edit is not None:
             self._on_edit(value)
 
