@@ -1,4 +1,4 @@
-"""What is in this box: GPUs detected by their driver, or known by name."""
+"""The GPUs of this machine, detected by their driver or known by name."""
 
 from wizard_tui.hardware.catalog import all_gpus, get_gpu_by_name
 from wizard_tui.hardware.detect import detect_gpus

@@ -1,4 +1,4 @@
-"""AMD GPUs as their driver tells of them, through the module amdsmi that ROCm brings."""
+"""AMD GPUs as their driver reports them, through the module amdsmi that comes with ROCm."""
 
 from __future__ import annotations
 

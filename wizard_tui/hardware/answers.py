@@ -1,5 +1,5 @@
-"""What a driver's library answers, taken only for what it should be: libraries and drivers of different versions meet,
-and a fallen GPU answers with anything."""
+"""Checks the type of what a driver's library answers: library and driver versions may not match, and a GPU that has
+failed may answer anything."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def whole(value: object, most: int = MOST_BYTES) -> int | None:
 
 
 def text(value: object) -> str | None:
-    """Printable text, also of bytes; None for anything else, and for nothing."""
+    """Printable text, given as text or bytes; None for anything else, and for empty text."""
     if isinstance(value, bytes):
         value = value.split(b"\0")[0].decode("utf-8", "replace")
     return "".join(char for char in value if char.isprintable()).strip() or None if isinstance(value, str) else None
@@ -29,10 +29,10 @@ def pair(value: object) -> tuple[int, int] | None:
 
 
 def items(value: object) -> tuple[Any, ...]:
-    """The items of a list; none of anything else."""
+    """The items of a list; empty for anything else."""
     return tuple(value) if isinstance(value, (tuple, list)) else ()
 
 
 def fields(value: object) -> dict[str, Any]:
-    """The fields of a dictionary; none of anything else."""
+    """The fields of a dictionary; empty for anything else."""
     return value if isinstance(value, dict) else {}

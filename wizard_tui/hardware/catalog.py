@@ -25,7 +25,7 @@ _LONGEST_NAME = 100
 
 
 class CatalogueEntry(NamedTuple):
-    """A GPU with what tells it from its neighbours in the table.
+    """A GPU with the facts that distinguish it from its neighbours in the table.
 
     `marketed_gb` is the size on the box, `driver_bytes` what nvidia-smi shows as total, `mig` the bytes of each MIG
     profile (None: not known), `default` whether this one is meant when a name fits several.
@@ -108,7 +108,7 @@ def cuda_total_bytes(driver_bytes: int) -> int:
     """What CUDA reports as total on an NVIDIA GPU whose driver reports `driver_bytes`.
 
     The driver keeps a part for itself: 471 MiB of an L4, 480 of an H100, 483 of a 4090, 598 of an A6000, 727 of a
-    B200. 450 MiB and 0.15 % is within 200 MiB of all that were measured.
+    B200. 450 MiB plus 0.15 % is within 200 MiB of every measured GPU.
     """
     return driver_bytes - 450 * MIB - driver_bytes * 15 // 10_000
 
@@ -150,10 +150,10 @@ def _entry(row: dict[str, Any]) -> CatalogueEntry:
 
 
 def _unverified(row: dict[str, Any]) -> tuple[str, ...]:
-    """What of a row the plan rests on although nobody looked it up; nothing where the GPU itself was measured."""
+    """Figures of a row that the plan uses although they have no source; empty where the GPU itself was measured."""
     if row.get("measured"):
         return ()
-    # the driver's total tells what CUDA reports, and the other way round
+    # CUDA's total follows from the driver's, and the other way round
     memory = "" if {"cuda_bytes", "cuda_gib", "driver_mib"} & set(row.get("source", ())) else "memory"
     speed = {"bandwidth_gb_s": "bandwidth", "tflops": "TFLOP/s"}
     return (*filter(None, [memory]), *(figure for key, figure in speed.items() if key in row["unverified"]))
@@ -183,7 +183,7 @@ def _plain(text: str) -> str:
 
 @lru_cache(maxsize=2048)
 def _key(text: str) -> str:
-    """A name without case, separators and the words that tell no GPU from another."""
+    """A name without case, separators and the words that do not distinguish GPUs."""
     return _NOISE.sub("", _SEPARATORS.sub("", text.lower()))
 
 

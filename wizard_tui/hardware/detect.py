@@ -1,4 +1,4 @@
-"""The GPUs of this machine, as their drivers tell of them."""
+"""The GPUs of this machine, as their drivers report them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ELSEWHERE = "the wizard can plan for another machine: name its GPU, such as 'H1
 
 
 def detect_gpus() -> list[GPU]:
-    """The GPUs that vLLM could use in this process, empty when there are none; `detect` also tells why."""
+    """The GPUs that vLLM could use in this process, empty when there are none; `detect` also says why."""
     return list(detect().gpus)
 
 
@@ -34,8 +34,8 @@ def detect(
     """Ask the NVIDIA driver, and then AMD's, for GPUs and their state. Never raises.
 
     Honours CUDA_VISIBLE_DEVICES and HIP_VISIBLE_DEVICES of `environ` (this process's own by default). A driver that
-    hangs costs `timeout_s`: it is asked in a daemon thread, for a call into a hung driver cannot be cancelled. `root`
-    is where /proc and /sys are.
+    hangs costs `timeout_s`: it is asked in a daemon thread, because a call into a hung driver cannot be cancelled.
+    `root` is the directory that holds /proc and /sys.
     """
     answers: queue.SimpleQueue[Detection] = queue.SimpleQueue()
     settings = os.environ if environ is None else environ

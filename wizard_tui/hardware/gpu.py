@@ -18,9 +18,9 @@ class GPU:
     `bandwidth_gb_s` and `link_gb_s` (one direction) are in 10^9 bytes a second. `tflops` maps `fp16`, `bf16`, `fp8`,
     `int8`, `fp4` to dense TFLOP/s where the GPU has them. `interconnect` is the link to its neighbours: `nvlink`,
     `pcie`, `xgmi`, `roce`, `network`, `none` or `unknown`. `kind` is `datacenter`, `workstation`, `geforce`, `soc`,
-    `amd` or `gaudi`. `used_bytes` and `holders` tell what other processes hold; they, `index`, `uuid` and the state
-    of the device (`numa_node`, `persistence_mode`, `ecc`) are known of a detected GPU only. `unverified` names what of
-    `memory`, `bandwidth` and `TFLOP/s` the catalogue has without a source, on a GPU that was never measured.
+    `amd` or `gaudi`. `used_bytes` and `holders` say what other processes hold; they, `index`, `uuid` and the state
+    of the device (`numa_node`, `persistence_mode`, `ecc`) are known only for a detected GPU. `unverified` names those
+    of `memory`, `bandwidth` and `TFLOP/s` that the catalogue has no source for, on a GPU that was never measured.
     """
 
     name: str
@@ -50,12 +50,12 @@ class GPU:
 
     @cached_property
     def platform(self) -> Platform:
-        """What vLLM and the tools around it need to know of its make."""
+        """What vLLM and the tools around it need to know about its make."""
         return platform_named(self.vendor)
 
     @cached_property
     def generation(self) -> Generation:
-        """What vLLM and our constants need to know of its chip: that of its capability, or the nearest known one."""
+        """What vLLM and our constants need to know about its chip: the one of its capability, or the nearest known."""
         return generation_of(self.vendor, self.capability)
 
     @property
@@ -64,7 +64,7 @@ class GPU:
         return dotted(self.compute_capability) or (self.architecture and self.architecture.partition(":")[0])
 
     def with_total(self, total_bytes: int) -> GPU:
-        """The same GPU with a memory that somebody told, so that it no longer rests on the catalogue."""
+        """The same GPU with a memory size that somebody stated, so that it no longer rests on the catalogue."""
         told = tuple(figure for figure in self.unverified if figure != "memory")
         return replace(self, total_bytes=total_bytes, unverified=told)
 
@@ -75,12 +75,12 @@ GPUInfo = GPU
 
 @dataclass(frozen=True)
 class Detection:
-    """What the drivers of this machine told.
+    """What the drivers of this machine reported.
 
-    `problems` are plain sentences, each with its cure: why there is no GPU, or what to know about those there are.
-    `installed_vllm` is the version of the vLLM here. `links` names the path between each two GPUs, in their order,
+    `problems` are plain sentences, each with its cure: why there is no GPU, or what to know about those found.
+    `installed_vllm` is the version of vLLM installed here. `links` names the path between each two GPUs, in order,
     as `nvidia-smi topo -m` does: `NVLink`, `XGMI`, `PIX` (one PCIe switch), `PXB` (several), `PHB` (the host
-    bridge), `NODE`, `SYS` (between CPU sockets), `X` on the diagonal, `?` where the driver does not tell.
+    bridge), `NODE`, `SYS` (between CPU sockets), `X` on the diagonal, `?` where the driver does not say.
     """
 
     gpus: tuple[GPU, ...] = ()

@@ -1,4 +1,4 @@
-"""What the operating system tells of the machine: memory, devices on the bus, processes. Linux; elsewhere nothing."""
+"""What Linux says about the machine: memory, devices on the bus, processes. Nothing on other systems."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def accelerators_on_bus(root: Path = ROOT) -> frozenset[str]:
 
 
 def numa_node(bus_id: str, root: Path = ROOT) -> int | None:
-    """The NUMA node of a PCI device such as `00000000:3B:00.0`; None where the machine has but one."""
+    """The NUMA node of a PCI device such as `00000000:3B:00.0`; None where the machine has only one."""
     text = _read(root / "sys/bus/pci/devices" / bus_id.lower()[-12:] / "numa_node").strip()
     return int(text) if text.isdigit() else None
 

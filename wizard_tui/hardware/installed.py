@@ -27,7 +27,7 @@ def installed_vllm(environ: Mapping[str, str] | None = None) -> str | None:
 
 
 def _versions(environment: Path) -> Iterator[str]:
-    """What the metadata of an environment's packages says, from the names of their directories alone."""
+    """The versions of vLLM in an environment, from the names of its metadata directories alone."""
     for place in ("lib/python3.*/site-packages", "lib/python3.*/dist-packages", "Lib/site-packages"):
         for found in sorted(environment.glob(f"{place}/vllm-*.dist-info")):
             yield found.name.removeprefix("vllm-").removesuffix(".dist-info")

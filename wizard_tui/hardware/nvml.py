@@ -1,4 +1,4 @@
-"""NVIDIA GPUs as their driver tells of them, through the module pynvml (distribution nvidia-ml-py)."""
+"""NVIDIA GPUs as their driver reports them, through the module pynvml (distribution nvidia-ml-py)."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class _Driver:
         return Detection(gpus, tuple(self._problems), driver, cuda_version, links)
 
     def _ask(self, question: Callable[..., Any], *args: Any) -> Any:
-        """An answer, or None where this GPU, this driver or this user's rights have none."""
+        """The answer, or None where this GPU, this driver or this user's rights give none."""
         try:
             return question(*args)
         except self._nvml.NVMLError:
@@ -137,7 +137,7 @@ class _Driver:
         )
 
     def _gpu(self, handle: Any, name: str) -> GPU:
-        """What stays the same: the table's figures where it knows the GPU, with the memory that this driver reports."""
+        """The fixed facts: the table's figures where it knows the GPU, with the memory that this driver reports."""
         nvml = self._nvml
         memory = self._memory(handle)
         entry = entry_of_driver(name, memory[0] if memory else None)
@@ -153,12 +153,12 @@ class _Driver:
             return self._unified(gpu)
         total, used = memory
         if entry and entry.driver_bytes:
-            # ECC costs memory: an A10 has 23028 MiB with it and 24564 without, and CUDA's total moves along
+            # ECC costs memory: an A10 has 23028 MiB with it and 24564 without, and CUDA's total changes with it
             return replace(gpu.with_total(entry.gpu.total_bytes + total - entry.driver_bytes), used_bytes=used)
         return replace(gpu.with_total(cuda_total_bytes(total)), used_bytes=used)
 
     def _unified(self, gpu: GPU) -> GPU:
-        """A GPU that shares the system's memory: vLLM counts what the system has and what is available there.
+        """A GPU that shares the system's memory: vLLM counts the system's total and available memory.
 
         vllm/utils/mem_utils.py: MemorySnapshot.measure
         """
@@ -176,8 +176,8 @@ class _Driver:
         return replace(gpu.with_total(total), unified_memory=True, used_bytes=total - available)
 
     def _memory(self, handle: Any) -> tuple[int, int] | None:
-        """Total as nvidia-smi shows it, and what processes hold of it. Without version 2, "used" includes the driver's
-        own part."""
+        """The total as nvidia-smi shows it, and how much of it processes hold. Without version 2, "used" includes the
+        driver's own part."""
         nvml = self._nvml
         memory = _total_and_used(self._ask(nvml.nvmlDeviceGetMemoryInfo, handle, nvml.nvmlMemory_v2))
         if memory is not None:
@@ -264,7 +264,7 @@ class _Driver:
         return total or None
 
     def _pcie_gb_s(self, handle: Any) -> float | None:
-        """A lane of generation 3 carries 1 GB/s a direction, and each generation twice that of the one before."""
+        """A lane of generation 3 carries 1 GB/s a direction, and each generation twice as much as the one before."""
         generation = whole(self._ask(self._nvml.nvmlDeviceGetMaxPcieLinkGeneration, handle), 16)
         width = whole(self._ask(self._nvml.nvmlDeviceGetMaxPcieLinkWidth, handle), 1 << 10)
         return width * 2.0 ** (generation - 3) if generation and width else None

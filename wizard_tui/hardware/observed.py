@@ -17,12 +17,12 @@ from wizard_tui.files import make_private, read_private, replace_file, state_fol
 AT_MOST = 200
 LIMIT_BYTES = 1 << 20
 OTHER_MODELS = 2
-"""A figure of one other model may be that model's own; of so many it is the machine's."""
+"""A deviation seen with one other model may be due to that model; seen with this many, it is due to the machine."""
 
 
 @dataclass(frozen=True)
 class Observation:
-    """One start. `more_bytes` is what vLLM took on one GPU beside its KV cache, less what was planned."""
+    """One start. `more_bytes` is what vLLM took on one GPU besides its KV cache, minus what was planned."""
 
     gpu: str
     vllm_version: str
@@ -33,14 +33,14 @@ class Observation:
 
 
 class Correction(NamedTuple):
-    """What is added to the memory beside the KV cache, and how many starts say so; none: 0 and 0."""
+    """Bytes to add to the memory besides the KV cache, and how many starts say so; 0 and 0 without any."""
 
     more_bytes: int = 0
     starts: int = 0
 
 
 def correction(observed: Sequence[Observation], gpu: str, vllm_version: str, model: str, layout: str) -> Correction:
-    """The correction for a plan: from the last start of the same model and layout, else from the middle of what other
+    """The correction for a plan: from the last start of the same model and layout, else the median of what other
     models on the same GPU and vLLM version showed. `observed` is in the order of the starts: clocks may jump."""
     here = [one for one in observed if (one.gpu, one.vllm_version) == (gpu, vllm_version)]
     same = [one for one in here if (one.model, one.layout) == (model, layout)]
@@ -55,32 +55,32 @@ def correction(observed: Sequence[Observation], gpu: str, vllm_version: str, mod
 
 
 def _read(data: bytes) -> tuple[Observation, ...]:
-    # loaded when there is a file: most plans are for no GPU of this machine
+    # loaded only when there is a file: most plans are not for a GPU of this machine
     from pydantic import TypeAdapter
 
     return TypeAdapter(dict[Literal["observed"], tuple[Observation, ...]]).validate_json(data)["observed"]
 
 
 class Observations:
-    """The file of what was observed, or another one."""
+    """The file of observations, at its usual place or at another path."""
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path or state_folder() / "observed.json"
 
     def all(self) -> tuple[Observation, ...]:
-        """Everything observed; nothing where the file is missing, is none of ours or may be written by others."""
+        """Everything observed; empty where the file is missing, is not one of ours or may be written by others."""
         with suppress(OSError, ValueError):
             return _read(read_private(self.path, LIMIT_BYTES))
         return ()
 
     def add(self, observation: Observation) -> None:
-        """Keep one more; the oldest give way. Raises OSError."""
+        """Keep one more; the oldest are dropped. Raises OSError."""
         rows = [asdict(one) for one in (*self.all(), observation)][-AT_MOST:]
         make_private(self.path.parent)
         replace_file(self.path, json.dumps({"observed": rows}, indent=1))
 
     def clear(self) -> int:
-        """Forget everything; how many there were."""
+        """Forget everything; returns how many there were."""
         count = len(self.all())
         with suppress(FileNotFoundError):
             self.path.unlink()

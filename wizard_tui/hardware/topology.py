@@ -1,4 +1,4 @@
-"""How the GPUs of one machine hang together."""
+"""How the GPUs of one machine are connected."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def recommend_tensor_parallel(gpus: Sequence[GPU]) -> int:
 def interconnect_of(gpus: Sequence[GPU]) -> str:
     """The link that all of these GPUs share: `nvlink`, `xgmi`, `pcie`, ..., or `none` for a single GPU.
 
-    GPUs with different links meet through the host, by PCIe. One that is not known makes the whole `unknown`.
+    GPUs with different links meet through the host, by PCIe. One unknown link makes the answer `unknown`.
     """
     kinds = {gpu.interconnect for gpu in gpus}
     if len(gpus) < 2:

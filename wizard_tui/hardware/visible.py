@@ -11,7 +11,7 @@ from wizard_tui.hardware.gpu import GPU
 
 @dataclass(frozen=True)
 class Device:
-    """A GPU with the names that an environment variable may call it by, and the driver's handle of it.
+    """A GPU with the names that an environment variable may give it, and the driver's handle for it.
 
     A MIG instance answers to its own UUID, and to the index and UUID of the GPU that it is part of.
     """
