@@ -1,4 +1,4 @@
-"""Records of servers: private, without secrets, found again, and set aside where somebody else may have written them."""
+"""Records of servers: private, without secrets, found again, and set aside if somebody else may have written them."""
 
 from __future__ import annotations
 
