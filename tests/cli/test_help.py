@@ -1,4 +1,4 @@
-"""Pages that a new user reads, and what the reader of a command line says of a mistake."""
+"""Pages that a new user reads, and the answers to a mistake on the command line."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_exit_codes_are_documented(run: Run) -> None:
         ("--vresion", "there is no option --vresion; did you mean --version?"),
     ],
 )
-def test_a_slip_is_one_sentence_with_what_was_meant(run: Run, typed: str, said: str) -> None:
+def test_a_typing_error_is_one_sentence_with_the_word_meant(run: Run, typed: str, said: str) -> None:
     ran = run(*typed.split())
     assert ran.code == 2
     assert ran.out == ""

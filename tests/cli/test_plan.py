@@ -159,7 +159,7 @@ def test_a_batch_answers_line_by_line_and_keeps_going(run: Run, models: Path, tm
 
 
 def config_of(folder: Path, **changed: object) -> dict[str, Any]:
-    """A request for a model whose config is LLAMA_8B's but for what is changed."""
+    """A request for a model with LLAMA_8B's config, apart from the changes."""
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps(LLAMA_8B | changed))
     return {"model": {"model": str(folder)}, "hardware": {"gpu": "H100"}}
@@ -215,7 +215,7 @@ def test_a_fault_of_ours_costs_one_line_and_is_said_to_be_ours(
     assert ran.code == 70
 
 
-def test_a_reader_that_has_had_enough_is_no_fault_of_the_file(tmp_path: Path) -> None:
+def test_a_reader_that_stops_early_is_not_an_error_of_the_file(tmp_path: Path) -> None:
     file = tmp_path / "requests.jsonl"
     file.write_text((json.dumps(config_of(tmp_path / "good")) + "\n") * 200)
     with subprocess.Popen(
@@ -306,7 +306,7 @@ def test_control_characters_of_a_name_do_not_reach_the_terminal(run: Run) -> Non
 
 def test_an_error_of_ours_is_not_taken_for_a_refusal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wizard_tui.planning.estimate.kv_needed_bytes", lambda *_: int("Zq9"))
-    # a length that nobody else asks for: estimates are kept, so that a plan made before would not meet the fault
+    # a length that no other test uses: estimates are cached, and a cached plan would not meet the fault
     ran = run("plan", "-m", "Qwen/Qwen3-8B", "--gpu", "H100 80GB", "--max-model-len", 4321)
     assert ran.code == 70
     assert "a fault of this program, not of yours: ValueError" in ran.err

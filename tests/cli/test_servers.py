@@ -51,12 +51,12 @@ def test_doctor_of_a_plan_says_what_stops_it(run: Run, models: Path, stand_in: C
     stand_in()
     ran = run("doctor", "-m", models / "llama-8b", "--gpu", "H100 80GB", "--port", str(port))
     assert f"{port} is free" in ran.out
-    # there is no GPU where the tests run, or it is no H100
+    # the machine that runs the tests has no GPU, or not an H100
     assert ran.code in (0, 1)
     assert run("doctor", "--way", "ufo").err.startswith("vllm-wizard-tui: --way takes one of process, docker")
 
 
-def test_launch_refuses_what_would_not_come_up(
+def test_launch_refuses_a_server_that_would_not_start(
     run: Run, models: Path, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
@@ -116,7 +116,7 @@ def test_the_server_ends_with_the_command_that_stays_with_it(
 
 @pytest.mark.parametrize("command", [("servers", "stop"), ("servers", "log"), ("doctor", "--way")])
 @pytest.mark.parametrize("typed", [f"hf_{'q' * 34}", f"https://me:{'q' * 34}@hf.co/a/b"])
-def test_what_is_no_name_is_quoted_without_its_secret(run: Run, command: tuple[str, ...], typed: str) -> None:
+def test_an_unknown_name_is_quoted_without_its_secret(run: Run, command: tuple[str, ...], typed: str) -> None:
     ran = run(*command, typed)
     assert ran.code == 2
     assert "qqq" not in ran.err + ran.out
@@ -201,7 +201,7 @@ CHANGES = st.dictionaries(st.sampled_from(sorted(WRITTEN[0])), st.sampled_from(N
 RECORDS = JSON | st.builds(lambda written, changes: {**written, **changes}, st.sampled_from(WRITTEN), CHANGES)
 
 
-def test_no_record_makes_servers_fail_or_signal_what_is_not_ours(
+def test_no_record_makes_servers_fail_or_signal_a_process_that_is_not_ours(
     run: Run, state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = state / "vllm-wizard-tui" / "servers"
@@ -219,7 +219,7 @@ def test_no_record_makes_servers_fail_or_signal_what_is_not_ours(
     counted: set[str] = set()
 
     with stranger(ECHO) as other:
-        # a pid that was another's before
+        # a pid that another process had before
         stale = f"{other.child.pid}:{other.started - 1}"
 
         @settings(max_examples=300, derandomize=True, database=None, deadline=None)

@@ -68,7 +68,7 @@ def test_a_server_that_is_not_the_planned_one_is_outside(run: Run, log: Path) ->
         (LOG.replace("{'model'", "{'tensor_parallel_size': None, 'model'").split("INFO 11-02 09:01:00")[0], "no line"),
     ],
 )
-def test_a_log_that_tells_nothing_is_said(run: Run, tmp_path: Path, text: str, said: str) -> None:
+def test_a_log_without_figures_is_reported(run: Run, tmp_path: Path, text: str, said: str) -> None:
     path = tmp_path / "x.log"
     path.write_text(text)
     ran = run("verify", path, "--gpu", "A100-SXM4-80GB")
@@ -78,7 +78,7 @@ def test_a_log_that_tells_nothing_is_said(run: Run, tmp_path: Path, text: str, s
 
 @pytest.mark.parametrize("figure", ["15.0", "56.21", "460,496", "3.51", "131,072"])
 @pytest.mark.parametrize("long", ["9" * 400, "9" * 400 + ".5", "9" * 5000])
-def test_a_figure_that_no_server_prints_is_none(run: Run, tmp_path: Path, figure: str, long: str) -> None:
+def test_a_figure_that_no_server_prints_is_ignored(run: Run, tmp_path: Path, figure: str, long: str) -> None:
     path = tmp_path / "x.log"
     path.write_text(LOG.replace(figure, long))
     ran = run("verify", path, "--gpu", "A100-SXM4-80GB")
@@ -88,7 +88,7 @@ def test_a_figure_that_no_server_prints_is_none(run: Run, tmp_path: Path, figure
 
 
 @pytest.mark.parametrize("size", ["'x'", "9" * 400, "-1", "[]", "True", "1e400"])
-def test_an_argument_that_cannot_be_is_one_sentence(run: Run, tmp_path: Path, size: str) -> None:
+def test_an_impossible_argument_is_one_sentence(run: Run, tmp_path: Path, size: str) -> None:
     path = tmp_path / "x.log"
     blocks = "INFO 11-02 09:01:30 [x.py:1] # GPU blocks: 28781, # CPU blocks: 0"
     path.write_text(LOG.replace("{'model'", f"{{'block_size': {size}, 'model'").replace("GPU KV cache size", blocks))

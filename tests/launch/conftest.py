@@ -63,7 +63,7 @@ class Stranger:
 
     @property
     def answers(self) -> bool:
-        """Whether it lives: what has got a signal before it was asked does not answer."""
+        """Whether it lives: a process that got a signal first does not answer."""
         assert self.child.stdin is not None
         assert self.child.stdout is not None
         try:

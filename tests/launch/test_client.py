@@ -132,7 +132,7 @@ def test_the_key_goes_with_each_request() -> None:
         (None, "no API key sent: it is not known here whose port 8000 is; ask the server yourself"),
     ],
 )
-def test_the_key_is_read_for_a_port_that_is_the_servers(
+def test_the_key_is_read_only_when_the_port_is_the_servers(
     monkeypatch: pytest.MonkeyPatch, owns: bool | None, said: str | None
 ) -> None:
     record = Record("vllm-a", "process", "4194304:1", "/log", "http://127.0.0.1:8000", 1.0, {})
@@ -225,7 +225,7 @@ def test_measured_and_predicted_stand_side_by_side() -> None:
     assert (tpot.low, tpot.high) == (low, high)
 
 
-def test_nobody_there_is_no_answer() -> None:
+def test_where_no_server_listens_there_is_no_answer() -> None:
     client = Client("http://127.0.0.1:9")
     assert not client.is_healthy()
     assert client.cache_figures() == {}
@@ -250,7 +250,7 @@ def test_the_cache_is_read_from_the_metrics() -> None:
 
 
 @pytest.mark.parametrize("stated", ["nan", "inf", "1e999", "1e17", "9" * 17, "9" * 5000])
-def test_a_number_that_no_server_means_is_left_out(stated: str) -> None:
-    """No larger than 2^53, as for figures of a log."""
+def test_a_number_too_large_for_a_server_is_left_out(stated: str) -> None:
+    """The limit is 2^53, as for figures of a log."""
     labels = f'block_size="16",kv_cache_max_concurrency="{stated}",kv_cache_size_tokens="{stated}"'
     assert cache_figures(f"vllm:cache_config_info{{{labels}}} 1.0\n") == {"block_size": 16}

@@ -25,7 +25,7 @@ def test_names_have_one_order_and_come_once() -> None:
     assert artifact_names(["ALL"]) == (*ARTIFACTS, "profile")
 
 
-def test_an_unknown_name_has_its_nearest() -> None:
+def test_an_unknown_name_is_refused_with_the_nearest_one() -> None:
     with pytest.raises(
         ValueError, match=r"no artifact 'compos' \(did you mean compose\?\); choose from serve, .* or all"
     ):
@@ -50,7 +50,7 @@ def test_the_plan_is_there_in_full_and_scripts_are_marked() -> None:
     assert not files["profile.yaml"].executable
 
 
-def test_all_leaves_out_what_is_for_another_number_of_machines_and_a_choice_of_it_is_refused() -> None:
+def test_all_leaves_out_artifacts_for_another_number_of_machines_and_naming_one_is_refused() -> None:
     asked = request()
     response = plan(asked, facts())
     files = deployment_files(asked, response, ["all"])

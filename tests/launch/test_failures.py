@@ -208,7 +208,7 @@ def test_every_rule_is_tried_above() -> None:
     assert {rule.name for rule in _rules()} == {name for _, name, _, _ in ENDINGS}
 
 
-def test_what_makes_it_fit_is_the_first_suggestion() -> None:
+def test_the_cure_is_the_first_suggestion_that_makes_it_fit() -> None:
     decision = decided(model={"max_model_len": 131072}, policy={"gpu_memory_utilization": 0.3})
     failure = started(["torch.OutOfMemoryError: CUDA out of memory."]).failure(decision)
     assert failure is not None
@@ -226,7 +226,7 @@ def test_a_plan_that_was_wrong_is_cured_by_what_the_log_showed() -> None:
     assert decide(patched(decision.request, failure.patch), seen.facts).fits
 
 
-def test_a_change_that_changes_nothing_is_no_cure() -> None:
+def test_a_change_without_effect_is_not_a_cure() -> None:
     failure = started(["ValueError: 40 is not divisible by 3"]).failure(decided())
     assert failure is not None
     assert failure.patch == {}
@@ -240,7 +240,7 @@ def test_a_change_that_changes_nothing_is_no_cure() -> None:
         "config: trust_remote_code=True",
     ],
 )
-def test_what_is_told_in_passing_is_no_ending(line: str) -> None:
+def test_a_line_of_plain_information_is_not_an_ending(line: str) -> None:
     assert started([line]).failure() is None
 
 

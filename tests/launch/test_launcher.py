@@ -55,7 +55,7 @@ def polled(launcher: Launcher, reached: Callable[[], bool]) -> None:
     wait_for(look)
 
 
-def test_what_would_stop_it_is_not_started_unless_it_is_forced(
+def test_a_server_that_would_not_start_is_started_only_when_forced(
     launcher: Launcher, stand_in: Callable[..., None], port: int
 ) -> None:
     stand_in()
@@ -127,7 +127,7 @@ def test_a_failed_start_teaches_until_that_is_forgotten(
     assert launcher.observations.all() == ()
 
 
-def test_what_is_forgotten_is_not_learnt_again_from_the_server_that_is_followed(
+def test_a_forgotten_start_is_not_learnt_again_from_the_followed_server(
     launcher: Launcher, stand_in: Callable[..., None], port: int
 ) -> None:
     """Forgotten before its log was read; the next start teaches again."""
@@ -146,7 +146,7 @@ def test_what_is_forgotten_is_not_learnt_again_from_the_server_that_is_followed(
     assert launcher.observations.all() == (launcher.kept,)
 
 
-def test_what_cannot_be_forgotten_is_said(launcher: Launcher, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_calibration_that_cannot_be_removed_is_reported(launcher: Launcher, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(_: Observations) -> int:
         raise PermissionError(errno.EACCES, "Permission denied")
 
@@ -155,7 +155,7 @@ def test_what_cannot_be_forgotten_is_said(launcher: Launcher, monkeypatch: pytes
     assert launcher.problem == "the calibration cannot be removed: Permission denied"
 
 
-def test_what_was_checked_for_one_way_does_not_count_for_the_next(launcher: Launcher) -> None:
+def test_checks_for_one_way_do_not_count_for_the_next(launcher: Launcher) -> None:
     launcher.check(None)
     assert launcher.checked
     seen = [launcher.way]
@@ -194,7 +194,7 @@ async def test_the_key_does_not_go_to_another_on_its_port(
     monkeypatch.setenv("MY_KEY", "sk-1")
     stand_in(deaf=True)
     with answering(port) as heard:
-        # what looks at this machine was told that the port is free
+        # the look at this machine reports the port as free
         launcher.start(*planned(port, api_key_env="MY_KEY"), force=False)
         polled(launcher, lambda: bool(launcher.problem))
         assert launcher.problem == f"not ready: another program answers on port {port}; end it, or stop this server"
@@ -208,7 +208,7 @@ async def test_the_key_does_not_go_to_another_on_its_port(
     assert (launcher.answer, launcher.result) == (None, None)
 
 
-def test_records_that_are_set_aside_are_said_and_the_server_beside_them_is_found(
+def test_records_set_aside_are_reported_and_the_server_beside_them_is_found(
     launcher: Launcher, stand_in: Callable[..., None], port: int
 ) -> None:
     stand_in()
@@ -226,7 +226,7 @@ def test_records_that_are_set_aside_are_said_and_the_server_beside_them_is_found
     launcher.records.folder.chmod(0o700)
 
 
-# what goes on and how the server is -> the acts that may begin
+# the current act and the state -> the acts that may begin
 MAY: dict[tuple[str, str], set[Act]] = {
     ("", "idle"): {CHECK, START, CHANGE_WAY, FORGET},
     ("", STARTING): {CHECK, STOP, FORGET},
@@ -262,7 +262,7 @@ def stub() -> Record:
     return Record("name", "process", "", "", "http://127.0.0.1:1", 0.0, {})
 
 
-def test_an_act_that_another_takes_the_place_of_ends_nothing() -> None:
+def test_an_act_that_was_replaced_does_not_end_the_new_one() -> None:
     launcher = Launcher()
     launcher.watch = Watch(stub())
     launcher.watch.state = READY
@@ -278,7 +278,7 @@ def test_an_act_that_another_takes_the_place_of_ends_nothing() -> None:
     assert (launcher.busy, launcher.problem) == ("", ""), "that it is busy is said as long as it is true"
 
 
-def test_why_an_act_is_refused_is_said(launcher: Launcher) -> None:
+def test_the_reason_of_a_refused_act_is_shown(launcher: Launcher) -> None:
     assert not launcher.begin(FORGET, unless="there is nothing to forget")
     assert launcher.problem == "there is nothing to forget"
     assert launcher.begin(START)
@@ -287,7 +287,7 @@ def test_why_an_act_is_refused_is_said(launcher: Launcher) -> None:
     assert (launcher.busy, launcher.problem) == ("", "it would not come up")
 
 
-def test_what_comes_by_itself_comes_once_for_each_server(
+def test_acts_nobody_asked_for_come_once_for_each_server(
     launcher: Launcher, stand_in: Callable[..., None], port: int
 ) -> None:
     """A look at the machine; then, of each server, what its start has shown and the first question."""

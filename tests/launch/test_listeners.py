@@ -58,7 +58,7 @@ def test_the_process_that_listens_owns_its_port(bound: str, asked: str) -> None:
 
 
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="there is no IPv6")
-def test_an_address_of_ipv6_is_another_one() -> None:
+def test_an_ipv6_address_is_a_different_address() -> None:
     with another("::1") as (pid, port):
         assert belongs_to("::1", port, [pid]) is True
         assert belongs_to("[::1]", port, [pid]) is True
@@ -119,7 +119,7 @@ def test_where_the_system_does_not_tell_it_is_not_known(tmp_path: Path, monkeypa
 
 
 class Unreadable:
-    """A process table whose processes let nobody see their files; the rights of the user who runs the tests aside."""
+    """A process table in which nobody may see the files of a process, whoever runs the tests."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

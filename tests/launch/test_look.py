@@ -64,7 +64,7 @@ def test_a_port_that_is_taken_has_a_free_neighbour(port: int) -> None:
         ("exit 1", 0, None, "the docker daemon does not answer", (), None),
     ],
 )
-def test_what_docker_tells(
+def test_docker_tells_its_version_and_runtimes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, port: int, info: str, image: int, version: str | None,
     problem: str, runtimes: tuple[str, ...], present: bool | None,
 ) -> None:  # fmt: skip
@@ -76,6 +76,6 @@ def test_what_docker_tells(
     assert (machine.docker_runtimes, machine.image_present) == (runtimes, present)
 
 
-def test_without_docker_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, port: int) -> None:
+def test_a_missing_docker_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, port: int) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert look(planned(port)[0], "docker").docker_problem == "docker is not installed"

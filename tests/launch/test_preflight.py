@@ -47,7 +47,7 @@ def response() -> PlanResponse:
     return planned(8000)[0]
 
 
-def test_a_good_machine_stands_in_no_way(response: PlanResponse) -> None:
+def test_a_good_machine_stops_no_way_to_start(response: PlanResponse) -> None:
     for way in WAYS:
         checks = checked(response, way)
         assert {check.state for check in checks.values()} == {"ok"}
@@ -100,7 +100,7 @@ def test_an_older_driver_runs_the_build_for_its_cuda(response: PlanResponse) -> 
     assert "suffix" not in checked(response, **detection(driver_version="470.1"))["driver"].cure
     older = checked(response, vllm_version="0.33.0+cu129", **detection(driver_version="575.57"))["driver"]
     assert (older.state, older.cure) == ("ok", "")
-    # the build that is installed is none of the image's
+    # the installed build does not count for the image
     assert (
         checked(response, "docker", vllm_version="0.33.0+cu129", **detection(driver_version="575.57"))["driver"].state
         == "bad"
@@ -119,7 +119,7 @@ def test_the_memory_of_the_chosen_gpus_counts() -> None:
     assert "held by python (pid 7)" in check.found
     assert checked(second, **both)["GPU memory"].state == "ok"
     assert checked(second, **detection(gpus=(full,)))["GPU"].state == "bad"
-    # without a plan it is said all the same
+    # without a plan it is reported all the same
     assert "held by python (pid 7)" in checked(None, **both)["GPU memory"].found
 
 

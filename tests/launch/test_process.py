@@ -57,7 +57,7 @@ def test_one_that_does_not_listen_is_killed_with_its_children(tmp_path: Path) ->
     child = int(log.read_text().split()[1])
     assert process.stop(handle, log, QUICK)
     state = Path(f"/proc/{child}/stat")
-    # gone, or a zombie that whoever adopted it has not fetched yet
+    # gone, or a zombie that its new parent has not reaped yet
     assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z"
 
 
@@ -68,7 +68,7 @@ def test_a_pid_that_was_given_to_another_is_not_ours(tmp_path: Path) -> None:
     process.stop(handle, log, QUICK)
 
 
-def test_what_has_ended_needs_no_stopping(tmp_path: Path) -> None:
+def test_a_process_that_has_ended_needs_no_stopping(tmp_path: Path) -> None:
     handle, log = started(tmp_path, "pass")
     wait_for(lambda: not process.is_running(handle))
     assert process.stop(handle, log)
@@ -93,7 +93,7 @@ def test_it_outlives_the_one_that_started_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "handle", ["", "x", "1", "2:x", "../../etc", "0:1", "1:1", "-5:1", "02:1", "2:1\n", "２:1", " 2:1", "99999999:1"]
 )
-def test_a_handle_that_is_none_is_refused(handle: str, tmp_path: Path) -> None:
+def test_a_text_that_is_not_a_handle_is_refused(handle: str, tmp_path: Path) -> None:
     assert not process.is_handle(handle)
     with pytest.raises(ValueError, match="no handle"):
         process.is_running(handle)
@@ -126,7 +126,7 @@ def test_a_process_that_leads_no_session_was_not_started_here(tmp_path: Path) ->
 
 
 def test_a_later_session_of_the_same_number_gets_no_signal(tmp_path: Path) -> None:
-    """Its first process has ended as ours did, so that nothing tells when it began."""
+    """Its first process has ended, as ours did, so nothing shows when it began."""
     log = tmp_path / "log"
     log.touch()
     with stranger(ORPHAN, ECHO) as other:
@@ -150,7 +150,7 @@ LEFT_BEHIND = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
 
 @pytest.fixture(params=["pidfd", "no pidfd in this Python", "no pidfd in this kernel"])
 def pidfds(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With and without what stands for a process whatever becomes of its pid."""
+    """With and without pidfds."""
 
     def none(pid: int) -> int:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))

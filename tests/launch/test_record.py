@@ -23,5 +23,5 @@ from wizard_tui.launch.record import is_base_url
         ("http://a b:8000", False),
     ],
 )
-def test_what_is_the_address_of_a_server(text: str, is_one: bool) -> None:
+def test_the_address_of_a_server_is_told_from_other_texts(text: str, is_one: bool) -> None:
     assert is_base_url(text) is is_one

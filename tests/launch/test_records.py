@@ -1,4 +1,4 @@
-"""Records of servers: private, without secrets, found again, and set aside where they may be somebody else's word."""
+"""Records of servers: private, without secrets, found again, and set aside if somebody else may have written them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def a_record(records: Records, name: str = "vllm-a", at: float = 1.0, way: str =
 
 
 def spoilt(records: Records, **changes: Any) -> Path:
-    """A record in which something is changed."""
+    """A record with one part changed."""
     record = a_record(records, "vllm-spoilt", way=changes.pop("was", "process"))
     records.keep(record)
     path = record.log_path.with_suffix(".json")
@@ -42,7 +42,7 @@ def spoilt(records: Records, **changes: Any) -> Path:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_what_is_kept_is_found_newest_first(tmp_path: Path, way: str) -> None:
+def test_kept_records_are_found_newest_first(tmp_path: Path, way: str) -> None:
     records = Records(tmp_path / "s")
     old, new = a_record(records, at=1.0, way=way), a_record(records, "vllm-b", at=2.0, way=way)
     records.keep(old)
@@ -119,7 +119,7 @@ def test_a_record_of_a_later_version_is_named_and_stays(tmp_path: Path) -> None:
     assert path.exists()
 
 
-def test_a_record_without_a_version_is_of_the_first(tmp_path: Path) -> None:
+def test_a_record_without_a_version_has_the_first(tmp_path: Path) -> None:
     records = Records(tmp_path)
     record = a_record(records)
     records.keep(record)
@@ -158,7 +158,7 @@ def given_away(path: Path) -> None:
     ],
     ids=["group", "others", "owner", "link", "half", "deep", "number", "list", "bytes", "large", "directory"],
 )
-def test_a_file_that_is_no_record_of_the_users_is_set_aside(
+def test_a_file_that_is_not_the_users_own_record_is_set_aside(
     tmp_path: Path, spoil: Callable[[Path], object], said: str
 ) -> None:
     records = Records(tmp_path)
@@ -194,7 +194,7 @@ def test_the_name_of_a_file_cannot_reach_the_terminal(tmp_path: Path) -> None:
     assert sentence.isprintable()
 
 
-def test_nothing_there_is_nothing(tmp_path: Path) -> None:
+def test_without_a_folder_there_are_no_records(tmp_path: Path) -> None:
     assert Records(tmp_path / "none").found() == ([], [])
     (tmp_path / "file").touch()
     assert Records(tmp_path / "file" / "servers").found() == ([], [])

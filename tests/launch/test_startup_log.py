@@ -47,7 +47,7 @@ V011 = """
 """
 
 
-# one line each of what a version prints -> what is read from it
+# a line that some version prints -> the values read from it
 FORMATS: list[tuple[str, str, dict[str, object]]] = [
     ("0.6", "Loading model weights took 14.9888 GB", {"weights_gib": 14.9888}),
     ("0.6", "# cuda blocks: 6400, # CPU blocks: 2048", {"num_gpu_blocks": 6400}),
@@ -109,7 +109,7 @@ FORMATS: list[tuple[str, str, dict[str, object]]] = [
     ),
     ("0.33", "Starting vLLM server on http://0.0.0.0:8000", {"address": "http://0.0.0.0:8000"}),
 ]
-# what stands before the message, by age
+# headers before the message, by age
 HEADERS = (
     "",
     "INFO 12-13 09:00:00 model_runner.py:1077] ",
@@ -211,7 +211,7 @@ HUGE = ("9" * 400, "9" * 400 + ".5", "9" * 5000, str(1 << 53))
 
 
 @pytest.mark.parametrize("huge", HUGE, ids=("whole", "broken", "too long for Python", "not exact"))
-def test_a_figure_that_no_server_prints_is_none(huge: str) -> None:
+def test_a_figure_that_no_server_prints_is_left_out(huge: str) -> None:
     for version, line, _ in FORMATS:
         spoilt = re.sub(r"(?<![\w.])\d[\d,.]*\d", huge, line)
         values = started([spoilt]).log.values

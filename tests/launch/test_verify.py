@@ -41,7 +41,7 @@ def logged(arguments: dict[str, Any], *lines: str) -> PlanRequest:
             {"speculative_config": {"method": "deepseek_mtp", "num_speculative_tokens": 1}},
             "policy", "speculative_tokens", 1,
         ),
-        # a draft of its own is none of the checkpoint's layers
+        # a draft model of its own is not part of the checkpoint's layers
         ({"speculative_config": {"model": "x/y", "num_speculative_tokens": 5}}, "policy", "speculative_tokens", None),
         ({"compilation_config": {"max_cudagraph_capture_size": 64}}, "policy", "max_cudagraph_capture_size", 64),
         ({"enable_lora": True}, "policy", "max_loras", 1),
@@ -57,13 +57,13 @@ def test_an_argument_of_the_server_is_a_field(arguments: dict[str, Any], section
 
 
 @pytest.mark.parametrize("field", marked(MovesMemory), ids=lambda field: field.path)
-def test_what_moves_memory_is_read_from_the_log(field: RequestField) -> None:
+def test_arguments_that_change_memory_use_are_read_from_the_log(field: RequestField) -> None:
     moved = MOVED[field.path]
     asked = request_from_log(started([moved.line(field)]).log, {"model": {"model": "a/b"}})
     assert field.value_in(asked) == moved.value
 
 
-def test_what_the_server_resolved_wins_over_what_it_was_asked() -> None:
+def test_a_value_the_server_resolved_wins_over_the_one_asked_for() -> None:
     asked = logged(
         {"model": "a/b", "max_model_len": -1},
         "Using max model len 131072",
@@ -151,7 +151,7 @@ def test_one_answer_is_held_against_one_request_of_its_size() -> None:
     assert [row.name for row in rows] == ["TTFT", "Output of one user"]
     assert rows[1].actual == pytest.approx(100.0)
     again = compare_answer(answer, alone)
-    # the settings of the two plans differ in what does not move one request's speed
+    # the two plans differ only in settings that do not change one request's speed
     assert rows[0].predicted == pytest.approx(again[0].predicted, rel=0.02)
     assert rows[1].predicted == pytest.approx(again[1].predicted, rel=0.02)
     assert [row.name for row in compare_answer(Answer("x", 12, 1, 30.0, 30.0), many)] == ["TTFT"]

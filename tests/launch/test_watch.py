@@ -76,7 +76,7 @@ def test_a_death_after_ready_is_noticed(stand_in: Callable[..., None], records: 
     watch.close()
 
 
-def test_a_server_that_the_system_kills_leaves_no_word_but_its_signal(
+def test_of_a_server_that_the_system_kills_only_the_signal_is_known(
     stand_in: Callable[..., None], records: Records, port: int
 ) -> None:
     stand_in()
@@ -115,7 +115,7 @@ def test_another_server_on_the_port_is_not_taken_for_this_one(
 
 
 @pytest.mark.parametrize("tells", [True, False], ids=["the system tells whose it is", "it does not"])
-def test_a_server_that_says_that_it_serves_is_not_ready_by_the_answers_of_another(
+def test_a_server_is_not_ready_when_another_program_answers_on_its_port(
     stand_in: Callable[..., None], records: Records, port: int, monkeypatch: pytest.MonkeyPatch, tells: bool
 ) -> None:
     if not tells:
@@ -221,7 +221,7 @@ def test_a_download_is_seen_on_the_disk(tmp_path: Path, monkeypatch: pytest.Monk
     watch.close()
 
 
-def test_bytes_of_a_model_that_is_not_there(tmp_path: Path) -> None:
+def test_a_model_that_is_not_in_the_cache_has_no_bytes(tmp_path: Path) -> None:
     assert downloaded_bytes("no/such", tmp_path) == 0
 
 

@@ -108,14 +108,14 @@ def test_links_directories_and_pipes_are_not_written_over(tmp_path: Path) -> Non
     assert elsewhere.read_text() == "keep"
 
 
-def test_a_file_in_place_of_the_directory_is_said(tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_directory_is_reported(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("")
     with pytest.raises(ValueError, match="is not a directory"):
         write_files(tmp_path / "x", FILES)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"files": 3}', '{"files": {"serve.sh": null}}'])
-def test_a_broken_manifest_only_makes_it_careful(tmp_path: Path, text: str) -> None:
+def test_with_a_broken_manifest_changed_files_are_kept(tmp_path: Path, text: str) -> None:
     write_files(tmp_path, FILES)
     (tmp_path / MANIFEST).write_text(text)
     with pytest.raises(Conflict):

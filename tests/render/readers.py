@@ -1,4 +1,4 @@
-"""Artifacts as the programs that they are for read them."""
+"""Artifacts as read by the programs they are made for."""
 
 from __future__ import annotations
 

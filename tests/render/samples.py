@@ -1,4 +1,4 @@
-"""Configurations to render, with names as bad as they come."""
+"""Configurations to render, with the worst possible names."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ models = names.filter(lambda name: not name.startswith("-"))
 
 
 def a_config(*, model: str = "Qwen/Qwen3-8B", deployment: dict[str, Any] | None = None, **flags: Any) -> VLLMConfig:
-    """Qwen3-8B on one NVIDIA GPU, and what is to differ."""
+    """Qwen3-8B on one NVIDIA GPU, with the changes asked for."""
     facts = {"vllm_version": VERSION, "image": IMAGE, **(deployment or {})}
     return VLLMConfig(model=model, **{"host": "127.0.0.1", **flags}, deployment=Deployment(**facts))
 

@@ -53,7 +53,7 @@ def test_the_key_goes_to_curl_by_standard_input_where_no_process_list_shows_it()
 
 
 @pytest.mark.parametrize("streaming", [True, False])
-def test_clients_stream_as_it_is_planned(streaming: bool) -> None:
+def test_clients_stream_as_planned(streaming: bool) -> None:
     config = a_config(deployment={"streaming": streaming})
     words = run_bash(render_curl_client(config), "curl")
     assert json.loads(words[words.index("--data") + 1])["stream"] is streaming
@@ -93,5 +93,5 @@ def test_python_prints_the_answer_either_way(streaming: bool, capsys: pytest.Cap
         ("gpu1.example.org", "http://gpu1.example.org:8000/v1"),
     ],
 )
-def test_an_address_for_all_is_reached_by_this_machine_s(host: str | None, url: str) -> None:
+def test_a_server_on_all_addresses_is_reached_at_that_of_this_machine(host: str | None, url: str) -> None:
     assert base_url(a_config(host=host)) == url

@@ -38,14 +38,14 @@ def test_every_text_reaches_vllm_unchanged(config: VLLMConfig) -> None:
     }
 
 
-def test_what_is_off_is_a_negative_flag_as_vllm_ignores_false() -> None:
+def test_a_switched_off_option_is_a_negative_flag_as_vllm_ignores_false() -> None:
     (document,) = documents(render_config_file(a_config(enable_prefix_caching=False, enforce_eager=True)))
     assert document["disable-prefix-caching"] is True
     assert document["enforce-eager"] is True
     assert False not in document.values()
 
 
-def test_the_first_line_is_the_command_with_what_no_file_can_hold() -> None:
+def test_the_first_line_is_the_command_with_the_flags_no_file_can_hold() -> None:
     config = a_config(deployment={"api_key_env": "MY_KEY", "gpu_indices": (1,)})
     command = render_config_file(config).splitlines()[0].removeprefix("# ")
     seen = 'vllm() { printf "%s\\0" "$CUDA_VISIBLE_DEVICES" "$VLLM_API_KEY" "$@"; }'

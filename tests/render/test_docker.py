@@ -81,7 +81,7 @@ def test_only_the_published_address_restricts_who_reaches_it(host: str | None, p
     assert read["host"] == "0.0.0.0"
 
 
-def test_what_vllm_needs_of_the_container_is_there() -> None:
+def test_the_container_has_what_vllm_needs() -> None:
     words, _ = split(a_config(), HF_HOME="/data/hf home")
     assert values(words, "--ipc") == ["host"]
     assert values(words, "--ulimit") == ["memlock=-1", "stack=67108864"]
@@ -121,6 +121,6 @@ def test_several_machines_share_the_network_of_the_machine_and_keep_the_bind() -
 
 
 @pytest.mark.parametrize("image", ["vllm latest", "$(id)", "-v", "a\nb", ""])
-def test_what_is_no_image_is_refused(image: str) -> None:
+def test_a_text_that_is_not_an_image_is_refused(image: str) -> None:
     with pytest.raises(ValueError, match="is not an image"):
         render_docker_command(a_config(deployment={"image": image}))

@@ -113,7 +113,7 @@ def test_several_machines_are_a_leader_worker_set_with_every_text_unchanged(conf
 def test_current_schemas_hold(config: VLLMConfig) -> None:
     schemas = pytest.importorskip("kubernetes_validate", reason="kubernetes-validate is not installed")
     for document in documents(render_k8s_values(config)):
-        if document["kind"] == "LeaderWorkerSet":  # no part of Kubernetes: its pods are
+        if document["kind"] == "LeaderWorkerSet":  # not part of Kubernetes itself, but its pods are
             for role in ("leaderTemplate", "workerTemplate"):
                 pod = document["spec"]["leaderWorkerTemplate"][role]
                 metadata = {"name": "pod", **pod["metadata"]}

@@ -63,7 +63,7 @@ def test_secrets_are_asked_for_only_where_there_are_any() -> None:
     assert "HF_TOKEN=... and KEY=..." in alone, "without the template it says what belongs into the file"
 
 
-def test_what_tool_calls_need_is_said_where_the_artifacts_do_not_bring_it() -> None:
+def test_the_template_for_tool_calls_is_named_where_the_artifacts_lack_it() -> None:
     own_image = {"chat_template": "t.jinja"}
     official = {**own_image, "chat_template_in_image": "/vllm-workspace/examples/t.jinja"}
     needs = "`--chat-template` with the file `examples/t.jinja` of vLLM's source"

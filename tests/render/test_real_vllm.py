@@ -1,4 +1,4 @@
-"""Commands and config files before vLLM's own argument parser.
+"""Commands and config files read by vLLM's own argument parser.
 
 VLLM_PYTHON names an interpreter that has vLLM installed; without it, this one has to.
 """
@@ -107,7 +107,7 @@ def test_every_text_arrives(tmp_path_factory: pytest.TempPathFactory, configs: l
         assert not differences(config, read), config
 
 
-def test_every_flag_of_the_table_is_one_of_vllm_s_and_no_choice_is_refused_that_it_takes() -> None:
+def test_vllm_has_every_flag_of_the_table_and_the_table_every_choice_that_vllm_takes() -> None:
     real = parse()["flags"]
     table = flags_of(version())
     assert not [flag.name for flag in table.values() if flag.name not in real]

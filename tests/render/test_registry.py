@@ -62,7 +62,7 @@ Spread = Callable[[VLLMConfig], VLLMConfig]
 
 
 def stated(artifact: Artifact, config: VLLMConfig) -> str:
-    """What its file and those that it needs say, without their comments."""
+    """The text of its file and of those it needs, without comments."""
     files = [one.file_text(config) for one in (artifact, *(ARTIFACTS[name] for name in artifact.needs))]
     lines = [line for file in files for line in file.splitlines() if not line.lstrip().startswith("#")]
     return "\n".join(lines)
@@ -85,7 +85,7 @@ def test_bash_can_read_every_script(artifact: Artifact, config: VLLMConfig) -> N
 @pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed")
 @pytest.mark.parametrize(("artifact", "config"), SCRIPTS)
 def test_shellcheck_finds_nothing_to_say(artifact: Artifact, config: VLLMConfig) -> None:
-    # SC2016: `$(...)` in single quotes is a name that is to stay as it is
+    # SC2016: `$(...)` in single quotes is a name that must stay as it is
     line = ["shellcheck", "--shell=bash", "--exclude=SC2016", "-"]
     ran = subprocess.run(line, input=artifact.file_text(config).encode(), capture_output=True, check=False)
     assert ran.returncode == 0, ran.stdout.decode()
@@ -141,13 +141,13 @@ def test_a_container_gets_what_is_local_and_vllm_its_path_inside(artifact: Artif
     text = stated(artifact, config)
     for mount in mounts(config):
         assert times(mount.source, text), f"{mount.source} is mounted"
-        # of each pair one is the mount; what vLLM is told comes on top
+        # one of each pair is the mount; the arguments of vLLM come on top
         assert times(mount.target, text) > times(mount.source, text), f"vLLM is told {mount.target}"
     assert len(mounts(config)) == 4
 
 
 @pytest.mark.parametrize("artifact", ARTIFACTS.values(), ids=list(ARTIFACTS))
-def test_what_an_artifact_says_of_itself_is_true(artifact: Artifact) -> None:
+def test_an_artifact_describes_itself_truly(artifact: Artifact) -> None:
     config = CONFIGS["several"] if artifact.nodes == "several" else CONFIGS["plain"]
     in_container = artifact.run is not None and artifact.run.in_container
     assert in_container == ("vllm-openai" in stated(artifact, config))

@@ -32,5 +32,5 @@ def test_systemd_reads_each_word_as_it_was(words: list[str]) -> None:
         (";", '";"'),
     ],
 )
-def test_what_has_a_meaning_loses_it(word: str, text: str) -> None:
+def test_special_characters_lose_their_meaning(word: str, text: str) -> None:
     assert unit_word(word) == text

@@ -1,4 +1,4 @@
-"""The command `vllm-wizard-tui`: without a command the wizard, with one the same core without a screen."""
+"""The command `vllm-wizard-tui`: without a subcommand the wizard, with one the same core without a screen."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ PROGRAM = "vllm-wizard-tui"
 
 
 def main() -> None:
-    """Run the command line; what the user can put right is one sentence on stderr and exit code 2."""
-    # what a start makes, stays: to look for garbage among it, and at the end once more, takes a sixth of a plan's time
+    """Run the command line; an error the user can put right is one sentence on stderr and exit code 2."""
+    # objects made at the start stay: collecting garbage among them, then and at the end, takes a sixth of a plan's time
     gc.disable()
     nowhere = _open_what_is_closed()
     if "_ARGCOMPLETE" in os.environ:
@@ -49,7 +49,7 @@ def run(arguments: list[str]) -> int:
 
 def _answered(arguments: list[str]) -> int:
     if not arguments and on_a_terminal():
-        # the usual start: what reads a command line would cost a twentieth of it
+        # the usual start: loading the command-line parser would cost a twentieth of it
         return _worked(_wizard)
     from wizard_tui.cli.commands import ROOT
     from wizard_tui.cli.parser import UsageError, parsed
@@ -91,19 +91,19 @@ def _worked(work: Callable[[], int]) -> int:
     """Do the work; its exit code."""
     try:
         return work()
-    except SystemExit as end:  # argparse, behind a help page, and a wizard that its user did not leave
+    except SystemExit as end:  # from argparse after a help page, and from a wizard that its user did not leave
         return end.code if isinstance(end.code, int) else OK
 
 
 def _open_what_is_closed() -> bool:
     """Put the null device where stdin, stdout and stderr are closed; whether stdout was.
 
-    Left closed, the next file that is opened would get their number, and be read and written as one of them. A command
+    Otherwise the next file opened would get such a number, and be read and written in place of the stream. A command
     that reads stdin still finds that there is none.
     """
     closed = [name for name in ("stdin", "stdout", "stderr") if getattr(sys, name) is None]
     for name in closed:
-        # the lowest number that is free, which is its own
+        # it gets the lowest free number, which is its own
         if name == "stdin":
             os.open(os.devnull, os.O_RDONLY)
         else:
@@ -112,13 +112,13 @@ def _open_what_is_closed() -> bool:
 
 
 def _close_output(file: TextIO) -> None:
-    """What is left of an output goes nowhere, so that its end does not complain again, nor changes the exit code."""
+    """Discard the rest of an output, so that closing it neither complains again nor changes the exit code."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), file.fileno())
 
 
 def on_a_terminal() -> bool:
     """Whether the wizard can be drawn here."""
-    # as by `<&-`, there may be no stdin
+    # stdin may be closed, as by `<&-`
     return sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 

@@ -26,7 +26,7 @@ MODELS_AT_HAND = 64
 
 def plan_lines(source: Path) -> int:
     """Answer each line of `source` (`-`: stdin) with one line on stdout; the exit code, 2 when a request was wrong and
-    `FAULT` when this program was.
+    `FAULT` when this program failed.
 
     A request without a plan is answered by `{"error": sentence}`, so that answers stay beside their questions. A model
     that many lines name is read once.
@@ -50,7 +50,7 @@ def plan_lines(source: Path) -> int:
 
 
 def _said(error: Exception) -> tuple[str, int]:
-    """What a line is answered where it has no plan, and the exit code for it."""
+    """The answer to a line without a plan, and its exit code."""
     if isinstance(error, ValidationError):
         return one_sentence(error), WRONG
     if isinstance(error, (Refusal, OSError)):

@@ -1,4 +1,4 @@
-"""A start-up log beside the plan of that very server."""
+"""A start-up log beside the plan of the same server."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from wizard_tui.resolver import resolve
 from wizard_tui.schemas.errors import one_sentence
 
 LONGEST_START = 1 << 26
-"""Characters; a log in which no server is ready by then tells of no start."""
+"""Characters; a log in which no server is ready by then does not show a start."""
 
 
 def verify_log(path: Path, asked: Asked, *, as_json: bool, keep: bool) -> int:
-    """Print predicted and printed figures, and where it failed why; the exit code, 1 for a failure or when a figure
+    """Print predicted and printed figures, and why a start failed; the exit code, 1 for a failure or when a figure
     lies outside its band. With `keep` the next plan on this machine is corrected by what the log shows."""
     reader = StartReader()
     log = reader.log
@@ -37,7 +37,7 @@ def verify_log(path: Path, asked: Asked, *, as_json: bool, keep: bool) -> int:
         for line in lines:
             reader.feed(line)
             if log.ready:
-                # what comes after may be many GiB, or not come yet
+                # the rest may be many GiB, or not be written yet
                 break
     try:
         request = request_from_log(log, asked.file_sections(), asked.option_sections())
@@ -47,7 +47,7 @@ def verify_log(path: Path, asked: Asked, *, as_json: bool, keep: bool) -> int:
     except ValidationError as error:
         raise UsageError(one_sentence(error)) from None
     except (Refusal, OSError) as error:
-        # a start that failed early tells neither model nor memory, but why
+        # a start that failed early names neither model nor memory, but the cause
         if not log.ready and (failure := reader.failure()) is not None and not as_json:
             sys.stderr.write(failure_lines(failure))
             return 1
@@ -94,7 +94,7 @@ def _figure(row: Row) -> dict[str, object]:
 
 
 def figure_table(rows: Sequence[Row], came: str) -> str:
-    """Predicted figures with their band beside those that came; empty without rows."""
+    """Predicted figures with their band beside the measured ones; empty without rows."""
     if not rows:
         return ""
     band = [" to ".join(_number(bound, row) for bound in (row.low, row.high)) for row in rows]

@@ -10,7 +10,7 @@ Completer = Callable[..., list[str]]
 
 
 def shell_code(shell: str) -> str:
-    """What the shell has to evaluate."""
+    """The code that the shell has to evaluate."""
     from argcomplete.shell_integration import shellcode
 
     code: str = shellcode(["vllm-wizard-tui"], shell=shell)
@@ -27,7 +27,7 @@ def one_of(words: Sequence[str]) -> Completer:
 
 
 def gpus(prefix: str, **_: Any) -> list[str]:
-    """GPUs of the table without their makers; with dashes for spaces, which mean the same and need no quotes."""
+    """GPUs of the table without their makers; dashes replace spaces, as they mean the same and need no quotes."""
     from wizard_tui.hardware.catalog import all_gpus
 
     return [name for gpu in all_gpus() if (name := _short(gpu.name)).startswith(prefix)]
@@ -40,7 +40,7 @@ def _short(name: str) -> str:
 
 
 def models(prefix: str, **_: Any) -> list[str]:
-    """Models of the catalogue; a directory is completed by the shell."""
+    """Models of the catalogue; the shell completes directories."""
     from wizard_tui.models import catalog
 
     return [name for name in catalog.ids() if name.startswith(prefix)]
@@ -54,7 +54,7 @@ def methods(prefix: str, **_: Any) -> list[str]:
 
 
 def artifacts(prefix: str, **_: Any) -> list[str]:
-    """The last of several names behind commas."""
+    """The last of several names separated by commas."""
     from wizard_tui.launch.deployment import PROFILE
     from wizard_tui.render.registry import ARTIFACTS
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 
 @contextmanager
 def kept_as_typed() -> Iterator[None]:
-    """Keep keys for the wizard that come before it reads them.
+    """Keep keys that are typed before the wizard reads them.
 
     Until it is told otherwise a terminal edits a line by itself: `ctrl+u` would wipe out what was typed ahead, Enter
     would come as another key, and all of it would be shown between the lines of the shell. Signals stay as they are.

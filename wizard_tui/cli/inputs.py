@@ -1,4 +1,4 @@
-"""Files that commands read, or a pipe."""
+"""Files or pipes that commands read."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from wizard_tui.schemas.secrets import without_secrets
 
 @contextmanager
 def opened_lines(path: Path, limit: int, *, most: float = math.inf) -> Iterator[Iterator[str]]:
-    """The lines of a regular file, or of stdin for `-`; bytes that are no UTF-8 are replaced. Raises UsageError.
+    """The lines of a regular file, or of stdin for `-`; bytes that are not UTF-8 are replaced. Raises UsageError.
 
-    Of a line longer than `limit` characters the first `limit` + 1 are given: a file may be one line of many GiB. Behind
+    Of a line longer than `limit` characters the first `limit` + 1 are given: a file may be one line of many GiB. After
     `most` characters no further line is read.
     """
     if str(path) == "-":
@@ -37,7 +37,7 @@ def opened_lines(path: Path, limit: int, *, most: float = math.inf) -> Iterator[
 
 
 def _bounded(file: IO[str], limit: int, most: float, where: str = "") -> Iterator[str]:
-    # errors of reading alone: what is done with a line, such as to print its answer, has errors of its own
+    # only errors of reading: the work on a line, such as printing its answer, has errors of its own
     def read_line() -> str:
         try:
             return file.readline(limit + 1)

@@ -118,7 +118,7 @@ def _count(word: str) -> int:
 
 
 def _box(gpu: str, gpus: int | None) -> tuple[GPU, ...]:
-    """The GPUs that marks are for; none where there are none, which marks nothing."""
+    """The GPUs for which models are marked; without any, nothing is marked."""
     from pydantic import ValidationError
 
     from wizard_tui.resolver import resolve_gpus
@@ -138,7 +138,7 @@ def _box(gpu: str, gpus: int | None) -> tuple[GPU, ...]:
 
 
 def _fits(found: Found, box: tuple[GPU, ...]) -> bool | None:
-    """Whether a model of the catalogue fits the box; None where that is not known without reading it."""
+    """Whether a model of the catalogue fits the box; None where only reading the model would tell."""
     from wizard_tui.models import catalog
     from wizard_tui.models.load import metadata_from_catalog
     from wizard_tui.planning.decide import decide

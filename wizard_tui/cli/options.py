@@ -34,7 +34,7 @@ def option_of(path: str) -> str:
 
 
 def words_of(patch: Mapping[str, Mapping[str, Any]]) -> str:
-    """A change of a request as it is typed, such as `--max-model-len 4096 --no-enforce-eager`; None is `auto`."""
+    """A change of a request as it would be typed, such as `--max-model-len 4096 --no-enforce-eager`; None is `auto`."""
     words = []
     for section, fields in patch.items():
         for name, value in fields.items():
@@ -59,7 +59,7 @@ class Asked(NamedTuple):
         return self.file is None and all(value is None for value in self.values.values())
 
     def file_sections(self) -> dict[str, Any]:
-        """The request's sections of the file, as plain data that is not validated yet."""
+        """The request's sections in the file, as plain data not validated yet."""
         return {name: fields for name, fields in _file_data(self.file).items() if name in sections()}
 
     def option_sections(self) -> dict[str, dict[str, Any]]:
@@ -72,7 +72,7 @@ class Asked(NamedTuple):
         return sections
 
     def request(self) -> PlanRequest:
-        """What is asked for. Raises UsageError as `profile` does; without a file there is no profile to look at."""
+        """The request that was asked for. Raises UsageError as `profile` does; without a file, no profile is read."""
         if self.file is not None:
             return self.profile().request()
         return self._valid(PlanRequest, {**self._data(), "explain": self.outputs.get("explain", False)})
@@ -107,7 +107,7 @@ class Asked(NamedTuple):
 
 
 def asked(found: Namespace) -> Asked:
-    """What a command line says of its request; what is named as in the profile's `outputs` wins over the file too."""
+    """What a command line says of its request; options named as in its `outputs` win over the file too."""
     given = vars(found)
     values = {path: given[path] for path in request_fields()}
     outputs = {name: given[name] for name in OutputsInput.model_fields if given.get(name)}

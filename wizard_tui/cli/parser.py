@@ -1,4 +1,4 @@
-"""How a command line is read: a command gets its options when it is asked for, and its page reads at 80 columns."""
+"""How a command line is read: a command gets its options when it is used, and its page fits 80 columns."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NAMES_COLUMNS = 32
 OPTIONS = "Options"
 
 
-# argparse's words, and those for them; what was typed is left out, as it may be a key
+# argparse's words, and ours in their place; the typed text is left out, as it may be a key
 _MESSAGES = (
     (re.compile(": expected one argument"), " needs a value"),
     (re.compile(": ignored explicit argument .*", re.DOTALL), " takes no value"),
@@ -29,7 +29,7 @@ _MESSAGES = (
 
 
 class UsageError(Refusal):
-    """Something the user can put right; its text is one plain sentence, in which no secret is quoted."""
+    """Something the user can put right; its text is one plain sentence, which quotes no secret."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__(without_secrets_in(sentence))
@@ -38,8 +38,8 @@ class UsageError(Refusal):
 class Command(NamedTuple):
     """One command: `options` adds what it takes, `work` does it and gives the exit code.
 
-    The doc string of `work` is its page, and the first sentence of that its line under `heading` on the page above.
-    `commands` are those below it, `closing` ends the page.
+    The docstring of `work` is its page; the first sentence is its line under `heading` on the page above. `commands`
+    are those below it, `closing` ends the page.
     """
 
     heading: str
@@ -67,9 +67,9 @@ class Parser(argparse.ArgumentParser):
         self.names += names
 
     def fill(self, words: Sequence[str], *, to_complete: bool = False) -> None:
-        """Add what the command takes, and the parsers of those commands below it that are among the words.
+        """Add what the command takes, and the parsers of the commands below it that are among the words.
 
-        To complete a line all commands are needed, and what those take that are on the line.
+        To complete a line, all commands are needed, with the options of those on the line.
         """
         command, self._command = self._command, None
         if command is None:
@@ -104,7 +104,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def parsed(root: Command, prog: str, words: Sequence[str]) -> argparse.Namespace:
-    """What a command line asks for. Raises UsageError; a word that is not known comes with its nearest neighbour."""
+    """What a command line asks for. Raises UsageError, which names the nearest known word to an unknown one."""
     _known_commands(root, words)
     found: argparse.Namespace
     found, unknown = Parser(root, prog=prog).parse_known_args(words)
@@ -116,7 +116,7 @@ def parsed(root: Command, prog: str, words: Sequence[str]) -> argparse.Namespace
 
 
 def _no_option(word: str, known: Sequence[str]) -> str:
-    """That there is no such option: by its name, as what stands behind it may be a key."""
+    """The error for an unknown option: only its name is shown, as the text after it may be a key."""
     name = word.partition("=")[0]
     near = _near(name, known)
     if not name.startswith("--") and not near.startswith("; did"):
@@ -168,7 +168,7 @@ def _closing(command: Command) -> str:
 
 
 class _Page(argparse.RawDescriptionHelpFormatter):
-    """Names in full, and what they take behind the last of them."""
+    """Shows names in full, with their value after the last one."""
 
     def __init__(self, prog: str, **more: Any) -> None:
         super().__init__(prog, **{"max_help_position": NAMES_COLUMNS, "width": _width(), **more})

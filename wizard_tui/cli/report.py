@@ -1,4 +1,4 @@
-"""A plan in plain text, for a terminal or a pipe: no markup is read from data, nothing is said by colour alone."""
+"""A plan in plain text, for a terminal or a pipe: data is never read as markup, colour alone says nothing."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def print_plan(request: PlanRequest, response: PlanResponse) -> None:
             console.print(_plain(title, "bold"))
             console.print(_bullets(lines))
     console.print(_plain("Command", "bold"))
-    # a command is copied, so no line of it may be broken or padded
+    # a command is copied, so none of its lines may be broken or padded
     sys.stdout.flush()
     sys.stdout.write(response.artifacts.serve_command.rstrip("\n") + "\n")
 

@@ -53,7 +53,7 @@ def doctor(asked: Asked, way: str, *, as_json: bool) -> int:
 
 
 def launch(asked: Asked, way: str, *, detach: bool, force: bool, load: bool, show_log: bool) -> int:
-    """Start a server, follow it until it is ready, hold it against the plan, ask it something, and stay with it."""
+    """Start a server, follow it until it is ready, compare it with the plan, ask it something, and stay with it."""
     decision, response = _planned(asked)
     launcher = Launcher(way=_way(way))
     try:
@@ -110,7 +110,7 @@ def stop_server(name: str) -> None:
 
 
 def print_log(name: str) -> None:
-    """Print what a server has said so far."""
+    """Print what a server has logged so far."""
     watch = Watch(_named(name))
     while lines := watch.poll():
         sys.stdout.write("".join(f"{line}\n" for line in lines))
@@ -158,7 +158,7 @@ def _follow_to_ready(launcher: Launcher, watch: Watch, *, show_log: bool) -> Non
             warned = True
             _say(launcher.problem)
         now = next((stage for stage in watch.stages() if stage.state == "now"), None)
-        # progress in steps of a tenth, so that a log of this stays short
+        # progress in steps of a tenth, so that a log of this output stays short
         share = "" if now is None or now.share is None else f" {int(10 * now.share) * 10} %"
         if now is not None and f"{now.name}{share}" != said:
             said = f"{now.name}{share}"
@@ -167,7 +167,7 @@ def _follow_to_ready(launcher: Launcher, watch: Watch, *, show_log: bool) -> Non
 
 
 def _greet(launcher: Launcher, watch: Watch, *, load: bool) -> None:
-    """What was predicted and what came, the first answer, and a load run where it is wanted."""
+    """Predicted and measured figures, the first answer, and a load run where it is wanted."""
     _say(f"ready after {watch.seconds:.0f} s at {watch.record.base_url}")
     sys.stdout.write(figure_table(launcher.rows, "printed"))
     _say_what_was_learnt(launcher)
@@ -217,7 +217,7 @@ def _stopped(record: Record) -> bool:
 
 
 def _running() -> list[Record]:
-    """The servers that run; says which records are set aside, and forgets those of servers that ended."""
+    """The running servers; says which records are set aside, and forgets those of servers that have ended."""
     records = Records()
     found = records.found()
     for sentence in found.set_aside:
@@ -259,7 +259,7 @@ def _say(sentence: str) -> None:
 
 @contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """A dropped line or a kill ends as ctrl+c does: the server is stopped, not left behind."""
+    """A lost connection or a kill ends like ctrl+c: the server is stopped, not left behind."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""From a start to what it teaches: how much memory this machine takes beyond the plan."""
+"""What a start teaches: how much memory this machine takes beyond the plan."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from wizard_tui.schemas.numbers import GIB
 
 
 def more_bytes(decision: Decision, log: StartupLog) -> int | None:
-    """Bytes that a logged start of this plan took on one GPU beside the KV cache, less what the plan had before any
-    correction; None where the log or the plan does not tell.
+    """Bytes outside the KV cache that a logged start of this plan took on one GPU beyond the uncorrected plan; None
+    where the log or the plan does not tell.
 
-    The budget being the same, what the KV cache did not get is what the rest took more. The correction that was in the
-    plan already is counted in, so that it is replaced and not added to.
+    The budget is the same, so what the KV cache lacks is what the rest took in addition. A correction that the plan
+    already had is included, so that the new one replaces it instead of adding to it.
     """
     result = decision.estimate
     available = log.values.get("available_kv_gib")
@@ -38,13 +38,13 @@ def observation(decision: Decision, log: StartupLog) -> Observation | None:
         return None
     release = decision.rules.release
     with suppress(Refusal):
-        # what is installed may be another than was planned for, or a build without a number
+        # the installed version may differ from the planned one, or be a build without a number
         release = rules_for(log.values.get("version") or decision.rules.version).release
     return _observed(decision, more, release, datetime.now(timezone.utc).isoformat(timespec="seconds"))
 
 
 def corrected(decision: Decision, log: StartupLog) -> Decision:
-    """The decision again, with what a logged start of it showed; the same where it showed nothing."""
+    """The decision made again with what its logged start showed; unchanged where it showed nothing."""
     more = more_bytes(decision, log)
     if more is None:
         return decision

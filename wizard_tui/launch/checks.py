@@ -1,4 +1,4 @@
-"""One line on something that a start depends on: how it is, what was found, and what to do about it."""
+"""One line about a thing that a start depends on: its state, what was found, and what to do about it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ State = Literal["ok", "warn", "bad"]
 
 @dataclass(frozen=True)
 class Check:
-    """One line: what was looked at, how it is, what was found, and the cure where something is wrong."""
+    """One line: what was looked at, its state, what was found, and the cure where something is wrong."""
 
     name: str
     state: State

@@ -1,4 +1,4 @@
-"""Asks a running server over HTTP: is it ready, what does it say of its cache, how fast does it answer."""
+"""Asks a running server over HTTP: whether it is ready, how large its cache is, how fast it answers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _FIGURES: Mapping[str, tuple[str, Callable[[str], float]]] = {
     "kv_cache_max_concurrency": ("max_concurrency", float),
     "block_size": ("block_size", int),
 }
-# token ids that every vocabulary has, the special ones at its start left out
+# token ids that every vocabulary has, without the special ones at its start
 _LOWEST_ID, _HIGHEST_ID = 100, 250
 
 
@@ -44,8 +44,8 @@ class AnswerError(Refusal):
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer: when its first and its last token came (ms after the request), and how many there were. What is not
-    streamed comes all at once."""
+    """One answer: when its first and its last token came (ms after the request), and how many there were. An answer
+    that is not streamed comes all at once."""
 
     text: str
     prompt_tokens: int
@@ -55,19 +55,19 @@ class Answer:
 
     @property
     def tpot_ms(self) -> float:
-        """Milliseconds for each token behind the first."""
+        """Milliseconds for each token after the first."""
         return (self.total_ms - self.ttft_ms) / max(1, self.tokens - 1)
 
 
 class Client:
-    """Short questions to one server; nothing is raised, as no answer is an answer."""
+    """Short questions to one server; nothing is raised, as no answer is an answer too."""
 
     def __init__(self, base_url: str) -> None:
-        # a proxy for the Hub is none for this machine
+        # a proxy for the Hub is not one for this machine
         self._http = httpx.Client(base_url=base_url, timeout=HEALTH_S, trust_env=False)
 
     def is_healthy(self) -> bool:
-        """Whether the server says that it serves."""
+        """Whether the server says that it is serving."""
         with suppress(httpx.HTTPError, OSError):
             return bool(self._http.get("/health").status_code == httpx.codes.OK)
         return False
@@ -88,7 +88,7 @@ class Client:
 def cache_figures(metrics: str) -> dict[str, float]:
     """The figures in the labels of `vllm:cache_config_info`, those of the first engine where there are several.
 
-    What is no number, or larger than a server can mean, is left out.
+    A value that is not a number, or larger than a server can mean, is left out.
     """
     found: dict[str, float] = {}
     for labels in _CACHE_INFO.findall(metrics)[:1]:
@@ -101,9 +101,9 @@ def cache_figures(metrics: str) -> dict[str, float]:
 
 
 def api_key(record: Record) -> str | None:
-    """The API key of a server, read where it may be sent: when what answers on the port is shown to be that server.
+    """The API key of a server, read only once the program that answers on the port is shown to be that server.
 
-    None where the server has no key, or this program none to send. Slow. Raises AnswerError.
+    None where the server has no key, or this program has none to send. Slow. Raises AnswerError.
     """
     key = os.environ.get(record.api_key_env) if record.api_key_env else None
     if not key or (ours := ways.owns_port(record)):
@@ -115,8 +115,8 @@ def api_key(record: Record) -> str | None:
 
 
 class Asker:
-    """Real requests to one server, with its `key`, which comes from `api_key`. Each raises AnswerError where the server
-    does not answer as it should."""
+    """Real requests to one server, with its `key` as `api_key` gives it. Each raises AnswerError where the server does
+    not answer as it should."""
 
     def __init__(self, base_url: str, key: str | None = None) -> None:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
@@ -144,7 +144,7 @@ class Asker:
         return await self._ask("/v1/chat/completions", model, body, streaming=streaming)
 
     async def first(self, model: str, words: str, tokens: int, *, streaming: bool = True) -> Answer:
-        """`chat`, or where the model has no chat template the words as the start of a text."""
+        """`chat`; where the model has no chat template, the words as the start of a text."""
         try:
             return await self.chat(model, words, tokens, streaming=streaming)
         except AnswerError as error:
@@ -154,7 +154,7 @@ class Asker:
             return await self._ask("/v1/completions", model, body, streaming=streaming)
 
     async def complete(self, model: str, prompt_tokens: int, tokens: int) -> Answer:
-        """A prompt of exactly so many random tokens, which no cache knows, and exactly so many for the answer."""
+        """A prompt of exactly that many random tokens, which no cache holds, and an answer of exactly that many."""
         prompt = [random.randint(_LOWEST_ID, _HIGHEST_ID) for _ in range(prompt_tokens)]  # noqa: S311
         body = {"prompt": prompt, "max_tokens": tokens, "min_tokens": tokens, "ignore_eos": True}
         return await self._ask("/v1/completions", model, body, streaming=True)
@@ -192,9 +192,9 @@ class Asker:
 
 
 async def smoke_test(asker: Asker, *, streaming: bool = True) -> Answer:
-    """One real request, as the users will send theirs, and its answer. Raises AnswerError.
+    """One real request, as users will send it, and its answer. Raises AnswerError.
 
-    A single token is asked for before it: the first request of all also pays for what a server does once.
+    A request for a single token comes before it: the very first request also pays for what a server does once.
     """
     model = await asker.model()
     await asker.first(model, GREETING, 1, streaming=streaming)
@@ -271,7 +271,7 @@ async def load_run(
 
 
 async def _events(answer: httpx.Response) -> AsyncIterator[Mapping[str, Any]]:
-    """The data of a stream of server-sent events, as far as it is JSON."""
+    """The data of a stream of server-sent events that is JSON."""
     async for line in answer.aiter_lines():
         data = line.removeprefix("data:").strip()
         if line.startswith("data:") and data != "[DONE]":
@@ -284,7 +284,7 @@ async def _events(answer: httpx.Response) -> AsyncIterator[Mapping[str, Any]]:
 
 
 async def _whole(answer: httpx.Response) -> AsyncIterator[Mapping[str, Any]]:
-    """An answer that is not streamed, as one event; nothing where it is no JSON."""
+    """An answer that is not streamed, as one event; nothing where it is not JSON."""
     await answer.aread()
     try:
         event = answer.json()

@@ -1,4 +1,4 @@
-"""The files of a deployment: the artifacts that were asked for, the profile that makes them again, and the plan."""
+"""The files of a deployment: the artifacts asked for, the profile that makes them again, and the plan."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def deployment_files(
     """Name in the directory -> file, for the artifacts named in `emit`, and always README.md and plan.json.
 
     `all` is every artifact made for the plan's number of machines. Raises Refusal with the nearest name for an
-    artifact that there is none of, and for one that is made for another number of machines.
+    unknown artifact, and for one that is made for another number of machines.
     """
     names = artifact_names(DEFAULT if emit is None else emit)
     fitting = _fitting(names, response.config, chosen=emit is not None and ALL not in map(str.lower, emit))
@@ -45,7 +45,7 @@ def deployment_files(
 
 
 def artifact_names(emit: Sequence[str]) -> tuple[str, ...]:
-    """The artifacts that `emit` means, in one order, each once. Raises Refusal for a name that is none."""
+    """The artifacts that `emit` means, in one order, each once. Raises Refusal for an unknown name."""
     known = (*ARTIFACTS, PROFILE)
     wanted = set()
     for word in emit:

@@ -1,4 +1,4 @@
-"""What of a model is on this disk already: the Hub's cache, files that are still coming included."""
+"""How much of a model is on this disk already: the Hub's cache, including files still being downloaded."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def hub_cache(environ: dict[str, str] | None = None) -> Path:
 
 
 def _expanded(place: str) -> Path:
-    """As huggingface_hub does it: what cannot be expanded stays as it is."""
+    """As huggingface_hub does it: a path that cannot be expanded stays as it is."""
     return Path(os.path.expanduser(place))  # noqa: PTH111 - Path.expanduser raises where there is no home
 
 
@@ -29,6 +29,6 @@ def downloaded_bytes(model_id: str, cache: Path | None = None) -> int:
     with suppress(OSError), os.scandir(blobs) as entries:
         for entry in entries:
             with suppress(OSError):
-                # blocks, as a file that is coming may be as long as the whole from the start
+                # blocks, as a file still being downloaded may have its full length from the start
                 found += min(entry.stat().st_size, entry.stat().st_blocks * 512)
     return found

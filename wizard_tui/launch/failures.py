@@ -26,7 +26,7 @@ Patch: TypeAlias = Mapping[str, Mapping[str, Any]]
 @dataclass(frozen=True)
 class Failure:
     """One ending. `cause` is a plain sentence, `evidence` the line that says so, `patch` changes the request
-    (section -> field -> value, None leaves it to the planner) and is empty where no change of it can help."""
+    (section -> field -> value, None leaves it to the planner) and is empty where no such change can help."""
 
     name: str
     cause: str
@@ -69,8 +69,8 @@ class FailureReader:
                     return
 
     def failure(self, decision: Decision | None = None, log: StartupLog | None = None) -> Failure | None:
-        """The ending that was found; with the plan that was started, also the change that cures it: the first of the
-        rule's cures that can be worked out from that plan and from what the log told before it ended."""
+        """The ending that was found; with the plan that was started, also the change that cures it: the rule's first
+        cure that can be worked out from that plan and from the log."""
         if self._found is None:
             return None
         rule, said, evidence = self._found
@@ -93,13 +93,13 @@ class StartReader:
         self._endings.feed(line, self.log.stage)
 
     def failure(self, decision: Decision | None = None) -> Failure | None:
-        """Why it ended, with the change of the plan that cures it; None when the lines tell of no ending."""
+        """Why it ended, with the change of the plan that cures it; None when no line shows an ending."""
         return self._endings.failure(decision, self.log)
 
 
 @dataclass(frozen=True)
 class _Known:
-    """What a placeholder can stand for: a group of the pattern, or something of the plan or the log."""
+    """What a placeholder can stand for: a group of the pattern, or a value from the plan or the log."""
 
     said: Mapping[str, str]
     decision: Decision | None
@@ -112,7 +112,7 @@ class _Known:
         return next((one.patch for one in suggestions(seen)), {})
 
     def patch(self, cure: Mapping[str, str | bool]) -> Patch:
-        """A change of the request; empty when something that it needs is not known, or when it changes nothing."""
+        """A change of the request; empty when a value that it needs is not known, or when it changes nothing."""
         changes: dict[str, dict[str, Any]] = {}
         for path, template in cure.items():
             name = _PLACEHOLDER.fullmatch(template) if isinstance(template, str) else None
@@ -178,6 +178,6 @@ def _rules() -> tuple[_Rule, ...]:
 
 @lru_cache(maxsize=1)
 def _any_known() -> re.Pattern[str]:
-    """One pattern without names for a quick no to most lines."""
+    """One pattern without named groups that quickly rules out most lines."""
     patterns = (pattern.pattern for rule in _rules() for pattern in rule.patterns)
     return re.compile("|".join(f"(?:{re.sub(r'[?]P<[a-z]+>', '?:', pattern)})" for pattern in patterns))

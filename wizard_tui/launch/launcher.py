@@ -1,4 +1,4 @@
-"""From a plan to a server that runs and back: what was checked, which server it is, what was predicted and what came.
+"""From a plan to a running server and back: what was checked, which server it is, predicted and measured figures.
 
 The wizard's Launch step and the `launch` command show this. Slow methods say so.
 """
@@ -45,15 +45,15 @@ if TYPE_CHECKING:
 
 ROUNDS, LEAST_REQUESTS = 3, 8
 
-# states before there is a server, whose own are those of watch.py: starting, ready and ended
+# states without a server; the states of a server are in watch.py: starting, ready and ended
 IDLE, CHECKING = "idle", "checking"
 
 
 class Act(NamedTuple):
     """Something that is done for the user and takes time.
 
-    `states` are those in which it makes sense; `otherwise` is said in the others. `ends` names acts whose place it
-    takes.
+    `states` are those in which it makes sense; `otherwise` is said in the others. `ends` names the acts that it
+    replaces.
     """
 
     words: str
@@ -75,11 +75,11 @@ FORGET = Act("forgetting")
 
 @dataclass
 class Launcher:
-    """One server at a time, and what may be done and what comes next in each state of it.
+    """One server at a time, and what may be done and what comes next in each of its states.
 
-    Whoever shows it says `begin` before an act that the user asks for and works within `doing`, and carries out what
-    `next_act` names. `busy` is the act that goes on, in words, from the key on that began it; `problem` is the last
-    sentence to be read. `forced` says that a start was refused, and that another one is the user's will.
+    The caller that shows it calls `begin` before an act that the user asks for, does the work within `doing`, and
+    carries out what `next_act` names. `busy` is the current act, in words, from the key press that began it;
+    `problem` is the last sentence to show. `forced` says that a start was refused and the user wants it all the same.
 
     `look` asks the machine, `records` and `observations` are where servers and calibration are kept.
     """
@@ -102,10 +102,10 @@ class Launcher:
     points: list[LoadPoint] = field(default_factory=list)
     result: LoadResult | None = None
     result_rows: list[Row] = field(default_factory=list)
-    # what is forgotten is not learnt again from the server that is followed; threads learn and forget
+    # once forgotten, a start is not learnt again from the server being followed; threads learn and forget
     _teaches: bool = field(default=True, init=False)
     _learning: Lock = field(default_factory=Lock, init=False)
-    # of what comes by itself, what came already
+    # which of the acts that come by themselves have come already
     _learnt: Observation | None = field(default=None, init=False)
     _asked: bool = field(default=False, init=False)
 
@@ -129,7 +129,7 @@ class Launcher:
     # what may be done, and what comes next
 
     def may(self, act: Act, unless: str = "") -> bool:
-        """Whether an act may begin now. `problem` says why not: something else goes on, the state does not allow it,
+        """Whether an act may begin now. `problem` says why not: another act is going on, the state does not allow it,
         or `unless`, a reason that the caller knows."""
         reason = "" if self.busy in ("", *act.ends) else _busy(self.busy)
         if not reason and self.state not in act.states:
@@ -139,8 +139,8 @@ class Launcher:
         return not reason
 
     def begin(self, act: Act, unless: str = "") -> bool:
-        """Take an act for begun, if it may: the next key may be here before its work is. What it takes the place of is
-        for the caller to end."""
+        """Mark an act as begun, if it may begin: the next key may come before its work starts. The caller ends the
+        act that it replaces."""
         if not self.may(act, unless):
             return False
         self.busy, self.problem = act.words, ""
@@ -148,13 +148,13 @@ class Launcher:
 
     @contextmanager
     def doing(self, act: Act) -> Iterator[None]:
-        """The work of an act that was begun. Why it is refused becomes `problem`."""
+        """The work of an act that was begun. The reason of a refusal becomes `problem`."""
         try:
             yield
         except Refusal as error:
             self.say(str(error))
         finally:
-            # unless another act took its place
+            # unless another act has replaced it
             if self.busy == act.words:
                 self.busy = ""
             if self.problem == _busy(act.words):
@@ -176,13 +176,13 @@ class Launcher:
         return None
 
     def say(self, sentence: str) -> None:
-        """Put a sentence in the place of the last one."""
+        """Replace the last sentence."""
         self.problem = sentence
 
     # the acts
 
     def next_way(self) -> None:
-        """Choose the next way to start, unless a server runs; what was checked for the last one counts no more."""
+        """Choose the next way to start, unless a server runs; checks made for the previous way no longer count."""
         if self.may(CHANGE_WAY):
             names = list(ways.WAYS)
             self.way = names[(names.index(self.way) + 1) % len(names)]
@@ -194,13 +194,13 @@ class Launcher:
         self.checked = True
 
     def check_and_find(self, response: PlanResponse | None) -> None:
-        """Look at the machine, and follow a server that still runs, unless one is followed. Slow."""
+        """Look at the machine, and follow a server that still runs, unless one is followed already. Slow."""
         self.check(response)
         if self.watch is None and (record := self.find_running()) is not None:
             self.attach(record)
 
     def start(self, decision: Decision, response: PlanResponse, *, force: bool) -> None:
-        """Start a server for a plan, unless something would stop it and `force` is not set. Slow.
+        """Start a server for a plan; where something would stop it, only with `force`. Slow.
 
         Raises Refusal with one plain sentence.
         """
@@ -215,7 +215,7 @@ class Launcher:
     def find_running(self) -> Record | None:
         """The newest server that was started from here and still runs; None when there is none. Slow.
 
-        `problem` says that there are records which are set aside.
+        `problem` says so when records were set aside.
         """
         found = self.records.found()
         if found.set_aside:
@@ -272,7 +272,7 @@ class Launcher:
         return True
 
     async def ask(self) -> None:
-        """The smoke test: one real request, beside what the plan says of such a request."""
+        """The smoke test: one real request, compared with what the plan says of such a request."""
         if self.watch is None:
             return
         record = self.watch.record
@@ -287,7 +287,7 @@ class Launcher:
             self.answer_rows = compare_answer(self.answer, self.decision)
 
     async def load(self, on_point: Callable[[LoadPoint], None]) -> None:
-        """A load run at the planned concurrency, kept beside the log."""
+        """A load run at the planned concurrency; its result is kept beside the log."""
         if self.watch is None or self.decision is None:
             return
         record, workload = self.watch.record, self.decision.request.workload
@@ -342,8 +342,8 @@ class Launcher:
             self.watch.close()
 
     def forget(self) -> None:
-        """Remove what starts on this machine have shown, and what the one that is followed may still show, so that it
-        corrects no plan. Slow."""
+        """Remove what starts on this machine have shown, so that it corrects no plan; the server being followed adds
+        nothing more. Slow."""
         with self._learning:
             try:
                 self.observations.clear()
@@ -360,7 +360,7 @@ class Launcher:
         self._teaches, self._learnt, self._asked = True, None, False
 
     def _verify(self) -> None:
-        """Hold the start against its plan, and keep what it showed: one that failed may have shown the most."""
+        """Compare the start with its plan, and keep what it showed: a failed start may have shown the most."""
         if self.watch is None or self.watch.response is None:
             return
         self.rows = compare(self.watch.response, self.watch.log)

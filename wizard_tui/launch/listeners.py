@@ -1,6 +1,6 @@
-"""Who answers on a port of this machine: the sockets that listen there, held against those of a server's processes.
+"""Who answers on a port of this machine: the sockets that listen there, compared with those of a server's processes.
 
-Linux alone tells this. What is not told is not known, and never taken for a yes.
+Only Linux tells this. Elsewhere the answer is unknown, and never taken for a yes.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ Listening = tuple[Address, str]
 
 
 def belongs_to(host: str, port: int, pids: Iterable[int]) -> bool | None:
-    """Whether what answers at an address is one of these processes; None where the system does not tell.
+    """Whether one of these processes answers at an address; None where the system does not tell.
 
-    It is not when nobody listens there, and when several do of which one is another's: each may get the next request.
+    False when nobody listens there, or when a stranger listens beside them: either may get the next request.
     """
     try:
         listening = _listening(port)
@@ -37,12 +37,12 @@ def belongs_to(host: str, port: int, pids: Iterable[int]) -> bool | None:
         return False
     if not sockets <= held:
         return False if all_seen else None
-    # another machine may answer at an address where nobody does here
+    # another machine may answer at an address where nobody on this one does
     return True if all(answering) else None
 
 
 def listens_at(address: str, host: str) -> bool:
-    """Whether a socket at an address, or at any (empty, 0.0.0.0, ::), answers at all addresses of a host."""
+    """Whether a socket bound to an address, or to any (empty, 0.0.0.0, ::), answers at all addresses of a host."""
     try:
         bound = ipaddress.ip_address(address or "0.0.0.0")  # noqa: S104
         return all(bound in (asked, _any(asked), _V6_ANY) for asked in _addresses(host))
@@ -57,7 +57,7 @@ def _addresses(host: str) -> list[Address]:
 
 
 def _answering(listening: Iterable[Listening], address: Address) -> set[str]:
-    """The sockets of which one gets a connection to an address: the kernel takes the nearest."""
+    """The sockets that may get a connection to an address: the kernel takes the nearest match."""
     for near in (address, _any(address), _V6_ANY):
         if found := {inode for at, inode in listening if at == near}:
             return found
@@ -84,13 +84,13 @@ def _listening(port: int) -> list[Listening]:
 
 
 def _address(text: str) -> Address:
-    """An address as the kernel prints it: words of four bytes, each as this machine keeps numbers."""
+    """An address from the form the kernel prints: words of four bytes, each in this machine's byte order."""
     words = [int(text[at : at + 8], 16) for at in range(0, len(text), 8)]
     return _plain(ipaddress.ip_address(struct.pack(f"={len(words)}I", *words)))
 
 
 def _plain(address: Address) -> Address:
-    """An IPv4 address that is written as one of IPv6, as IPv4."""
+    """An IPv4 address written as IPv6, as IPv4 again."""
     return getattr(address, "ipv4_mapped", None) or address
 
 
@@ -104,9 +104,9 @@ def _sockets(pids: Iterable[int]) -> tuple[set[str], bool]:
             all_seen = False
             continue
         except OSError:
-            continue  # it has ended
+            continue  # the process has ended
         for file in files:
-            with suppress(OSError):  # it has been closed
+            with suppress(OSError):  # the file has been closed
                 kind, _, inode = str(file.readlink()).partition(":")
                 if kind == "socket":
                     found.add(inode.strip("[]"))

@@ -23,7 +23,7 @@ from wizard_tui.schemas.outputs import PlanResponse
 def look(response: PlanResponse | None, way: str = "process", environ: Mapping[str, str] | None = None) -> Machine:
     """Look at the machine for a way to start, and for a plan where there is one.
 
-    Slow questions are asked at once; a few seconds at most.
+    Slow questions are asked at the same time; a few seconds at most.
     """
     from wizard_tui.hardware.detect import detect
     from wizard_tui.hardware.host import container_memory_limit, system_memory

@@ -1,4 +1,4 @@
-"""What is known of this machine, as far as a start of vLLM depends on it. `look` finds it out."""
+"""What is known of this machine and matters for a start of vLLM. `look` finds it out."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from wizard_tui.hardware.gpu import Detection
 
 LOOK_S = 5.0
-"""How long a program or a server may take to tell of itself while the machine is looked at."""
+"""How long a program or a server may take to answer while the machine is looked at."""
 
 LOCALHOST, DEFAULT_PORT = "127.0.0.1", 8000
 
 
 @dataclass(frozen=True)
 class Machine:
-    """Bytes, counts and versions; None where it is not known or was not asked. `docker` is the daemon's version,
+    """Bytes, counts and versions; None where a value is unknown or was not asked for. `docker` is the daemon's version,
     `docker_problem` why there is none. `hub_problem` is empty when the repository can be downloaded."""
 
     detection: Detection = field(default_factory=Detection)
@@ -44,7 +44,7 @@ def is_taken(host: str, port: int) -> bool:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         with socket.socket(family) as probe:
-            # as servers do: a port of a connection that was just closed is free
+            # as servers do: the port of a connection that was just closed is free
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
     except OSError:
@@ -53,5 +53,5 @@ def is_taken(host: str, port: int) -> bool:
 
 
 def free_port(host: str, taken: int) -> int:
-    """The next port behind a taken one that nobody listens on."""
+    """The next port after a taken one on which nobody listens."""
     return next((port for port in range(taken + 1, min(taken + 100, 65536)) if not is_taken(host, port)), taken + 1)

@@ -1,4 +1,4 @@
-"""Would it start here and now? One line for each thing that often does not, with its cure."""
+"""Would a server start here and now? One line for each thing that often goes wrong, with its cure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wizard_tui.schemas.outputs import PlanResponse
 # CUDA, and the oldest of that major version, which runs it but compiles none of its kernels
 OWN_DRIVER = {(12, 1): 530, (12, 4): 550, (12, 8): 570, (12, 9): 575, (13, 0): 580}
 OLDEST_DRIVER = {12: 525, 13: 580}
-# since vLLM 0.20 there is a second build for CUDA 12, by this suffix
+# since vLLM 0.20 there is a second build for CUDA 12, with this suffix
 OLDER_CUDA, OLDER_SUFFIX = 12, "cu129"
 LEAST_SHM = 1 * GIB
 LEAST_OPEN_FILES = 4096
@@ -95,7 +95,7 @@ def _driver(machine: Machine, response: PlanResponse | None, way: Way) -> Iterat
 
 
 def _version_to_run(machine: Machine, response: PlanResponse | None, way: Way) -> str | None:
-    """The vLLM that would be started: that in the image, or the installed one, else the planned."""
+    """The vLLM version that would start: that of the image, or the installed one, else the planned one."""
     planned = response.config.deployment.vllm_version if response is not None else None
     if way.in_container:
         return version_of_image(response.config.deployment.image if response is not None else None) or planned
@@ -160,7 +160,7 @@ def _hub(machine: Machine, response: PlanResponse) -> Iterator[Check]:
         cure = "it is on this disk: set HF_HUB_OFFLINE=1, so that vLLM does not ask"
         yield Check("Hub", "warn", machine.hub_problem, cure)
     else:
-        # the sentence tells the cure itself
+        # the sentence itself names the cure
         yield Check("Hub", "bad", machine.hub_problem)
 
 

@@ -1,7 +1,7 @@
 """Processes of a server: started in a session of their own, found again by pid and start time, and ended.
 
-A pid is given to another process when its own has ended. So a process gets a signal only after it was shown to be ours,
-and through a pidfd where the kernel has them, which cannot reach another one.
+Once a process has ended, another may get its pid. So a process gets a signal only after it was shown to be ours, and
+where the kernel has them through a pidfd, which cannot reach another process.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import NamedTuple
 from wizard_tui.errors import Refusal
 
 PROC = Path("/proc")
-# what each signal is given before the next: vLLM ends its workers on SIGINT, which takes a while with many GPUs
+# seconds from each signal to the next: vLLM ends its workers on SIGINT, which takes a while with many GPUs
 GRACE_S: tuple[tuple[signal.Signals, float], ...] = (
     (signal.SIGINT, 20.0),
     (signal.SIGTERM, 10.0),
@@ -33,7 +33,7 @@ _children: dict[str, subprocess.Popen[bytes]] = {}
 
 
 class Process(NamedTuple):
-    """A line of the process table. `started` is in clock ticks since boot; with the pid it means one process alone."""
+    """A line of the process table. `started` is in clock ticks since boot; with the pid it names just one process."""
 
     pid: int
     state: str
@@ -43,12 +43,12 @@ class Process(NamedTuple):
 
     @property
     def lives(self) -> bool:
-        """Whether it still does anything: a zombie does not."""
+        """Whether it is still alive: a zombie is not."""
         return self.state not in ("Z", "X")
 
 
 def start(arguments: Sequence[str], log: Path, environ: Mapping[str, str], folder: Path | None = None) -> str:
-    """Start a program that outlives this one and its terminal, its output appended to `log`; its handle.
+    """Start a program that outlives this one and its terminal; its handle. Output is appended to `log`.
 
     Raises OSError when it cannot be started.
     """
@@ -62,7 +62,7 @@ def start(arguments: Sequence[str], log: Path, environ: Mapping[str, str], folde
             cwd=folder,
             start_new_session=True,
         )
-    # one that has ended already is a zombie until it is asked after, and has a start time as well
+    # a program that has ended already is a zombie until it is waited for, and still has a start time
     begun = _process(child.pid)
     handle = f"{child.pid}:{begun.started if begun else 0}"
     _children[handle] = child
@@ -70,7 +70,7 @@ def start(arguments: Sequence[str], log: Path, environ: Mapping[str, str], folde
 
 
 def is_handle(text: str) -> bool:
-    """Whether a text has the form of a handle: `pid:start`, where the pid is one that a program can have."""
+    """Whether a text has the form of a handle: `pid:start`, with a pid that a program can have."""
     return _HANDLE.fullmatch(text) is not None
 
 
@@ -82,12 +82,12 @@ def is_running(handle: str) -> bool:
 
 
 def exit_text(handle: str) -> str:
-    """How a process that this program started has ended, in words; empty while it runs and for one of others."""
+    """How a process that this program started has ended, in words; empty while it runs, and for other processes."""
     child = _children.get(handle)
     if child is None or is_running(handle):
         return ""
     try:
-        # it may still be busy with ending its threads
+        # it may still be ending its threads
         code = child.wait(LAST_BREATH_S)
     except subprocess.TimeoutExpired:
         return ""
@@ -97,11 +97,11 @@ def exit_text(handle: str) -> str:
 
 
 def members(handle: str, log: Path) -> list[Process]:
-    """Living processes of the session that a handle began, oldest first; none where they are not shown to be ours.
+    """Living processes of the session that a handle began, oldest first; none unless they are shown to be ours.
 
-    As long as a session or group bears a pid, no other process gets it. So where the pid has another start time,
-    nothing is left of ours; where nobody has it, a later session of that number may have lost its first process too,
-    and its processes count only when they write to our log.
+    While a session or group has the number of a pid, no other process gets that pid. So if a process with that pid has
+    another start time, nothing of ours is left. If no process has it, the session may be a later one of that number
+    that lost its first process too, so its processes count only when they write to our log.
     """
     _reap(handle)
     pid, started = _parts(handle)
@@ -121,16 +121,16 @@ def in_control_group(path: str) -> list[int]:
 
 
 def stop(handle: str, log: Path, grace: Sequence[tuple[signal.Signals, float]] = GRACE_S) -> bool:
-    """End a server and its workers: SIGINT, then SIGTERM, then SIGKILL, each after its time.
+    """End a server and its workers: SIGINT, then SIGTERM, then SIGKILL, each given its time.
 
-    True when nothing of it is left. What is not shown to be ours (see `members`) gets no signal.
+    True when nothing of it is left. A process that is not shown to be ours (see `members`) gets no signal.
     """
     left = members(handle, log)
     for number, seconds in grace:
         told: set[tuple[int, int]] = set()
         end = time.monotonic() + seconds
         while left and time.monotonic() < end:
-            # again and again: one that was just being made when the others were told has not been told
+            # repeated: a process that was just being made when the others got the signal has not had it
             for one in _addressed(left, number, _parts(handle)[0]):
                 if (one.pid, one.started) not in told:
                     told.add((one.pid, one.started))
@@ -141,7 +141,7 @@ def stop(handle: str, log: Path, grace: Sequence[tuple[signal.Signals, float]] =
 
 
 def _addressed(left: Sequence[Process], number: signal.Signals, group: int) -> Sequence[Process]:
-    """Who gets a signal. As ctrl+c does, those that ask to end reach the group, whose first process ends the others."""
+    """Who gets a signal. All but SIGKILL go to the group, as ctrl+c does; its first process ends the others."""
     if number == signal.SIGKILL:
         return left
     return [one for one in left if one.group == group] or left
@@ -151,7 +151,7 @@ def _send(one: Process, number: signal.Signals) -> None:
     with suppress(ProcessLookupError, PermissionError):
         pidfd = _pidfd(one.pid)
         try:
-            # asked behind the pidfd: who has the pid now had it then, if it is as old as ours
+            # asked after the pidfd is open: a process as old as ours had this pid when it was opened
             now = _process(one.pid)
             if now is None or now.started != one.started:
                 return
@@ -165,7 +165,7 @@ def _send(one: Process, number: signal.Signals) -> None:
 
 
 def _pidfd(pid: int) -> int | None:
-    """What stands for a process whatever becomes of its pid; None where kernel or system has no such thing."""
+    """A pidfd, which stands for one process even if its pid is reused; None where the system has none."""
     try:
         return os.pidfd_open(pid)
     except ProcessLookupError:
@@ -175,10 +175,10 @@ def _pidfd(pid: int) -> int | None:
 
 
 def _leader(handle: str) -> Process | None:
-    """The process that a handle was made for, dead or alive; None when it is gone, or leads no session as ours do."""
+    """The process that a handle was made for, dead or alive; None when it is gone or does not lead a session."""
     pid, started = _parts(handle)
     one = _process(pid)
-    # the kernel tells no session (-1) of one that is just being taken from the table
+    # the kernel gives session -1 for a process that is just leaving the table
     return one if one is not None and one.started == started and one.session in (pid, -1) else None
 
 
@@ -206,13 +206,13 @@ def _process(pid: int) -> Process | None:
         text = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-    # behind the name, which may hold anything: state, parent, group, session, ...
+    # after the name, which may hold anything: state, parent, group, session, ...
     fields = text.rpartition(")")[2].split()
     return Process(pid, fields[0], int(fields[2]), int(fields[3]), int(fields[19])) if len(fields) > 19 else None
 
 
 def _reap(handle: str) -> None:
-    """Take note of the end of a child of ours, so that it is no zombie."""
+    """Note the end of a child of ours, so that it does not stay a zombie."""
     if (child := _children.get(handle)) is not None:
         child.poll()
 

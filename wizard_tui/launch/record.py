@@ -14,9 +14,9 @@ _NUMBERS = re.compile(r"[0-9.]+")
 
 @dataclass(frozen=True)
 class Record:
-    """One server. `way` names how it was started, `handle` is what that way ends it by: the `pid:start` of a process
-    group, the file with a container's id, a Compose file, a unit. `client` is the `pid:start` of the docker that stays
-    with a container. `request` is the plan request as plain data."""
+    """One server. `way` names how it was started, `handle` is what that way uses to end it: the `pid:start` of a
+    process group, the file with a container's id, a Compose file, a unit. `client` is the `pid:start` of the docker
+    that stays with a container. `request` is the plan request as plain data."""
 
     name: str
     way: str
@@ -50,7 +50,7 @@ class Record:
 
 
 def is_base_url(text: str) -> bool:
-    """Whether a text is the address of a server as it is kept: http, a host and a port."""
+    """Whether a text is a server address in the form kept here: http, a host and a port."""
     found = _BASE_URL.fullmatch(text)
     if found is None or int(found[3]) > 65535:
         return False

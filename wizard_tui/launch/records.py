@@ -1,8 +1,8 @@
 """Which servers were started from here: a record and a log for each, so that a later wizard finds them again.
 
 A record tells what to stop, so it counts only when nobody but the user can have written it, and when each part has the
-form in which it is written here. What does not count is set aside: it is named, left where it is, and keeps nothing
-else from working.
+form in which it is written here. Any other record is set aside: it is named, left where it is, and stops nothing else
+from working.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from wizard_tui.launch.ways import WAYS
 
 LIMIT_BYTES = 1 << 20
 VERSION = 1
-"""Of the form of a record; one without a version is of the first."""
+"""Version of a record's form; a record without a version has the first."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -37,7 +37,7 @@ _RECORD = TypeAdapter(Record)
 
 
 class Found(NamedTuple):
-    """Records that count, newest first, and a sentence with the cure for each that does not."""
+    """Records that count, newest first, and for each that does not a sentence with the cure."""
 
     records: list[Record]
     set_aside: list[str]
@@ -62,7 +62,7 @@ class Records:
         replace_file(record.log_path.with_suffix(".json"), json.dumps(data, ensure_ascii=False))
 
     def keep_result(self, record: Record, result: Mapping[str, Any]) -> Path | None:
-        """Add what was measured to the file beside the log; its path, None when the disk does not take it."""
+        """Add what was measured to the file beside the log; its path, or None when it cannot be written."""
         path = record.log_path.with_suffix(".results.jsonl")
         row = {"at": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "request": record.request, **result}
         with suppress(OSError), path.open("a", encoding="utf-8") as file:
@@ -80,7 +80,7 @@ class Records:
         return self.found().records
 
     def found(self) -> Found:
-        """Every record, those that count apart from those that do not."""
+        """Every record; those that count are kept apart from those that do not."""
         found = Found([], [])
         for path in self._paths(found.set_aside):
             try:
@@ -103,7 +103,7 @@ class Records:
 
 
 def _read(path: Path) -> Record:
-    """A record, looked at as a whole. Raises Refusal with what is wrong and the cure, and OSError."""
+    """A record, checked as a whole. Raises Refusal with what is wrong and the cure, and OSError."""
     none = f"{path} is no record of a server; remove it when the server that it names has ended"
     try:
         data = json.loads(read_private(path, LIMIT_BYTES))
@@ -122,7 +122,7 @@ def _read(path: Path) -> Record:
 
 
 def _is_ours(record: Record, path: Path) -> bool:
-    """Whether all that is used of a record has the form in which it is written: it is data, and no order."""
+    """Whether all parts of a record that are used have the form written here: it is data, never a command."""
     return (
         record.log == str(path.with_suffix(".log"))
         and _NAME.fullmatch(record.name) is not None
@@ -136,8 +136,8 @@ def _is_ours(record: Record, path: Path) -> bool:
 
 
 def _sentence(what: str, path: Path, error: OSError | ValueError) -> str:
-    """What is not used and why, as it can be shown: the name of a file may hold anything."""
-    # the system's words do not tell which file they are about; ours do
+    """Which record is not used and why, safe to show: the name of a file may hold anything."""
+    # the system's words do not name the file; ours do
     said = error.strerror if isinstance(error, OSError) else None
     why = f"{path} cannot be read: {said}; put that right, or remove it" if said else str(error)
     return "".join(char if char.isprintable() else "?" for char in f"{what}: {why}")

@@ -1,4 +1,4 @@
-"""Starts a server on a chosen way and records it, so that a later wizard finds it again."""
+"""Starts a server in a chosen way and records it, so that a later wizard finds it again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from wizard_tui.launch.records import Records
 
 
 def start(launch: ways.Launch, way: str, records: Records) -> Record:
-    """Start a server on the way of that name and record it. Raises LaunchError."""
+    """Start a server in the way of that name and record it. Raises LaunchError."""
     if launch.config.deployment.nodes > 1:
         raise ways.LaunchError("a server over several machines is not started from here; write its files with generate")
     environ = launch.environment()
@@ -32,7 +32,7 @@ def start(launch: ways.Launch, way: str, records: Records) -> Record:
         try:
             records.keep(record)
         except OSError:
-            # nobody would find it again
+            # without a record nobody would find it again
             ways.stop(record)
             raise
     except OSError as error:

@@ -20,7 +20,7 @@ LINE_LIMIT = 1 << 16
 """Longer lines are cut: no message is longer, and a log may be binary."""
 
 LARGEST_FIGURE = 1 << 53
-"""From here on a number is none that a server prints, and no longer exact as a float."""
+"""No server prints a number this large, and from here on a float is not exact."""
 
 TEXT_FIELDS = frozenset({"version", "arguments", "architecture", "attention_backend", "address"})
 FULLEST_RANK = frozenset({"weights_gib"})
@@ -57,16 +57,16 @@ class StartupLog:
     @property
     def kv_cache_tokens(self) -> int | None:
         """Size of the KV cache in tokens; early versions print blocks (of 16 tokens unless set) instead. None where
-        neither is told, or is no number that can be."""
+        neither is printed as a possible number."""
         tokens = figure(self.values.get("kv_cache_tokens"))
         if tokens is None and (blocks := figure(self.values.get("num_gpu_blocks"))) is not None:
-            # an argument may be anything, and what a server states of itself comes without a limit
+            # an argument may be anything, and figures that a server states have no limit
             size = figure(self.arguments.get("block_size") or self.values.get("block_size") or 16)
             tokens = None if size is None else figure(blocks * size)
         return None if tokens is None else int(tokens)
 
     def feed(self, line: str) -> str | None:
-        """Take one line; the stage it belongs to when it brought something known, else None."""
+        """Take one line; its stage when it holds something known, else None."""
         self.lines += 1
         message = clean_line(line)
         any_known, patterns = _patterns()
@@ -97,7 +97,7 @@ class StartupLog:
 
 
 def clean_line(line: str) -> str:
-    """A line without terminal escapes and control characters, cut to `LINE_LIMIT`; of progress bars the last state."""
+    """A line without terminal escapes and control characters, cut to `LINE_LIMIT`; the last state of progress bars."""
     text = _ESCAPE.sub("", line[:LINE_LIMIT].rstrip("\r\n")).rsplit("\r", 1)[-1]
     return "".join(char for char in text if char.isprintable() or char == "\t")
 
@@ -108,7 +108,7 @@ _HEADER = re.compile(
 
 
 def brief(line: str) -> str:
-    """A clean line with its header cut down to the level where it is no plain information, and the process."""
+    """A clean line whose header is cut down to the process and, unless it is INFO, the level."""
     match = _HEADER.match(line)
     if match is None:
         return line
@@ -118,13 +118,13 @@ def brief(line: str) -> str:
 
 
 def is_told_in_passing(line: str) -> bool:
-    """Whether a clean line is one that vLLM itself marks as plain information, and so tells of no failure."""
+    """Whether vLLM itself marks a clean line as plain information, so that it cannot tell of a failure."""
     match = _HEADER.match(line)
     return match is not None and match["level"] in ("INFO", "DEBUG")
 
 
 def _number(text: str) -> float | int | None:
-    """A number as vLLM prints it; None for what only looks like one, as a log may hold anything."""
+    """A number as vLLM prints it; None for a text that only looks like one, as a log may hold anything."""
     plain = text.replace(",", "")
     try:
         return figure(float(plain) if "." in plain else int(plain))
@@ -133,7 +133,7 @@ def _number(text: str) -> float | int | None:
 
 
 def figure(stated: object) -> float | int | None:
-    """`stated` where it is a number that a server can mean; None for anything else and for what is too large."""
+    """`stated` where it is a number that a server can mean; None for anything else and for one too large."""
     if isinstance(stated, bool) or not isinstance(stated, (int, float)):
         return None
     return stated if abs(stated) < LARGEST_FIGURE else None
@@ -141,7 +141,7 @@ def figure(stated: object) -> float | int | None:
 
 @lru_cache(maxsize=1)
 def _patterns() -> tuple[re.Pattern[str], tuple[tuple[str, tuple[str, ...], re.Pattern[str]], ...]]:
-    """One pattern that finds any of them, for a quick no to most lines, and each with its stage and names."""
+    """One pattern that matches any of them, to rule out most lines quickly; then each with its stage and names."""
     rows = read_table(__package__, "log_patterns.json")["patterns"]
     any_known = re.compile("|".join(f"(?:{row['regex']})" for row in rows))
     return any_known, tuple((row["stage"], tuple(row["fields"]), re.compile(row["regex"])) for row in rows)

@@ -1,4 +1,4 @@
-"""Holds a plan against what vLLM printed, figure by figure."""
+"""Compares a plan with what vLLM printed, figure by figure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 ROUNDING_GIB = 0.005
 """vLLM prints GiB to two decimals."""
 
-# what the log resolved although nobody passed it
+# values that the log shows as resolved although nobody passed them
 _RESOLVED = {
     "max_model_len": ("model", "max_model_len"),
     "max_num_batched_tokens": ("policy", "max_num_batched_tokens"),
@@ -52,14 +52,14 @@ class Row:
 
     @property
     def relative(self) -> float:
-        """The difference as a share of what was predicted; 0 when nothing was printed and nothing predicted."""
+        """The difference as a share of the prediction; 0 when both are 0."""
         if self.predicted:
             return self.difference / abs(self.predicted)
         return 0.0 if not self.difference else float("inf")
 
     @property
     def inside(self) -> bool:
-        """The printed figure lies in the band."""
+        """Whether the printed figure lies in the band."""
         return self.low <= self.actual <= self.high
 
 
@@ -103,17 +103,17 @@ def compare_speed(result: LoadResult, predicted: PerfEstimate) -> list[Row]:
 
 
 def streamed(decision: Decision) -> PerfEstimate:
-    """What the plan predicts for answers that are streamed, which a load run always asks for: it measures the server,
-    whatever its users will see of it."""
+    """What the plan predicts for streamed answers. A load run always asks for these: it measures the server, whatever
+    its users will see of it."""
     workload = decision.request.workload.model_copy(update={"streaming": True})
     request = decision.request.model_copy(update={"workload": workload})
     return performance(decision._replace(request=request))
 
 
 def compare_answer(answer: Answer, decision: Decision) -> list[Row]:
-    """One answer beside what the plan says of one request of its size alone; an answer of one token has no rate."""
+    """One answer beside the prediction for a lone request of its size; an answer of one token has no rate."""
     planned = decision.request.workload
-    # a measured run whose size is left open is of the planned size, not of this one request's
+    # a measured run without a stated size has the planned size, not that of this one request
     run = {
         f"measured_{name}": getattr(planned, f"measured_{name}") or getattr(planned, name)
         for name in ("concurrency", "prompt_tokens", "gen_tokens")
@@ -129,7 +129,7 @@ def compare_answer(answer: Answer, decision: Decision) -> list[Row]:
 
 
 def _speed_rows(*figures: tuple[str, str, float, tuple[float, float]]) -> list[Row]:
-    """Measured figures beside predicted ranges, whose middle stands for the prediction."""
+    """Measured figures beside predicted ranges; the middle of a range stands for the prediction."""
     return [
         Row(name, unit, math.sqrt(low * high), low, high, measured) for name, unit, measured, (low, high) in figures
     ]
@@ -138,10 +138,10 @@ def _speed_rows(*figures: tuple[str, str, float, tuple[float, float]]) -> list[R
 def request_from_log(
     log: StartupLog, base: Mapping[str, Any] | None = None, over: Mapping[str, Any] | None = None
 ) -> PlanRequest:
-    """The request that the logged server answers to, as far as the log tells.
+    """The request that matches the logged server, as far as the log tells.
 
-    `base` (a request as plain data) fills what the log does not say, such as the GPU; `over` wins over the log. Raises
-    Refusal when none of them names a model.
+    `base` (a request as plain data) fills in what the log does not say, such as the GPU; `over` wins over the log.
+    Raises Refusal when none of them names a model.
     """
     sections: dict[str, dict[str, Any]] = {name: dict(fields) for name, fields in (base or {}).items() if fields}
     arguments, chosen = log.arguments, over or {}
@@ -169,12 +169,12 @@ def request_from_log(
 
 
 def _asked(arguments: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The non-default arguments of a server as sections of a request: which checkpoint, and what moves memory."""
+    """The non-default arguments of a server as sections of a request: the checkpoint, and what changes memory use."""
     found: dict[str, dict[str, Any]] = {}
     if arguments.get("revision") is not None:
         found["model"] = {"revision": arguments["revision"]}
     for field in marked(Flag, MovesMemory):
-        # -1 leaves a length to vLLM, which prints what it takes
+        # -1 leaves a length to vLLM, which prints the one it chose
         if arguments.get(field.name) not in (None, -1):
             found.setdefault(field.section, {})[field.name] = arguments[field.name]
     policy = found.setdefault("policy", {})
@@ -195,5 +195,5 @@ _RANKS = ("tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size"
 
 
 def _count(stated: Any) -> int:
-    """A number of ranks that a log states; 1 for what is none."""
+    """A number of ranks that a log states; 1 when it is not such a number."""
     return stated if isinstance(stated, int) and not isinstance(stated, bool) and stated > 0 else 1

@@ -25,14 +25,14 @@ DOWNLOAD = "download"
 SERVING = ("warm-up", "ready")
 _SECONDS = {"load": "load_seconds", "compile": "compile_seconds", "graphs": "graph_seconds"}
 READ_AT_ONCE = 1 << 20
-# progress bars end their states with a carriage return alone
+# progress bars end each state with a carriage return only
 _BREAK = re.compile(rb"[\r\n]+")
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One step of a start. `state` is `done`, `now` or `later`; `share` how much of it is done, None where nobody
-    knows; `detail` more words, such as bytes and time left."""
+    """One step of a start. `state` is `done`, `now` or `later`; `share` how much of it is done, None where that
+    is unknown; `detail` more words, such as bytes and time left."""
 
     name: str
     state: str
@@ -41,10 +41,10 @@ class Stage:
 
 
 class Watch:
-    """The view of one server. `poll` asks disk, port and system, and belongs in a thread; the rest is what it found.
+    """The view of one server. `poll` asks disk, port and system, and belongs in a thread; the rest holds what it found.
 
-    `response` is the plan that was started, and `decision` what it was made of. `clock` counts seconds.
-    `port_is_anothers` says that the server would be ready, if its port were its own.
+    `response` is the plan that was started, and `decision` what it was made from. `clock` counts seconds.
+    `port_is_anothers` says that the server would be ready if the program on its port were the server itself.
     """
 
     def __init__(
@@ -75,14 +75,14 @@ class Watch:
 
     @property
     def seconds(self) -> float:
-        """Since the start; until it was ready, where it is. Never less than 0: clocks may be set back."""
+        """Seconds since the start, up to ready once it is. Never less than 0: clocks may be set back."""
         if self._ready_after_s is not None:
             return self._ready_after_s
         return max(0.0, self._clock() - self.record.started_at)
 
     @property
     def failure(self) -> Failure | None:
-        """Why it ended; None while it runs, when it was stopped on purpose, and where the log does not tell."""
+        """Why it ended; None while it runs, when it was stopped on purpose, or when the log does not tell."""
         if self.state != ENDED or self.stopped_by_user:
             return None
         return self._failure
@@ -95,7 +95,7 @@ class Watch:
             self._ready_after_s = self.seconds
             self.state = READY
         if self.state != ENDED and not ways.is_running(self.record):
-            # its last words may have come in between, and the system's word on it comes last
+            # its last lines may have come in between; how the system says it ended comes last
             last = [text] if (text := ways.exit_text(self.record)) else []
             lines += self._read([*self._new_lines(to_the_end=True), *last])
             self._failure = self._reader.failure(self.decision)
@@ -103,11 +103,11 @@ class Watch:
         return lines
 
     def _serves(self) -> bool:
-        """Whether the server says so, and answers: another may do that on its port."""
+        """Whether the server says that it serves, and itself answers: another program may answer on its port."""
         if self.log.stage not in SERVING or not self._client.is_healthy():
             self.port_is_anothers = False
             return False
-        # where the system does not tell whose port it is, the log is believed
+        # where the system does not tell whose port it is, the log is trusted
         self.port_is_anothers = ways.owns_port(self.record) is False
         return not self.port_is_anothers
 
@@ -117,7 +117,7 @@ class Watch:
         return lines
 
     def measure(self) -> None:
-        """Take the figures of the cache that the ready server states of itself, where the log has none."""
+        """Take the cache figures that the ready server itself states, where the log has none."""
         for name, value in self._client.cache_figures().items():
             self.log.values.setdefault(name, value)
 
@@ -177,7 +177,7 @@ class Watch:
         now, there = self._clock(), downloaded_bytes(config.model)
         if self._downloaded is not None and now > self._downloaded[0]:
             rate = max(0.0, (there - self._downloaded[1]) / (now - self._downloaded[0]))
-            # a rate over the last looks, not the last one alone
+            # a rate over the last few looks, not only the last one
             self._bytes_per_s = 0.7 * self._bytes_per_s + 0.3 * rate if self._bytes_per_s else rate
         self._downloaded = (now, there)
 

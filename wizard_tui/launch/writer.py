@@ -1,7 +1,7 @@
 """Writes a set of files to a directory: whole or not at all, privately, and never over somebody's own changes.
 
-What was written is remembered in the directory by digest, so that a later run can tell its own files, which it may
-replace, from those that were changed by hand.
+The directory keeps a digest of each file written, so that a later run can tell its own files, which it may replace,
+from those that were changed by hand.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class OutputFile:
 
     @property
     def digest(self) -> str:
-        """What the content is known by."""
+        """The SHA-256 that identifies the content."""
         return hashlib.sha256(self.data).hexdigest()
 
 
@@ -54,8 +54,8 @@ class Conflict(Refusal):
 def write_files(folder: Path, files: Mapping[str, OutputFile], *, force: bool = False) -> list[Path]:
     """Write `files` (name in the directory -> content) and return the paths of those that are new or different.
 
-    Raises Conflict when a file was changed by hand or is not ours, unless `force`; Refusal when something that is no
-    regular file is in the way or a name leads out of the directory; OSError when the disk refuses. In each case
+    Raises Conflict when a file was changed by hand or is not ours, unless `force`; Refusal when something other
+    than a regular file is in the way or a name leads out of the directory; OSError when the disk refuses. In each case
     everything is as it was before.
     """
     if folder.exists() and not folder.is_dir():
@@ -81,7 +81,7 @@ def _changed_by_hand(folder: Path, present: Mapping[str, bytes | None], files: M
 
 
 def _replace_all(folder: Path, files: Mapping[str, OutputFile], before: Mapping[str, bytes | None]) -> None:
-    """Stage every file beside its place, then move them there; a move that fails undoes those before it."""
+    """Stage every file beside its place, then move all into place; a move that fails undoes those before it."""
     staged: dict[str, Path] = {}
     modes = {name: (folder / name).stat().st_mode & 0o777 for name, data in before.items() if data is not None}
     moved: list[str] = []
@@ -123,7 +123,7 @@ def _staged(target: Path, data: bytes, mode: int) -> Path:
 
 
 def _content(folder: Path, name: str) -> bytes | None:
-    """What stands at a name now, None when nothing does."""
+    """What is at a name now; None when nothing is."""
     parts = PurePosixPath(name).parts
     if not parts or ".." in parts or PurePosixPath(name).is_absolute():
         raise Refusal(f"{name!r} leads out of the directory")
@@ -139,7 +139,7 @@ def _content(folder: Path, name: str) -> bytes | None:
 
 
 def _manifest(folder: Path) -> dict[str, str]:
-    """Digests of what was written last; empty when that is not known."""
+    """Digests of the files written last; empty when they are not known."""
     try:
         listed = json.loads(_content(folder, MANIFEST) or b"{}")["files"]
     except (ValueError, KeyError, TypeError, RecursionError):

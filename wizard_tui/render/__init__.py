@@ -1,4 +1,4 @@
-"""From a VLLMConfig to text that runs as it is: pure functions, one file an artifact; `registry` has them all."""
+"""From a VLLMConfig to text that runs as it is: pure functions, one file per artifact; `registry` lists all."""
 
 from __future__ import annotations
 

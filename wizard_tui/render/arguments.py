@@ -1,4 +1,4 @@
-"""From a VLLMConfig to the arguments of `vllm serve`, one flag with its values a line."""
+"""From a VLLMConfig to the arguments of `vllm serve`, one flag with its values per line."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _NO_FLAG = frozenset({"model", "deployment", "explanations"})
 
 
 def set_options(config: VLLMConfig) -> dict[str, Any]:
-    """The options that are set, by vLLM's own names; the model, which is no flag, is left out."""
+    """The options that are set, by vLLM's own names; the model is left out, as it is not a flag."""
     return {name: value for name, value in config if value is not None and name not in _NO_FLAG}
 
 
 def serve_lines(config: VLLMConfig, further: Mapping[str, Any] | None = None) -> list[Line]:
-    """What follows `vllm serve`: the model, then each flag with its values. `further` are options beside the config's.
+    """What follows `vllm serve`: the model, then each flag with its values. `further` are options besides the config's.
 
     Raises Refusal for an option that the planned vLLM does not have or a value it does not take.
     """
@@ -41,7 +41,7 @@ def flat(lines: Iterable[Line]) -> list[str]:
 
 
 def double_dollars(text: str) -> str:
-    """`text` so that Compose, Kubernetes or systemd, which expand variables and read `$$` as `$`, give it back."""
+    """`text` escaped for Compose, Kubernetes or systemd, which expand variables and read `$$` as `$`."""
     return text.replace("$", "$$")
 
 

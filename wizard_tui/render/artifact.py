@@ -11,7 +11,7 @@ from wizard_tui.schemas.outputs import VLLMConfig
 
 Place = Literal["once", "every machine", "cluster"]
 """Where a server is started: by commands given once, on every machine that takes part, or in a Kubernetes cluster,
-whose servers are reached by port-forward."""
+where it is reached by port-forward."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +19,7 @@ class Run:
     """How the server of an artifact is run: shell commands, in which {name} is the instance.
 
     `secrets` puts token and API key where this way looks for them; it is empty where `.env` itself is read. `undo`
-    rolls back what restoring files does not. `in_container` says that the file, with those it needs, describes a
+    rolls back what restoring the files does not. `in_container` says that the file and those it needs describe a
     container, and so must name the image, mount local models and pass the secrets on.
     """
 
@@ -33,12 +33,12 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class Artifact:
-    """One kind of text made from a configuration. What has no default must be said of each.
+    """One kind of text made from a configuration. A field without a default must be set for each.
 
-    `render` gives what is shown and copied, `file_text` what is written: a script gets its `#!` line and stops at the
-    first error, which a command pasted into a shell must not bring along. `run` is how a server is run from it, None
-    where it runs none, and `run_on_several` the same over several machines where that differs. `writes_flags` says that
-    flags of vLLM stand in it. `ask` is the command by which a client asks the server. `nodes` is for how many machines
+    `render` gives the text to show and copy, `file_text` the text to write: a script gets its `#!` line and stops at
+    the first error, which a command pasted into a shell must not do. `run` is how a server is run from it, None where
+    it runs none, and `run_on_several` the same over several machines where that differs. `writes_flags` says that it
+    contains flags of vLLM. `ask` is the command by which a client asks the server. `nodes` says for how many machines
     it is made, and `needs` names the artifacts without which its file is of no use.
     """
 
@@ -55,7 +55,7 @@ class Artifact:
     needs: tuple[str, ...] = ()
 
     def fits(self, config: VLLMConfig) -> bool:
-        """Whether it is made for the machines of this configuration."""
+        """Whether it is made for this configuration's number of machines."""
         return self.nodes == "any" or (self.nodes == "several") == (config.deployment.nodes > 1)
 
     def run_of(self, config: VLLMConfig) -> Run | None:
@@ -71,4 +71,4 @@ CTRL_C = "# press Ctrl-C where it runs"
 """How a server in the foreground is stopped."""
 
 SECRETS_FROM_ENV = "set -a; . ./.env; set +a"
-"""For what takes its secrets from the environment."""
+"""For an artifact that takes its secrets from the environment."""

@@ -14,7 +14,7 @@ from wizard_tui.schemas.outputs import Artifacts, VLLMConfig
 def render_artifacts(config: VLLMConfig) -> Artifacts:
     """The four artifacts of a plan response. Raises Refusal for a flag the planned vLLM does not have.
 
-    Most changes of a request leave the flags as they are, so what was rendered of them is kept.
+    Most changes of a request leave the flags as they are, so the text rendered from them is kept.
     """
     return _rendered(config.model_dump_json(exclude={"explanations"}))
 

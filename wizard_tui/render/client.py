@@ -45,7 +45,7 @@ def base_url(config: VLLMConfig) -> str:
 
 
 def render_curl_client(config: VLLMConfig) -> str:
-    """A chat request. The API key goes to curl by its standard input, where no list of processes shows it."""
+    """A chat request. curl gets the API key on its standard input, where no list of processes shows it."""
     body = {
         "model": served_name(config),
         "messages": [{"role": "user", "content": _QUESTION}],
@@ -64,7 +64,7 @@ def render_curl_client(config: VLLMConfig) -> str:
 
 
 def render_python_client(config: VLLMConfig) -> str:
-    """The same request by the openai package; texts are Python literals in ASCII."""
+    """The same request with the openai package; texts are Python literals in ASCII."""
     key = config.deployment.api_key_env
     return _PYTHON.format(
         imports="import os\n\n" if key else "",

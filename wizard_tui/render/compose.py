@@ -30,7 +30,7 @@ from wizard_tui.schemas.outputs import VLLMConfig
 def render_docker_compose(config: VLLMConfig, *, restart: str = "unless-stopped") -> str:
     """One service, or for several machines the services `head` and `worker`, each behind a profile of that name.
 
-    `restart` is Compose's word for what happens when it ends.
+    `restart` is Compose's word for what happens when a container ends.
     Raises Refusal for a flag the planned vLLM does not have.
     """
     document = {

@@ -16,9 +16,9 @@ from wizard_tui.schemas.outputs import VLLMConfig
 def render_config_file(config: VLLMConfig) -> str:
     """Long flag names without dashes and their values.
 
-    vLLM ignores `false` for most options, so what is switched off is written as its negative flag with `true`
-    (`FlexibleArgumentParser.load_config_file`). A value with a leading dash, which would be read as a flag, stands in
-    the key after `=`. Raises Refusal for a flag the planned vLLM does not have.
+    vLLM ignores `false` for most options, so an option switched off is written as its negative flag with `true`
+    (`FlexibleArgumentParser.load_config_file`). A value with a leading dash would be read as a flag, so it follows `=`
+    in the key. Raises Refusal for a flag the planned vLLM does not have.
     """
     document: dict[str, Any] = {"model": checked_text(config.model, "the model's name")}
     for name, value in set_options(config).items():

@@ -14,7 +14,7 @@ from wizard_tui.schemas.outputs import VLLMConfig
 
 HF_CACHE = "/root/.cache/huggingface"
 VLLM_CACHE = "/root/.cache/vllm"
-"""torch.compile output: kept, it saves minutes at the next start."""
+"""torch.compile output; keeping it saves minutes at the next start."""
 
 HOST_HF_CACHE = "${HF_HOME:-$HOME/.cache/huggingface}"
 DEFAULT_PORT = 8000
@@ -31,7 +31,7 @@ _NAME_LENGTH = 40
 
 
 class Mount(NamedTuple):
-    """A path of the machine, read-only at a path inside the container."""
+    """A path of the machine, mounted read-only at a path inside the container."""
 
     name: str
     source: str
@@ -49,7 +49,7 @@ def mounts(config: VLLMConfig) -> list[Mount]:
 def inside(config: VLLMConfig) -> VLLMConfig:
     """The same configuration as the container sees it.
 
-    It listens on all of the container's addresses, since the published address is what restricts access (several
+    The server listens on all of the container's addresses, since the published address restricts access (several
     nodes share the machine's network, so there the host stays). Clients keep the model's name although the directory
     is mounted elsewhere.
     """
@@ -73,7 +73,7 @@ def inside(config: VLLMConfig) -> VLLMConfig:
 
 
 def is_offline(config: VLLMConfig) -> bool:
-    """Whether nothing has to come from the Hub: every checkpoint that is named is local."""
+    """Whether nothing has to come from the Hub: every named checkpoint is local."""
     return set(_checkpoints(config).values()) == set(_local_checkpoints(config).values())
 
 
@@ -83,7 +83,7 @@ def port_of(config: VLLMConfig) -> int:
 
 
 def published_address(config: VLLMConfig) -> str:
-    """`host:port` on which the container is reached; this machine only unless another host is set."""
+    """`host:port` at which the container is reached; only from this machine unless another host is set."""
     host = config.host or "127.0.0.1"
     host = {"localhost": "127.0.0.1"}.get(host, host)
     return f"[{host}]:{port_of(config)}" if ":" in host else f"{host}:{port_of(config)}"
@@ -128,7 +128,7 @@ def health_text(config: VLLMConfig) -> str:
 
 
 def image(config: VLLMConfig) -> str:
-    """The container image. Raises Refusal for text that is no image reference."""
+    """The container image. Raises Refusal for text that is not an image reference."""
     name = config.deployment.image
     if not _IMAGE.fullmatch(name):
         raise Refusal(f"{name!r} is not an image; write it like vllm/vllm-openai:v0.33.0")
@@ -143,7 +143,7 @@ def _checkpoints(config: VLLMConfig) -> dict[str, str]:
 
 
 def _local_checkpoints(config: VLLMConfig) -> dict[str, str]:
-    """Those that are directories of this machine, each once."""
+    """Those checkpoints that are directories of this machine, each once."""
     found: dict[str, str] = {}
     for name, path in _checkpoints(config).items():
         is_local = config.deployment.model_is_local if path == config.model else path.startswith("/")

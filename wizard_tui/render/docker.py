@@ -30,7 +30,7 @@ from wizard_tui.schemas.outputs import VLLMConfig
 
 
 def render_docker_command(config: VLLMConfig) -> str:
-    """A detached container that restarts, is checked for health and listens where the configuration says.
+    """A detached container that restarts, has a health check and listens where the configuration says.
 
     Raises Refusal for a flag the planned vLLM does not have.
     """
@@ -42,7 +42,7 @@ def render_docker_command(config: VLLMConfig) -> str:
 
 
 def docker_arguments(config: VLLMConfig, hf_cache: str) -> list[str]:
-    """The same for one machine as an argument list, with the directory of the Hub's cache; no shell reads it.
+    """The same for one machine as an argument list, with the Hub's cache directory; no shell reads it.
 
     The container stays in the foreground and is removed when it ends.
     """

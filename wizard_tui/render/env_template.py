@@ -10,7 +10,7 @@ _HEAD = "# Copy to .env, chmod 600 .env, fill in, and keep it out of version con
 
 
 def render_env_template(config: VLLMConfig) -> str:
-    """Every line is a comment, so that a copy which was not filled in fails instead of serving without a key."""
+    """Every line is a comment, so that a copy that was not filled in fails instead of serving without a key."""
     return _HEAD + "".join(f"# {meaning}:\n# {name}=\n" for name, meaning in secret_variables(config).items())
 
 

@@ -18,7 +18,7 @@ _NOTE = """\
 
 
 def render_helm_values(config: VLLMConfig) -> str:
-    """Values for one model on one node. The chart sets address and port.
+    """Values for one model on one node. The chart itself sets address and port.
 
     Raises Refusal for a flag the planned vLLM does not have.
     """
@@ -53,7 +53,7 @@ def _model(config: VLLMConfig) -> dict[str, Any]:
         "env": [pod.hub_access(config)],
         "shmSize": f"{SHM_GIB}Gi",
         "vllmConfig": {
-            # without it the chart switches caching off, by a flag that newer versions lack; the last flag counts
+            # without it the chart switches caching off with a flag that newer versions lack; the last flag counts
             "enablePrefixCaching": True,
             "tensorParallelSize": config.tensor_parallel_size or 1,
             "extraArgs": _further_arguments(config),

@@ -16,7 +16,7 @@ _NOTE = "# The image must hold Ray as well: FROM {image}, then RUN pip install '
 
 
 def render_kuberay(config: VLLMConfig) -> str:
-    """Claim, service and RayJob; one pod a node.
+    """Claim, service and RayJob; one pod per node.
 
     The entry point is a shell command, quoted once: in HTTPMode the operator hands it to Ray as it is. Raises
     Refusal for a flag the planned vLLM does not have.

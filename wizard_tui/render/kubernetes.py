@@ -11,9 +11,9 @@ from wizard_tui.schemas.outputs import VLLMConfig
 
 
 def render_k8s_values(config: VLLMConfig) -> str:
-    """Manifests for `kubectl apply`; the Secret with token and API key is referred to, never written.
+    """Manifests for `kubectl apply`; they refer to the Secret with token and API key but never contain it.
 
-    A server over several nodes is not a Deployment: it is written as a LeaderWorkerSet. Raises Refusal for a flag
+    A server over several nodes is written as a LeaderWorkerSet, not as a Deployment. Raises Refusal for a flag
     the planned vLLM does not have.
     """
     if config.deployment.nodes > 1:

@@ -12,7 +12,7 @@ from wizard_tui.schemas.outputs import VLLMConfig
 
 
 def render_kustomization(config: VLLMConfig) -> str:
-    """For `kubectl apply -k`; the Secret is made from the .env file beside it."""
+    """For `kubectl apply -k`; it makes the Secret from the .env file beside it."""
     document: dict[str, Any] = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",

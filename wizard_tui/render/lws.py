@@ -12,7 +12,7 @@ _LEADER = {"leaderworkerset.sigs.k8s.io/worker-index": "0"}
 
 
 def render_leader_worker_set(config: VLLMConfig) -> str:
-    """Claim, service for the leader, and the set with one pod a node.
+    """Claim, service for the leader, and the set with one pod per node.
 
     Raises Refusal for a flag the planned vLLM does not have.
     """
@@ -44,7 +44,7 @@ def _template(config: VLLMConfig, server: pod.Manifest) -> pod.Manifest:
 
 
 def _command(config: VLLMConfig, last: list[str]) -> list[str]:
-    """vLLM with its place in the group, which the controller sets in the environment of each pod."""
+    """vLLM with its place in the group; the controller sets that in the environment of each pod."""
     arguments = serve_arguments(pod.seen_inside(config), node_options(config))
     flag, step = rank_flag(config)
     address = [address_flag(config), "$(LWS_LEADER_ADDRESS)"]

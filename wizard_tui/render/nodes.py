@@ -1,4 +1,4 @@
-"""One server over several machines without Ray: what each machine's `vllm serve` is told beside the common flags.
+"""One server over several machines without Ray: the flags of each machine's `vllm serve` beside the common ones.
 
 Rules: vLLM's documentation of multi-node serving (`--nnodes`, `--node-rank`, `--master-addr`, `--headless`) and of
 multi-node data parallelism (`--data-parallel-*`).
@@ -15,7 +15,7 @@ RPC_PORT = 29550
 
 
 def replicas_per_node(config: VLLMConfig) -> int:
-    """Data-parallel copies that live on one machine whole; 0 when one copy spans machines."""
+    """Data-parallel copies that fit whole on one machine; 0 when one copy spans machines."""
     gpus = (config.tensor_parallel_size or 1) * (config.pipeline_parallel_size or 1)
     copies = config.data_parallel_size or 1
     return config.deployment.gpu_count // gpus if copies > 1 else 0
@@ -37,6 +37,6 @@ def address_flag(config: VLLMConfig) -> str:
 
 
 def rank_flag(config: VLLMConfig) -> tuple[str, int]:
-    """The flag that says which machine this is, and by what the machine's number is multiplied."""
+    """The flag that says which machine this is, and the factor for the machine's number."""
     local = replicas_per_node(config)
     return ("--data-parallel-start-rank", local) if local else ("--node-rank", 1)

@@ -1,4 +1,4 @@
-"""The pod in which the server runs on Kubernetes, and what every way to deploy it shares."""
+"""The pod in which the server runs on Kubernetes, and what all ways to deploy it share."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CREATE_SECRET = "kubectl create secret generic {name} --from-env-file=.env"  # n
 
 CPUS = 4
 MEMORY = "16Gi"
-"""Asked for, not a limit: enough to load a checkpoint through the page cache."""
+"""A request, not a limit: enough to load a checkpoint through the page cache."""
 
 _GIB = 1 << 30
 _UNKNOWN_CHECKPOINT_GIB = 500
@@ -34,7 +34,7 @@ _SPARE_GIB = 20
 
 
 def labels(config: VLLMConfig) -> dict[str, str]:
-    """By which the objects of one server are found."""
+    """Labels by which the objects of one server are found."""
     return {"app.kubernetes.io/name": "vllm", "app.kubernetes.io/instance": instance_name(config)}
 
 
@@ -60,7 +60,7 @@ def claim(config: VLLMConfig) -> Manifest:
 
 
 def service(config: VLLMConfig, selector: dict[str, str] | None = None) -> Manifest:
-    """A name inside the cluster; nothing outside reaches it."""
+    """A name inside the cluster; it cannot be reached from outside."""
     port = {"name": "http", "port": port_of(config), "targetPort": "http", "protocol": "TCP"}
     return {
         "apiVersion": "v1",
@@ -71,14 +71,14 @@ def service(config: VLLMConfig, selector: dict[str, str] | None = None) -> Manif
 
 
 def hub_access(config: VLLMConfig) -> Manifest:
-    """The Hub's token by reference, which need not be there; or that the Hub is not asked at all."""
+    """An optional reference to the Hub's token; or a setting so that the Hub is not asked at all."""
     if is_offline(config):
         return {"name": "HF_HUB_OFFLINE", "value": "1"}
     return _from_secret(config, "HF_TOKEN", "HF_TOKEN", optional=True)
 
 
 def environment(config: VLLMConfig) -> list[Manifest]:
-    """Secrets by reference; an API key that was asked for must be there."""
+    """Secrets by reference; an API key that was asked for must exist."""
     key = config.deployment.api_key_env
     asked = [_from_secret(config, "VLLM_API_KEY", key, optional=False)] if key else []
     return [hub_access(config), *asked]
@@ -90,7 +90,7 @@ def needs_secret(config: VLLMConfig) -> bool:
 
 
 def gpu_resource(config: VLLMConfig) -> str:
-    """The name under which the vendor's device plugin offers GPUs; empty where it is not known."""
+    """The name under which the vendor's device plugin offers GPUs; empty where unknown."""
     return platform_named(config.deployment.gpu_vendor).kubernetes_resource
 
 
@@ -118,7 +118,7 @@ def container(config: VLLMConfig, command: list[str] | None = None) -> Manifest:
 
 
 def probes(config: VLLMConfig) -> Manifest:
-    """The start may take as long as a download and compilation; after that, half a minute without answer restarts."""
+    """The start may take as long as download and compilation; later, half a minute without an answer restarts it."""
     check = {"httpGet": {"path": "/health", "port": "http"}, "timeoutSeconds": 5}
     return {
         "startupProbe": {**check, "periodSeconds": 10, "failureThreshold": -(-startup_seconds(config) // 10)},
@@ -140,7 +140,7 @@ def pod_spec(config: VLLMConfig, server: Manifest) -> Manifest:
 
 
 def seen_inside(config: VLLMConfig) -> VLLMConfig:
-    """The configuration of a pod, which has its own network: it listens on all of its addresses."""
+    """The configuration inside a pod: the pod has its own network, so the server listens on all its addresses."""
     return inside(config).model_copy(update={"host": "0.0.0.0"})  # noqa: S104
 
 

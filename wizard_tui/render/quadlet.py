@@ -28,7 +28,7 @@ from wizard_tui.schemas.outputs import VLLMConfig
 def render_quadlet(config: VLLMConfig) -> str:
     """The file for ~/.config/containers/systemd or /etc/containers/systemd.
 
-    What may hold any character goes through PodmanArgs=, which is split and unescaped like a command. Raises
+    Text that may hold any character goes through PodmanArgs=, which is split and unescaped like a command. Raises
     Refusal for a flag the planned vLLM does not have.
     """
     name = instance_name(config)

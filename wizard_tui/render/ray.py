@@ -24,7 +24,7 @@ trap 'ray stop' EXIT
 
 
 def ray_options(config: VLLMConfig) -> dict[str, Any]:
-    """Options with which vLLM places its workers by Ray."""
+    """Options that make vLLM place its workers with Ray."""
     options = {"distributed_executor_backend": "ray"}
     if (config.data_parallel_size or 1) > 1:
         options["data_parallel_backend"] = "ray"

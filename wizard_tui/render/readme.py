@@ -1,4 +1,4 @@
-"""README.md of a directory of artifacts: how to start, stop, test and roll back what is in it."""
+"""README.md of a directory of artifacts: how to start, stop, test and roll back each of them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _AGAIN = "vllm-wizard-tui generate --profile profile.yaml --output-dir ."
 def render_readme(config: VLLMConfig, names: Collection[str]) -> str:
     """Markdown for the artifacts, and the profile, called `names`.
 
-    A user's own words stand in a code block only, as JSON in ASCII.
+    A user's own words appear only in a code block, as JSON in ASCII.
     """
     made = [artifact for artifact in ARTIFACTS.values() if artifact.name in names]
     runs = {artifact.title: run for artifact in made if (run := artifact.run_of(config)) is not None}
@@ -70,7 +70,7 @@ def _start(config: VLLMConfig, runs: Mapping[str, Run], with_template: bool) -> 
 
 
 def _template(config: VLLMConfig) -> list[str]:
-    """What tool calls need where vLLM does not run in its own image."""
+    """The note on the file that tool calls need where vLLM does not run in its own image."""
     facts = config.deployment
     if facts.chat_template is None or config.chat_template is not None:
         return []

@@ -1,4 +1,4 @@
-"""All artifacts, in the order in which they are offered. Each is described in the file that renders it."""
+"""All artifacts, in the order in which they are offered. The file that renders one also describes it."""
 
 from __future__ import annotations
 

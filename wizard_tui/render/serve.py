@@ -15,10 +15,10 @@ _ON_EACH_NODE = """\
 
 
 def render_serve_command(config: VLLMConfig) -> str:
-    """The command, one flag a line, every word quoted for bash.
+    """The command, one flag per line, every word quoted for bash.
 
-    Environment variables that it needs come before it: the GPUs chosen by number, and the API key, taken from the
-    variable named by the user and never written out. Raises Refusal for a flag the planned vLLM does not have.
+    The environment variables it needs come before it: the GPUs chosen by number, and the API key, taken from the
+    variable that the user named and never written out. Raises Refusal for a flag the planned vLLM does not have.
     """
     words = [*visible_devices(config), *api_key_prefix(config), "vllm", "serve"]
     (model, *flags) = [*serve_lines(config, node_options(config)), *node_lines(config)]
@@ -26,7 +26,7 @@ def render_serve_command(config: VLLMConfig) -> str:
 
 
 def api_key_prefix(config: VLLMConfig) -> list[str]:
-    """An assignment before a command that hands the user's variable to vLLM, and stops when it is not set."""
+    """An assignment before a command: it passes the user's variable to vLLM, and stops when it is not set."""
     variable = config.deployment.api_key_env
     return [Shell(f"VLLM_API_KEY={required(variable, 'set it to the API key')}")] if variable else []
 
@@ -37,7 +37,7 @@ def node_comment(config: VLLMConfig) -> str:
 
 
 def node_lines(config: VLLMConfig) -> list[Line]:
-    """The flags that differ from machine to machine, from the environment."""
+    """The flags that differ from machine to machine; their values come from the environment."""
     if config.deployment.nodes == 1:
         return []
     flag, step = rank_flag(config)

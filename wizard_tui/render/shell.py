@@ -1,4 +1,4 @@
-"""Commands as text for bash: every word quoted, one option a line."""
+"""Commands as text for bash: every word quoted, one option per line."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ SCRIPT_HEAD = "#!/usr/bin/env bash\nset -euo pipefail\n"
 
 
 class Shell(str):
-    """Text that is shell syntax already, such as `"${HF_HOME:-$HOME}"`; never made from a user's words."""
+    """Text that is already shell syntax, such as `"${HF_HOME:-$HOME}"`; never made from a user's words."""
 
     __slots__ = ()
 
 
 def quoted(word: str) -> str:
-    """One word so that bash takes it as it is."""
+    """One word, quoted so that bash takes it as it is."""
     return word if isinstance(word, Shell) else shlex.quote(word)
 
 
@@ -25,5 +25,5 @@ def command(lines: Iterable[Iterable[str]]) -> str:
 
 
 def required(variable: str, meaning: str) -> Shell:
-    """The value of an environment variable, with which bash stops when it is unset or empty."""
+    """The value of an environment variable; bash stops when it is unset or empty."""
     return Shell(f'"${{{variable}:?{meaning}}}"')

@@ -21,9 +21,9 @@ _PLACE = """\
 
 
 def render_slurm_script(config: VLLMConfig) -> str:
-    """The script for `sbatch`: one task a node, which is given the node's GPUs.
+    """The script for `sbatch`: one task per node, which gets the node's GPUs.
 
-    Which GPUs is Slurm's choice, so chosen indices do not count. Raises Refusal for a flag the planned vLLM does
+    Slurm chooses the GPUs, so chosen indices do not count. Raises Refusal for a flag the planned vLLM does
     not have.
     """
     deployment, name = config.deployment, instance_name(config)

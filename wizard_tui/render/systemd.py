@@ -1,4 +1,4 @@
-"""A systemd unit for a vLLM that is installed on the machine, confined to what it needs."""
+"""A systemd unit for the vLLM installed on the machine, confined to what it needs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ what CUDA and NCCL call between processes changes with the driver."""
 
 
 def render_systemd_unit(config: VLLMConfig) -> str:
-    """A unit that runs as a user of its own, with caches under /var/cache and secrets from /etc/vllm.
+    """A unit that runs as its own user, with caches under /var/cache and secrets from /etc/vllm.
 
     Raises Refusal for a flag the planned vLLM does not have.
     """
@@ -75,7 +75,7 @@ def render_systemd_unit(config: VLLMConfig) -> str:
 
 
 def unit_head(description: str) -> list[Setting]:
-    """The settings of [Unit]: after the network, and given up after five failed starts."""
+    """The settings of [Unit]: start after the network, give up after five failed starts."""
     return [
         ("Description", description),
         ("Wants", "network-online.target"),
@@ -86,7 +86,7 @@ def unit_head(description: str) -> list[Setting]:
 
 
 def secrets(config: VLLMConfig, path: str) -> list[Setting]:
-    """Where token and API key are read from. With an API key the file must be there, and the key in it."""
+    """Where token and API key are read from. With an API key the file must exist and hold the key."""
     if not config.deployment.api_key_env:
         return [] if is_offline(config) else [("EnvironmentFile", f"-{path}")]
     check = unit_word('test -n "$VLLM_API_KEY"')

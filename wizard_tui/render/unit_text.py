@@ -12,7 +12,7 @@ _ESCAPED = re.compile(r'[\\"]|[^ -~]')
 
 
 def unit_word(text: str) -> str:
-    """One word of a command so that systemd passes it on as it is: no specifiers, variables or escapes are left."""
+    """One word of a command, escaped so that systemd passes it on as it is, without expanding anything."""
     if _PLAIN.fullmatch(text):
         return text
     return '"' + double_dollars(_ESCAPED.sub(_escape, text)).replace("%", "%%") + '"'
@@ -24,7 +24,7 @@ def unit_command(lines: Iterable[Iterable[str]]) -> str:
 
 
 def unit_section(name: str, settings: Iterable[tuple[str, str]]) -> str:
-    """A section of a unit file; the values are unit syntax already."""
+    """A section of a unit file; the values are already unit syntax."""
     return "".join([f"[{name}]\n", *(f"{key}={value}\n" for key, value in settings)])
 
 

@@ -1,8 +1,8 @@
 """YAML text that every YAML parser reads as the same values.
 
 Strings are quoted unless they are plain words: YAML 1.1 and 1.2 disagree on what `yes`, `1e3` or `0o17` is, and the
-readers of these files (Go, Python) are of both kinds. Text outside ASCII is escaped, so nothing in a name can reorder
-or hide what is seen.
+readers of these files (Go, Python) follow either version. Text outside ASCII is escaped, so nothing in a name can
+reorder or hide what is seen.
 
 Values go to PyYAML's emitter as events: this is rendered on each key press, and its representer takes twice as long.
 """
@@ -76,7 +76,7 @@ def _emit_node(emit: Callable[[Any], None], value: Any) -> None:
 
 
 def _number(value: float) -> str:
-    """YAML 1.1 takes 1e-05 for text: before an exponent it wants a point."""
+    """YAML 1.1 takes 1e-05 for text: it wants a decimal point before an exponent."""
     text = repr(value)
     return text if "." in text else text.replace("e", ".0e")
 

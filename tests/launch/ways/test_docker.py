@@ -63,7 +63,7 @@ def test_a_container_whose_client_is_gone_is_found_and_ended(
 
 
 @pytest.mark.parametrize("way", ["docker", "compose"])
-def test_a_client_whose_pid_was_given_to_another_does_not_take_that_one_along(
+def test_a_process_that_got_the_pid_of_the_client_is_not_ended(
     recorder: Callable[[], list[list[str]]], records: Records, port: int, way: str
 ) -> None:
     _, launch = planned(port)
@@ -76,7 +76,7 @@ def test_a_client_whose_pid_was_given_to_another_does_not_take_that_one_along(
 
 
 @pytest.mark.parametrize("text", ["", "--all", "0123abcd", "vllm-llama-8b", f"{CONTAINER} --all", "é" * 64, "0" * 200])
-def test_what_is_no_id_of_a_container_is_nothing_to_docker(
+def test_a_text_that_is_not_a_container_id_is_not_given_to_docker(
     recorder: Callable[[], list[list[str]]], records: Records, port: int, text: str
 ) -> None:
     _, launch = planned(port)
@@ -109,7 +109,7 @@ def test_another_container_of_that_name_is_neither_followed_nor_stopped(
         ("Cannot connect to the Docker daemon at unix:///var/run/docker.sock.", "the docker daemon does not answer"),
     ],
 )
-def test_what_docker_refuses_is_read_like_any_other_ending(
+def test_a_refusal_by_docker_is_read_like_any_other_ending(
     recorder: Callable[[], list[list[str]]], records: Records, port: int, monkeypatch: pytest.MonkeyPatch,
     said: str, cause: str,
 ) -> None:  # fmt: skip

@@ -18,7 +18,7 @@ from wizard_tui.launch.ways import WAYS
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_way_takes_for_its_own_what_it_has_made_and_nothing_of_another(
+def test_a_way_accepts_its_own_records_and_none_of_another_way(
     way: str, recorder: Callable[[], list[list[str]]], stand_in: Callable[..., None], records: Records, port: int
 ) -> None:
     stand_in()
@@ -31,7 +31,7 @@ def test_a_way_takes_for_its_own_what_it_has_made_and_nothing_of_another(
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_machine_of_which_nothing_is_known_is_not_good_enough(way: str) -> None:
+def test_an_unknown_machine_is_not_good_enough(way: str) -> None:
     checks = list(WAYS[way].checks(Machine(), None))
     assert any(check.state == "bad" and check.cure for check in checks)
 

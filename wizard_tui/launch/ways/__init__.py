@@ -1,7 +1,7 @@
 """The ways to run a server: a process, a container, Compose, a systemd user unit. Each is one object, one file here.
 
-All output of a server ends in one log file, that of docker itself included, so that whoever follows it need not know
-the way. Containers are gone when they end: a server that fails is to be looked at, not to be started again and again.
+All output of a server, including docker's own, goes to one log file, so that whoever follows it need not know the
+way. Containers are removed when they end: a server that fails should be looked at, not started again and again.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["WAYS", "Launch", "LaunchError", "Way", "exit_text", "is_running", "o
 _ALL: tuple[Way, ...] = (Process(), Docker(), Compose(), Systemd())
 
 WAYS: Mapping[str, Way] = MappingProxyType({way.name: way for way in _ALL})
-"""Name -> way, in the order in which they are offered; the first is taken where none is chosen."""
+"""Name -> way, in the order in which they are offered; the first is the default."""
 
 
 def is_running(record: Record) -> bool:
@@ -31,16 +31,16 @@ def is_running(record: Record) -> bool:
 
 
 def exit_text(record: Record) -> str:
-    """How a server that was started by this program has ended, in words; empty where nobody knows."""
+    """How a server that this program started has ended, in words; empty where that is unknown."""
     return WAYS[record.way].exit_text(record)
 
 
 def stop(record: Record) -> bool:
-    """Stop a server: it is asked by SIGINT, then by SIGTERM, then killed, each after a time. True when it is gone."""
+    """Stop a server: SIGINT, then SIGTERM, then SIGKILL, each given its time. True when it is gone."""
     return WAYS[record.way].stop(record)
 
 
 def owns_port(record: Record) -> bool | None:
-    """Whether what answers where a server is asked is that server; None where this system does not tell."""
+    """Whether the server itself answers at its address; None where this system does not tell."""
     address = urlsplit(record.base_url)
     return WAYS[record.way].owns(record, str(address.hostname), int(address.port or 0))

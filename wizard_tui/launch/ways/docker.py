@@ -1,4 +1,4 @@
-"""vLLM in a container of docker, and what every way by docker has in common."""
+"""vLLM in a docker container, and what all ways that use docker have in common."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ _FACTS = "{{.ServerVersion}} {{range $name, $_ := .Runtimes}}{{$name}} {{end}}"
 
 
 class Containers(Way):
-    """A server in containers, and the docker that started it: it pulls what is missing, writes it all to the log, and
-    ends with the container. Where that client is gone, docker is asked for the containers themselves."""
+    """A server in containers, and the docker client that started it: it pulls what is missing, writes all output to the
+    log, and ends with the container. Where that client is gone, docker is asked for the containers themselves."""
 
     in_container = True
 
     @abstractmethod
     def containers(self, record: Record) -> list[str]:
-        """The ids of the containers of a server that run."""
+        """The ids of a server's running containers."""
 
     @abstractmethod
     def ends(self, record: Record) -> list[list[str]]:
-        """The commands that end a server whose client is gone, each where those before have not."""
+        """The commands that end a server whose client is gone, each run only if those before did not end it."""
 
     def look(self, config: VLLMConfig | None, environ: Mapping[str, str]) -> Machine:
-        """Version and runtimes of the daemon, why there is none, and whether the image is here."""
+        """Version and runtimes of the daemon, why it cannot be reached, and whether the image is here."""
         if shutil.which("docker") is None:
             return Machine(docker_problem="docker is not installed")
         done = programs.ran(["docker", "info", "--format", _FACTS], LOOK_S)
@@ -72,23 +72,23 @@ class Containers(Way):
             yield Check("image", "ok", f"{image} {here}")
 
     def is_running(self, record: Record) -> bool:
-        """Whether the client or a container lives: the client is there before the container and may be gone first."""
+        """Whether the client or a container runs: the client starts before the container and may end before it."""
         return (bool(record.client) and process.is_running(record.client)) or bool(self.containers(record))
 
     def exit_text(self, record: Record) -> str:
-        """The exit code of the client, which is that of the server, or the signal that ended it."""
+        """The client's exit code, which is the server's, or the signal that ended the client."""
         return process.exit_text(record.client) if record.client else ""
 
     def stop(self, record: Record) -> bool:
-        """End the client, which hands the signals on to the container, then what is left of the container."""
+        """End the client, which passes the signals on to the container; then end what is left of the container."""
         if record.client:
-            # asked before the container is there, the client gives up
+            # a client asked to end before the container exists gives up
             process.stop(record.client, record.log_path)
         return ended_by(self, record, self.ends(record))
 
     def owns(self, record: Record, host: str, port: int) -> bool | None:
-        """Whether docker hands what comes to an address on to a container of the server."""
-        # what docker publishes is held by docker; that of another machine holds nothing here
+        """Whether docker passes connections to an address on to a container of the server."""
+        # docker itself holds the ports it publishes; a docker on another machine holds none here
         endpoint = ["docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]
         if not programs.asked(endpoint).startswith("unix://"):
             return None
@@ -96,36 +96,36 @@ class Containers(Way):
 
 
 class Docker(Containers):
-    """`docker run`; the container is known by its id, as its name may be another one's."""
+    """`docker run`; the container is known by its id, as another container may have its name."""
 
     name = "docker"
 
     def start(self, launch: Launch, record: Record, environ: Mapping[str, str]) -> Record:
         """Start the container; its handle is the file to which docker writes its id."""
-        # Path.home raises for a user who has none
+        # Path.home raises for a user without a home
         cache = environ.get("HF_HOME") or os.path.expanduser("~/.cache/huggingface")  # noqa: PTH111
         program, run, *arguments = docker_arguments(launch.config, cache)
         client = start_client([program, run, "--cidfile", str(record.id_file), *arguments], record, environ)
         return replace(record, handle=str(record.id_file), client=client)
 
     def made(self, record: Record) -> bool:
-        """The handle is the file beside the log, and a client stays with it."""
+        """Whether the handle is the file beside the log, with a client that stays with it."""
         return record.handle == str(record.id_file) and process.is_handle(record.client)
 
     def containers(self, record: Record) -> list[str]:
-        """The container of ours, where it runs."""
+        """Our container, where it runs."""
         container = _container(record)
         state = ["docker", "inspect", "--format", "{{.State.Running}}", "--", container]
         return [container] if container and programs.asked(state) == "true" else []
 
     def ends(self, record: Record) -> list[list[str]]:
-        """It is stopped, then removed."""
+        """The commands that stop it, then remove it."""
         container = _container(record)
         return [["docker", "stop", "--time", "30", "--", container], ["docker", "rm", "--force", "--", container]]
 
 
 def start_client(arguments: Sequence[str], record: Record, environ: Mapping[str, str]) -> str:
-    """Start a docker that stays with its container; its `pid:start`. Raises LaunchError and OSError."""
+    """Start a docker client that stays with its container; its `pid:start`. Raises LaunchError and OSError."""
     need(arguments[0], environ)
     return process.start(arguments, record.log_path, environ)
 
@@ -139,7 +139,7 @@ def _container(record: Record) -> str:
 
 
 def _publishes(container: str, host: str, port: int) -> bool:
-    """Whether docker hands what comes to an address of this machine to a container."""
+    """Whether docker passes connections to an address of this machine on to a container."""
     told = programs.asked(["docker", "inspect", "--format", "{{json .NetworkSettings.Ports}}", "--", container])
     try:
         bound = [row for rows in json.loads(told).values() for row in rows or ()]

@@ -1,4 +1,4 @@
-"""vLLM as it is installed on this machine, as a process of the user."""
+"""The vLLM installed on this machine, as a process of the user."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Process(Way):
         return Machine(vllm_path=shutil.which("vllm", path=environ.get("PATH")), vllm_version=installed_vllm(environ))
 
     def checks(self, machine: Machine, response: PlanResponse | None) -> Iterator[Check]:
-        """Whether the vLLM that is planned for is on the PATH."""
+        """Whether the planned vLLM is on the PATH."""
         planned = response.config.deployment.vllm_version if response is not None else None
         version = machine.vllm_version
         if machine.vllm_path is None:
@@ -48,11 +48,11 @@ class Process(Way):
         return replace(record, handle=process.start(serve_command(launch, environ), record.log_path, environ))
 
     def made(self, record: Record) -> bool:
-        """The handle is one of a process, and no client stays with it."""
+        """Whether the handle is that of a process, without a client."""
         return process.is_handle(record.handle) and not record.client
 
     def is_running(self, record: Record) -> bool:
-        """Whether the first process of the session lives."""
+        """Whether the first process of the session runs."""
         return process.is_running(record.handle)
 
     def exit_text(self, record: Record) -> str:
@@ -60,17 +60,17 @@ class Process(Way):
         return process.exit_text(record.handle)
 
     def stop(self, record: Record) -> bool:
-        """SIGINT, then SIGTERM, then SIGKILL, each after a time."""
+        """SIGINT, then SIGTERM, then SIGKILL, each given its time."""
         return process.stop(record.handle, record.log_path)
 
     def owns(self, record: Record, host: str, port: int) -> bool | None:
-        """Whether the processes of its session hold what listens there."""
+        """Whether processes of its session hold the sockets that listen there."""
         pids = [member.pid for member in process.members(record.handle, record.log_path)]
         return listeners.belongs_to(host, port, pids)
 
 
 def serve_command(launch: Launch, environ: Mapping[str, str]) -> list[str]:
-    """`vllm serve` of the vllm on the PATH. Raises LaunchError where there is none."""
+    """`vllm serve` with the vllm on the PATH. Raises LaunchError where there is none."""
     program = shutil.which("vllm", path=environ.get("PATH"))
     if program is None:
         raise LaunchError("vllm is not on the PATH; pip install vllm, activate its environment, or choose docker")

@@ -1,4 +1,4 @@
-"""Programs that tell of servers and end them, called by argument lists and never by a shell."""
+"""Programs that report on servers and end them, called with argument lists and never through a shell."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ STOP_S = 60.0
 
 
 def ran(arguments: Sequence[str], seconds: float) -> subprocess.CompletedProcess[str] | None:
-    """A program that has run to its end; None where it cannot be started or takes too long."""
+    """A program run to its end; None where it cannot be started or takes too long."""
     try:
         return subprocess.run(
             arguments, env=os.environ, capture_output=True, text=True, errors="replace", timeout=seconds, check=False

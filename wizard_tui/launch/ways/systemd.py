@@ -1,4 +1,4 @@
-"""vLLM as it is installed on this machine, as a service of the user's systemd."""
+"""The vLLM installed on this machine, as a service of the user's systemd."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Systemd(Way):
 
     def start(self, launch: Launch, record: Record, environ: Mapping[str, str]) -> Record:
         """Start the unit; its name is the handle."""
-        # variables are named without their values, which systemd-run takes from its own environment
+        # variables are named without values: systemd-run takes those from its own environment
         passed = [name for name in _SERVICE_VARIABLES if name in environ]
         _run(
             [
@@ -58,7 +58,7 @@ class Systemd(Way):
         return replace(record, handle=record.unit)
 
     def made(self, record: Record) -> bool:
-        """The handle is the unit that is named after the log, and no client stays with it."""
+        """Whether the handle is the unit named after the log, without a client."""
         return record.handle == record.unit and not record.client
 
     def is_running(self, record: Record) -> bool:
@@ -66,7 +66,7 @@ class Systemd(Way):
         return programs.asked(["systemctl", "--user", "is-active", "--", record.unit]) == "active"
 
     def exit_text(self, record: Record) -> str:
-        """Nobody knows: the unit is gone when it has ended."""
+        """Unknown: the unit is gone once it has ended."""
         return ""
 
     def stop(self, record: Record) -> bool:
@@ -74,7 +74,7 @@ class Systemd(Way):
         return ended_by(self, record, [["systemctl", "--user", "stop", "--", record.unit]])
 
     def owns(self, record: Record, host: str, port: int) -> bool | None:
-        """Whether the processes of the unit hold what listens there."""
+        """Whether processes of the unit hold the sockets that listen there."""
         asked = ["systemctl", "--user", "show", "--property=ControlGroup", "--value", "--", record.unit]
         group = programs.asked(asked)
         return listeners.belongs_to(host, port, process.in_control_group(group)) if group else None
@@ -84,12 +84,12 @@ def _user_services() -> bool:
     if shutil.which("systemd-run") is None:
         return False
     done = programs.ran(["systemctl", "--user", "is-system-running"], LOOK_S)
-    # it says so with an exit code of failure, where some unit has failed
+    # where some unit has failed, it answers with an exit code of failure
     return done is not None and (done.stdout or done.stderr).strip() in ("running", "degraded", "starting")
 
 
 def _run(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
-    """Run a program that starts something and returns. Raises LaunchError with the last line that it said."""
+    """Run a program that starts something and returns. Raises LaunchError with the last line it printed."""
     need(arguments[0], environ)
     try:
         ran = subprocess.run(

@@ -1,4 +1,4 @@
-"""What a way to run a server is, and what it is given to start."""
+"""What a way to run a server is, and what it gets to start one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Launch:
 
     config: VLLMConfig
     request: PlanRequest
-    environ: Mapping[str, str] = field(repr=False)  # it holds tokens, and a traceback may show locals
+    environ: Mapping[str, str] = field(repr=False)  # the environment holds tokens, and a traceback may show locals
 
     @property
     def name(self) -> str:
@@ -39,7 +39,7 @@ class Launch:
 
     @property
     def base_url(self) -> str:
-        """Where it is asked from this machine."""
+        """The address at which this machine asks it."""
         host = self.config.host or "127.0.0.1"
         host = _LOCAL.get(host, host)
         return f"http://{f'[{host}]' if ':' in host else host}:{port_of(self.config)}"
@@ -63,40 +63,40 @@ class Launch:
 class Way(Protocol):
     """One way to run a server, from what it needs of the machine to how it is ended.
 
-    `name` is the user's word for it. `in_container` says that vLLM comes with the image, so that what is installed on
-    the machine does not count.
+    `name` is the user's word for it. `in_container` says that vLLM comes with the image, so that the vLLM installed
+    on the machine does not count.
     """
 
     name: str
     in_container: bool
 
     def look(self, config: VLLMConfig | None, environ: Mapping[str, str]) -> Machine:
-        """The facts of the machine that this way alone depends on, all others unknown. Slow."""
+        """The facts of the machine that only this way depends on; all others are left unknown. Slow."""
 
     def checks(self, machine: Machine, response: PlanResponse | None) -> Iterator[Check]:
-        """What would keep this way from starting a server."""
+        """Checks for what would keep this way from starting a server."""
 
     def start(self, launch: Launch, record: Record, environ: Mapping[str, str]) -> Record:
-        """Start a server with an environment; its record with the handle. Raises LaunchError and OSError."""
+        """Start a server with an environment; its record, with the handle. Raises LaunchError and OSError."""
 
     def made(self, record: Record) -> bool:
-        """Whether all that a record names is what this way makes: a file may hold anything."""
+        """Whether everything a record names is as this way makes it: a file may hold anything."""
 
     def is_running(self, record: Record) -> bool:
         """Whether the server still runs."""
 
     def exit_text(self, record: Record) -> str:
-        """How a server that this program started has ended, in words; empty where nobody knows."""
+        """How a server that this program started has ended, in words; empty where that is unknown."""
 
     def stop(self, record: Record) -> bool:
         """End a server; True when it is gone."""
 
     def owns(self, record: Record, host: str, port: int) -> bool | None:
-        """Whether what answers at an address of this machine is that server; None where the system does not tell."""
+        """Whether that server answers at an address of this machine; None where the system does not tell."""
 
 
 def ended_by(way: Way, record: Record, commands: Iterable[Sequence[str]]) -> bool:
-    """Run commands that end a server, one after the other as far as needed; True when it is gone."""
+    """Run commands that end a server, one after the other until it is gone; True when it is."""
     for arguments in commands:
         if not way.is_running(record):
             break
