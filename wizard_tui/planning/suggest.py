@@ -43,7 +43,7 @@ def suggestions(decision: Decision) -> list[Suggestion]:
 
 
 def _planned(decision: Decision, patch: Patch) -> tuple[Patch, Decision]:
-    """A change and the plan it gives. When the plan fits, a change of something else keeps its layout: freed memory
+    """A change and the plan it gives. When the plan fits, a change to anything else keeps the layout: freed memory
     goes to the users, not to a smaller layout."""
     facts, layout = _facts_with(decision.facts, patch), decision.estimate.settings.layout
     changed = decide(patched(decision.request, patch), facts)

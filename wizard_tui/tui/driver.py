@@ -26,8 +26,8 @@ class Endable(Protocol):
 class LastingDriver(LinuxDriver):
     """Tells the app when the terminal is gone, and neither stops nor spins because of it.
 
-    With such a terminal, Textual's own driver keeps reading nothing, and its writer thread ends, for which the app
-    waits for ever.
+    With such a terminal, Textual's own driver keeps reading nothing, and its writer thread ends, so the app waits for
+    ever.
     """
 
     def __init__(self, app: Any, **more: Any) -> None:

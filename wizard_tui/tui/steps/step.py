@@ -124,7 +124,7 @@ class Steps:
         return next(iter(self))
 
     def beside(self, step: Step, by: int) -> Step:
-        """The step this many places after this one, or before it; none beyond the first and the last."""
+        """The step this many places after this one, or before it; at most the last or the first."""
         steps = list(self)
         return steps[max(0, min(len(steps) - 1, steps.index(step) + by))]
 
