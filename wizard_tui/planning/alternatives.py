@@ -25,11 +25,11 @@ BOX_SIZES = (1, 2, 4, 8)
 
 @dataclass(frozen=True)
 class Alternative:
-    """One way to run the workload: every figure is that of the plan that `patch` gives. Sizes are GiB of one GPU;
+    """One way to run the workload; its figures are those of the plan that `patch` gives. Sizes are GiB of one GPU;
     `concurrency` counts requests of the workload's length that fit at once over all replicas (`requests_that_fit`),
-    where vLLM's own Maximum concurrency counts requests of max_model_len in one replica; `tight` means that it fits by
-    the expected numbers, but not by the pessimistic end of the band; `goals` names the targets it keeps, `misses` those
-    it does not."""
+    while vLLM's own Maximum concurrency counts requests of max_model_len in one replica; `tight` means that it fits by
+    the expected numbers, but not at the pessimistic end of the band; `goals` names the targets it keeps, `misses` those
+    it misses."""
 
     title: str
     patch: Patch
@@ -46,14 +46,14 @@ class Alternative:
 
 
 def alternatives(request: PlanRequest, facts: Facts) -> list[Alternative]:
-    """Layout x weights x KV cache x context, best first: what fits, keeps the goals, safely,
-    in full precision, with the longest context, and then the fastest."""
+    """Layout x weights x KV cache x context, best first. Order: fits, keeps the goals, safely, full precision, longest
+    context, fastest."""
     found = [_evaluate(patch, decide(patched(request, patch), facts)) for patch in _ways(request, facts)]
     return sorted(found, key=_rank)
 
 
 def boxes_that_do(request: PlanRequest, facts: Facts, catalogue: Iterable[GPU]) -> list[tuple[GPU, int, Decision]]:
-    """For every GPU of a catalogue the fewest of them (1, 2, 4, 8) on which the request fits; smallest boxes first."""
+    """The fewest (1, 2, 4, 8) of each catalogue GPU on which the request fits; smallest boxes first."""
     found = []
     free = patched(request, {"hardware": {"tensor_parallel_size": None, "pipeline_parallel_size": None}})
     for gpu in catalogue:
@@ -89,14 +89,14 @@ def _ways(request: PlanRequest, facts: Facts) -> Iterator[Patch]:
 
 
 def _copies(request: PlanRequest, metadata: ModelMetadata, tp: int, most: int) -> int:
-    """As many copies as there is room for: fewer where their number leaves an expert a width that vLLM refuses."""
+    """As many copies as there is room for; fewer where that many would give an expert a width that vLLM refuses."""
     expert = bool(request.hardware.enable_expert_parallel)
     legal = (dp for dp in range(most, 1, -1) if why_not(metadata, tp, dp=dp, expert_parallel=expert) is None)
     return next(legal, 1)
 
 
 def _title(decision: Decision) -> str:
-    """The layout that was decided, and what of the model differs from the checkpoint's own."""
+    """The decided layout, and where the model differs from its checkpoint."""
     settings = decision.estimate.settings
     layout = settings.layout
     return ", ".join(

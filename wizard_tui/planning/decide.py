@@ -33,9 +33,9 @@ PERFORMANCE_MODES = {"balanced": "balanced", "latency": "interactivity", "throug
 
 
 class _Merit(NamedTuple):
-    """What a layout is chosen by, the most important first. `kept` is minus the number of goals missed, `length` is
-    max_model_len, `context` what every asked request can have of it at once, and `whole` that this is all there is;
-    among those that do not start, `room` is the share of one request that the cache would hold."""
+    """The criteria for choosing a layout, the most important first. `kept` is minus the number of goals missed,
+    `length` is max_model_len, `context` the part of it that each requested user can have at once, and `whole` whether
+    that is all of it; among those that do not start, `room` is the share of one request that the cache would hold."""
 
     fits: bool = False
     safe: bool = False
@@ -48,21 +48,21 @@ class _Merit(NamedTuple):
 
     @property
     def asked(self) -> bool:
-        """All that was asked for: it fits, safely, and keeps the goals."""
+        """Whether all that was asked for holds: it fits, safely, and keeps the goals."""
         return self.safe and not self.kept
 
 
 def decide(request: PlanRequest, facts: Facts) -> Decision:
-    """Settle everything the request leaves open: the fewest GPUs that do the job, else those that come nearest to it.
+    """Settle everything the request leaves open: the fewest GPUs that do the job, else those that come nearest.
 
     The job is what was asked for (it fits, safely, and keeps its goals) and the whole context for every request of the
-    asked concurrency at once: that is all that these users can ever fill, so what lies beyond it is no reason for more
-    GPUs, and anything below it is. Nearest is, in this order: it fits, safely, with the fewest goals missed, with the
-    longest context. More memory on the same layout lowers none of these, so that it never gives a worse plan, as long
-    as vLLM's own batch limits stay the same: cards of 70 GiB and more get larger ones, which take memory. Pipeline
-    stages within one machine are slow: they are taken for what was asked, never for more context.
+    asked concurrency at once: these users can never fill more, so context beyond it is no reason for more GPUs, but any
+    shortfall is. Nearest is, in this order: it fits, safely, with the fewest goals missed, with the longest context.
+    More memory on the same layout lowers none of these, so it never gives a worse plan while vLLM's own batch limits
+    stay the same: cards of 70 GiB and more get larger ones, which take memory. Pipeline stages within one machine are
+    slow: they are used to meet the request, never for more context.
 
-    What the request sets explicitly is taken as it is, also where it cannot work; `Decision.problem` then says why.
+    Explicit settings are kept even if they cannot work; `Decision.problem` then says why.
     """
     hardware = request.hardware
     policy = request.policy
@@ -89,7 +89,7 @@ def decide(request: PlanRequest, facts: Facts) -> Decision:
 
 
 def smallest(gpus: Sequence[GPU]) -> GPU:
-    """The GPU that decides: the one with the least memory beside what others hold. Raises Refusal for none."""
+    """The GPU that decides: the one with the least memory not held by others. Raises Refusal when there is no GPU."""
     if not gpus:
         raise Refusal("no GPU is given; name one, or give its memory with vram_gb")
     return min(gpus, key=lambda gpu: gpu.total_bytes - gpu.used_bytes)
@@ -101,7 +101,7 @@ def layouts(hardware: HardwareInput, metadata: ModelMetadata, in_node: int) -> t
     dp = hardware.data_parallel_size or 1
     expert = bool(hardware.enable_expert_parallel)
     world = in_node * hardware.nodes
-    # a set number of copies may leave no size that is legal: then the plan says why
+    # a set number of copies may leave no legal size: then the plan says why
     sizes: Sequence[int] = legal_tensor_parallel_sizes(
         metadata, in_node, dp=dp, expert_parallel=expert
     ) or legal_tensor_parallel_sizes(metadata, in_node)
@@ -139,7 +139,7 @@ def settle(request: PlanRequest, facts: Facts, gpu: GPU, layout: Layout, rules: 
     seen = NOTHING_OBSERVED
     if facts.observed:
         seen = correction(facts.observed, gpu.name, rules.release, facts.metadata.model_id, str(layout))
-    # the other GPUs that are asked for are nothing to this layout
+    # this layout does not use the other GPUs asked for
     return _settled(request.model, request.workload, request.policy, facts.metadata, seen, gpu, layout, rules)
 
 
@@ -154,8 +154,8 @@ def _settled(
     layout: Layout,
     rules: VersionRules,
 ) -> MemoryEstimate:
-    """Kept, because the layouts of one request are those of many: of its suggestions, of the table of alternatives, of
-    the next request in a sweep."""
+    """Cached, because many requests share these layouts: suggestions, the table of alternatives, the next request in a
+    sweep."""
     request = PlanRequest(model=model, workload=workload, policy=policy)
     settings = _asked_settings(request, metadata, gpu, layout, rules)
     memory = estimate(settings, metadata, gpu, workload, policy, seen)
@@ -181,7 +181,7 @@ def _settled(
 def _asked_settings(
     request: PlanRequest, metadata: ModelMetadata, gpu: GPU, layout: Layout, rules: VersionRules
 ) -> Settings:
-    """What the request says of a layout, and vLLM's own defaults for the rest, before anything is fitted to memory."""
+    """The request's settings for a layout, and vLLM's defaults for the rest, before anything is fitted to memory."""
     model, policy = request.model, request.policy
     length = model.max_model_len or metadata.max_position_embeddings
     mode = performance_mode(request, rules)
@@ -214,8 +214,8 @@ def performance_mode(request: PlanRequest, rules: VersionRules) -> str:
 
 
 def speculative_tokens(request: PlanRequest, metadata: ModelMetadata, rules: VersionRules) -> int:
-    """Tokens that are drafted for each step: as the user says, else one for each layer made for it where latency is
-    what matters; in full batches drafts cost what they gain."""
+    """Tokens drafted in each step: the user's number, else one for each draft layer where latency matters; in full
+    batches drafts cost what they gain."""
     if request.policy.speculative_tokens is not None:
         return request.policy.speculative_tokens
     wanted = request.workload.batching_mode == "latency" and rules.speculation
@@ -223,7 +223,7 @@ def speculative_tokens(request: PlanRequest, metadata: ModelMetadata, rules: Ver
 
 
 def batch_limits(gpu: GPU, max_model_len: int, policy: PolicyInput, mode: str, rules: VersionRules) -> BatchLimits:
-    """The batch limits that vLLM of this version takes on this GPU when the policy's are passed on."""
+    """The batch limits that this vLLM version uses on this GPU when the policy's are passed on."""
     return default_batch_limits(
         rules.batch_limits,
         total_bytes=gpu.total_bytes,
@@ -237,15 +237,15 @@ def batch_limits(gpu: GPU, max_model_len: int, policy: PolicyInput, mode: str, r
 
 
 def safe_utilisation(memory: MemoryEstimate) -> float:
-    """Largest utilisation, in hundredths, that leaves room for what lies outside vLLM's budget and for others."""
+    """Largest utilisation, in hundredths, that leaves room for memory outside vLLM's budget and for other processes."""
     gpu = memory.gpu
     share = (gpu.total_bytes - gpu.used_bytes - memory.overhead.unbudgeted) / gpu.total_bytes
     return max(UTILISATION_STEP, math.floor(share / UTILISATION_STEP) * UTILISATION_STEP)
 
 
 def choose_length(memory: MemoryEstimate, request: PlanRequest, metadata: ModelMetadata) -> int:
-    """max_model_len when the user leaves it open: the model's own limit where the pessimistic end of the band holds
-    one request of it, else the longest that it holds, rounded down, and never below what the workload asks for."""
+    """max_model_len when the user leaves it open: the model's own limit where one such request fits at the pessimistic
+    end of the band, else the longest that fits, rounded down, and never below what the workload asks for."""
     limit = metadata.max_position_embeddings
     wanted = min(limit, request.workload.prompt_tokens + request.workload.gen_tokens)
     longest = memory.layout.largest_len(memory.kv_low, 1, limit)
@@ -265,7 +265,7 @@ def context_at_concurrency(decision: Decision) -> int:
 
 
 def _is_last_resort(layout: Layout, hardware: HardwareInput) -> bool:
-    """Stages within one machine that nobody asked for."""
+    """Whether it has stages within one machine that nobody asked for."""
     return layout.pp > max(hardware.nodes, hardware.pipeline_parallel_size or 1)
 
 

@@ -11,8 +11,8 @@ from wizard_tui.schemas.inputs import PlanRequest
 
 
 class Decision(NamedTuple):
-    """What was decided, what it costs, and what kept it from being better. `missed` names the goals that it does not
-    keep at the planned concurrency: `ttft`, `tpot`."""
+    """What was decided, what it costs, and what kept it from being better. `missed` names the goals missed at the
+    planned concurrency: `ttft`, `tpot`."""
 
     request: PlanRequest
     facts: Facts

@@ -1,4 +1,4 @@
-"""What is not known of a GPU: each doubt is a sentence, and widens the bands of what rests on it."""
+"""Unknowns about a GPU: each doubt is a sentence, and widens the bands of the figures that rest on it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def speed_doubts(gpu: GPU) -> tuple[str, ...]:
 
 
 def band_width(doubts: Sequence[str]) -> int:
-    """How many times as wide a band is as that of a measured GPU."""
+    """The width of a band as a multiple of that of a measured GPU."""
     return unmeasured_band_width() if doubts else 1
 
 

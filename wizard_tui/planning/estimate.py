@@ -20,7 +20,7 @@ from wizard_tui.schemas.numbers import GIB
 
 NOTHING_OBSERVED = Correction()
 MOST_REQUESTS = 1 << 20
-"""So many are counted in one replica, no more; a request can ask for no more."""
+"""The most requests counted in one replica; a request cannot ask for more."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class MemoryEstimate:
 
     @cached_property
     def tight(self) -> bool:
-        """It fits by the expected numbers, but not by the pessimistic end of the band."""
+        """It fits by the expected numbers, but not at the pessimistic end of the band."""
         return self.fits and self.spare_at_worst < 0
 
     @property
@@ -133,13 +133,13 @@ def kv_needed_bytes(layout: KVLayout, settings: Settings, workload: WorkloadInpu
 
 
 def requests_that_fit(memory: MemoryEstimate, workload: WorkloadInput, policy: PolicyInput) -> int:
-    """Requests like the workload's for which the caches of all replicas together have room at once, counted as
-    `kv_needed_bytes` counts them: the most with which the plan still fits. max_num_seqs may let in fewer at a time."""
+    """How many of the workload's requests fit at once into the caches of all replicas together, counted as
+    `kv_needed_bytes` counts them: the most for which the plan still fits. max_num_seqs may let in fewer at a time."""
     if not memory.starts:
         return 0
     first, further = _request_bytes(memory.layout, memory.settings, workload)
     factor, room = policy.fragmentation_factor, memory.kv_available - memory.headroom_wanted
-    # a request of no bytes has no end
+    # a request of no bytes never fills the cache
     each = bisect_right(range(MOST_REQUESTS), room, key=lambda others: int((first + others * further) * factor))
     return each * memory.settings.layout.dp
 

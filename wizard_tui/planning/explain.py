@@ -1,4 +1,4 @@
-"""Where every number of a plan comes from, said with the plan's own numbers."""
+"""Where every number of a plan comes from, explained with the plan's own numbers."""
 
 from __future__ import annotations
 

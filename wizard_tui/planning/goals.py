@@ -1,4 +1,4 @@
-"""Goals that a plan misses: by how much, and what would keep them."""
+"""Goals that a plan misses: by how much, and what would meet them."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def _alone(speed: Forecast, name: str) -> float:
 
 
 def _nearest(decision: Decision, name: str) -> tuple[float, Layout]:
-    """The shortest time (ms) of one request alone over all layouts that start, the decided one included, and the layout
-    that has it."""
+    """The shortest time (ms) of a lone request over all layouts that start, the decided one included, and its
+    layout."""
     request, facts = decision.request, decision.facts
     free = request.hardware.model_copy(update={"tensor_parallel_size": None, "pipeline_parallel_size": None})
     others = layouts(free, facts.metadata, len(facts.gpus))

@@ -31,7 +31,7 @@ def legal_tensor_parallel_sizes(
 
 @lru_cache(maxsize=1024)
 def why_not(metadata: ModelMetadata, tp: int, *, pp: int = 1, dp: int = 1, expert_parallel: bool = False) -> str | None:
-    """One sentence why the model cannot be spread so, with the sizes that work; None when it can.
+    """One sentence on why the model cannot be split this way, with the sizes that work; None when it can.
 
     `dp` counts because the experts of a mixture are split over tensor and data parallel together, unless
     `expert_parallel` keeps them whole.
@@ -56,7 +56,7 @@ def _obstacle(metadata: ModelMetadata, tp: int, dp: int, expert_parallel: bool) 
 
 
 def _obstacles(metadata: ModelMetadata, tp: int, dp: int, expert_parallel: bool) -> Iterator[str]:
-    """What linear.py, vocab_parallel_embedding.py and the fused experts of vLLM 0.33 refuse, one after the other."""
+    """Each split that linear.py, vocab_parallel_embedding.py and the fused experts of vLLM 0.33 refuse."""
     if metadata.num_attention_heads % tp:
         yield f"it does not divide the {metadata.num_attention_heads} attention heads"
     for heads in _key_value_heads(metadata):

@@ -19,9 +19,9 @@ ACCEPTED = 0.85
 
 
 class Measured(NamedTuple):
-    """What a run of the user's own server showed, as `vllm bench serve` prints it; None: not measured.
+    """A run of the user's own server, as `vllm bench serve` prints it; None: not measured.
 
-    The run's lengths and concurrency may differ from those that are planned for.
+    The run's lengths and concurrency may differ from the planned ones.
     """
 
     prompt_tokens: int
@@ -38,7 +38,7 @@ class Forecast:
     def __init__(self, roofline: Roofline, traffic: Traffic, measured: Measured | None = None) -> None:
         self.roofline, self.traffic = roofline, traffic
         self.bands: Mapping[str, Any] = constants()["measured_bands" if measured else "bands"]
-        # a run of the user's own takes the place of what is not known of the GPU
+        # the user's own run replaces what is not known of the GPU
         self._width = 1 if measured else band_width(roofline.speed_doubts)
         self._correction = _correction(roofline, traffic, measured) if measured else Correction()
 
@@ -52,8 +52,8 @@ class Forecast:
         return self.of(self.traffic, concurrency, replicas)
 
     def of(self, traffic: Traffic, concurrency: int, replicas: int | None = None) -> Point:
-        """Median figures of another traffic with so many clients, as they see them: without streaming the first token
-        comes with the last."""
+        """Median figures of other traffic with this many clients, as the clients see them: without streaming, the first
+        token comes with the last."""
         point = self._correction.apply(self.roofline.at(traffic, concurrency, replicas))
         held_back = traffic.held_back_tokens
         return point._replace(ttft_ms=point.ttft_ms + held_back * point.tpot_ms) if held_back else point
@@ -108,7 +108,7 @@ class Correction(NamedTuple):
 
 
 def _correction(roofline: Roofline, traffic: Traffic, measured: Measured) -> Correction:
-    """Measured over predicted; a rate that was not measured follows from the time that a token takes."""
+    """Measured over predicted; an unmeasured rate follows from the time per token."""
     point = roofline.at(
         replace(
             traffic,
@@ -140,7 +140,7 @@ def predict(
 ) -> PerfEstimate:
     """Speed of one plan: single stream, at the given concurrency, and saturated, with 80 % ranges.
 
-    With `drafted` tokens a step the ranges reach from no draft accepted to most of them.
+    With `drafted` tokens per step, the ranges reach from no draft accepted to most accepted.
 
     `concurrency_at_slo` is the most requests in flight that keep the targets on the median, 0 when none does.
     """
@@ -182,7 +182,7 @@ def estimate_performance(
     interconnect: str = "unknown",
     num_gpus: int = 1,
 ) -> PerfEstimate:
-    """Speed of a dense model of which only the parameter count (billions) is known, one user, on a named GPU.
+    """Speed for one user of a dense model on a named GPU, from the parameter count (billions) alone.
 
     The shape is that of the Llama model nearest in size. `num_gpus // tp_size` replicas share the load.
     Raises Refusal for an unknown GPU or sizes below one.

@@ -26,7 +26,7 @@ from wizard_tui.schemas.outputs import (
 
 
 class Plan(NamedTuple):
-    """What was decided for a request, and what is answered."""
+    """The decision for a request, and the answer."""
 
     decision: Decision
     response: PlanResponse
@@ -43,20 +43,20 @@ def run_plan(request: PlanRequest) -> PlanResponse:
 def plan(request: PlanRequest, facts: Facts) -> PlanResponse:
     """The whole answer to a request from resolved facts, without input or output.
 
-    About a millisecond for a model that was planned before (0.8 to 1.6 ms), and 4 to 23 ms for a new one, whose tensors
-    are counted first; measured on one core.
+    About a millisecond for a model planned before (0.8 to 1.6 ms), and 4 to 23 ms for a new one, whose tensors are
+    counted first; measured on one core.
     """
     return make_plan(request, facts).response
 
 
 def make_plan(request: PlanRequest, facts: Facts) -> Plan:
-    """The same, with what was decided."""
+    """The same, together with the decision."""
     decision = decide(request, facts)
     return Plan(decision, response_of(decision))
 
 
 def response_of(decision: Decision) -> PlanResponse:
-    """What is answered for a decision."""
+    """The answer that a decision gives."""
     config = build_config(decision)
     return PlanResponse(
         feasibility=_feasibility(decision),

@@ -61,7 +61,7 @@ def _flags(decision: Decision) -> list[tuple[str, Any, str]]:
     request, memory, metadata = decision.request, decision.estimate, decision.facts.metadata
     settings, gpu = memory.settings, memory.gpu
     yours = _user_set(request)
-    # artifacts run in other directories, and a catalogue name may be typed short
+    # artifacts run in other directories, and catalogue names may be typed in short form
     rows: list[tuple[str, Any, str]] = [("model", metadata.path or metadata.model_id, "the model to serve")]
 
     def add(field: str, value: Any, default: Any, reason: str, set_by: str | None = None) -> None:
@@ -136,7 +136,7 @@ def _template(decision: Decision) -> str | None:
 
 
 def _template_in_image(decision: Decision) -> str | None:
-    """Where the planned image has it; of an image of the user's own that is not known."""
+    """The template's path in the planned image; unknown for the user's own image."""
     template = None if decision.request.policy.image else _template(decision)
     return template_in_image(template, decision.estimate.gpu.vendor) if template else None
 
@@ -149,7 +149,7 @@ def _template_note(decision: Decision) -> str:
 
 
 def _context_of_each(decision: Decision) -> str:
-    """What the GPUs beyond those that hold the weights are for; nothing where it does not start."""
+    """What the GPUs are for that the weights do not need; empty when the plan does not start."""
     users = decision.request.workload.concurrency
     context = context_at_concurrency(decision)
     return f"; {users:,} in flight can have {context:,} tokens each" if decision.estimate.starts else ""

@@ -34,7 +34,7 @@ MEAN_PROGRESS = 0.6
 class Load:
     """The model as one rank carries it. Bytes and active parameters are those of the rank.
 
-    `attention_layers` are those that look at the whole context. `arithmetic` is the number format of the matrix
+    `attention_layers` are those that attend to the whole context. `arithmetic` is the number format of the matrix
     products: `fp8`, `int8`, `fp4`, or `half`. A GPU without it, and a method that compresses the weights alone,
     multiply in half precision.
     """
@@ -68,7 +68,7 @@ class Load:
 class Traffic:
     """The workload and its limits. `kv_tokens` is the KV cache size of one replica in tokens.
 
-    What is not `streaming` is shown to the user when the whole answer is there.
+    Without `streaming`, the user sees the answer only when it is complete.
     """
 
     prompt_tokens: float
@@ -83,7 +83,7 @@ class Traffic:
 
     @property
     def held_back_tokens(self) -> float:
-        """Tokens of an answer that are made after its first before the user sees any."""
+        """Tokens generated after the first one before the user sees any."""
         return 0.0 if self.streaming else max(0.0, self.gen_tokens - 1)
 
     @property
@@ -207,7 +207,7 @@ class Roofline:
         step = self.step_s(running, prompt + answer / 2)
         others = (running - 1) * prefill * self.prefill_mix
         cycle = running * prefill * self.prefill_mix + answer * step
-        # prompts that arrive together are worked off one after the other
+        # prompts that arrive together are processed one after the other
         crowd = (running - 1) * prefill * (self._wave + self._crowd * running * prefill * self.prefill_mix / cycle)
         waiting = (clients / running - 1) * cycle
         # every chunk of a prompt shares its step with the tokens of the others
@@ -233,7 +233,7 @@ def _board_power(name: str) -> float | None:
 
 
 def _power_share(gpu: GPU) -> float:
-    """What a lowered power limit leaves of the board's power."""
+    """The share of the board's power that a lowered power limit leaves."""
     board = _board_power(gpu.name)
     return min(1.0, gpu.power_limit_w / board) if board and gpu.power_limit_w else 1.0
 

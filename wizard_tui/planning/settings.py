@@ -32,7 +32,7 @@ class Layout(NamedTuple):
 class Settings(NamedTuple):
     """Every number that decides memory, none left open. `None` in a limit means that the setting does not apply.
 
-    A flag that vLLM gets as the user set it has the flag's name and a default, which holds where nothing was set.
+    A flag passed to vLLM as the user set it keeps its name here, with a default for when it was not set.
     """
 
     layout: Layout

@@ -1,4 +1,4 @@
-"""Turns a plan into what the roofline needs, and its answer into the plan's speed."""
+"""Turns a plan into the roofline's inputs, and the roofline's answer into the plan's speed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wizard_tui.schemas.inputs import PlanRequest, WorkloadInput
 from wizard_tui.schemas.outputs import PerfEstimate
 
 WHOLE_CONTEXT = frozenset({"full", "latent"})
-"""Kinds of attention whose work grows with the square of the prompt; windows and recurrent states do not."""
+"""Kinds of attention whose work grows with the square of the prompt; that of windows and recurrent states does not."""
 
 
 def performance(decision: Decision) -> PerfEstimate:
@@ -133,7 +133,7 @@ def _whole_context_layers(metadata: ModelMetadata) -> int:
 
 
 def expert_share(metadata: ModelMetadata) -> float:
-    """Share of the parameters in routed experts. A token skips those of the experts that are not chosen for it."""
+    """Share of the parameters in routed experts. A token skips the experts that are not chosen for it."""
     chosen, experts = metadata.num_experts_per_tok, metadata.num_experts
     if not 0 < chosen < experts or not metadata.num_params:
         return 0.0

@@ -1,4 +1,4 @@
-"""What would help? Every candidate change is planned; those that gain are ranked by what they cost."""
+"""What would help? Every candidate change is planned; those that help are ranked by their cost."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ AT_MOST = 5
 BOX_SIZES = (2, 4, 8)
 SMALL_CAPTURE = 64
 WORTH_NAMING = 1.15
-"""A change that neither makes it fit nor gives a seventh more concurrency is not worth a line."""
+"""A change that neither makes the plan fit nor gives a seventh more concurrency is not worth a line."""
 
 
 def suggestions(decision: Decision) -> list[Suggestion]:
@@ -43,8 +43,8 @@ def suggestions(decision: Decision) -> list[Suggestion]:
 
 
 def _planned(decision: Decision, patch: Patch) -> tuple[Patch, Decision]:
-    """A change and what it gives. One that is not about the layout of a plan that fits leaves the layout as it is, so
-    that what it frees is for the users and not for a smaller layout."""
+    """A change and the plan it gives. When the plan fits, a change to anything else keeps the layout: freed memory
+    goes to the users, not to a smaller layout."""
     facts, layout = _facts_with(decision.facts, patch), decision.estimate.settings.layout
     changed = decide(patched(decision.request, patch), facts)
     if not decision.fits or "hardware" in patch or changed.estimate.settings.layout == layout:
@@ -54,8 +54,8 @@ def _planned(decision: Decision, patch: Patch) -> tuple[Patch, Decision]:
 
 
 def layout_patch(decision: Decision, layout: Layout) -> dict[str, int | None]:
-    """The fields of the hardware with which the request of a decision takes this layout and no other. A single copy
-    needs no flag, nor does a single stage where there is no room for a second one."""
+    """The hardware fields that pin a decision's request to this layout. A single copy needs no flag, nor does a single
+    stage where there is no room for a second one."""
     hardware = decision.request.hardware
     room = len(decision.facts.gpus) * hardware.nodes >= 2 * layout.gpus
     one_stage = 1 if room or hardware.pipeline_parallel_size else None
@@ -71,7 +71,7 @@ def _adds_gpus(patch: Patch) -> bool:
 
 
 def patched(request: PlanRequest, patch: Mapping[str, Mapping[str, Any]]) -> PlanRequest:
-    """The request with a patch merged in, validated again; what the user set and the patch leaves alone stays set."""
+    """The request with a patch merged in, validated again; what the user set stays set unless the patch changes it."""
     changed = {}
     for name, fields in patch.items():
         section = getattr(request, name)
@@ -99,7 +99,7 @@ def _candidates(decision: Decision) -> Iterator[Patch]:
         within = _concurrency_within_goals(decision)
         if 0 < within < request.workload.concurrency:
             yield {"workload": {"concurrency": within}}
-    # where the weights alone are too many, only fewer bytes of them or more GPUs can help
+    # where the weights alone are too large, only smaller weights or more GPUs can help
     room = memory.weights.bytes < gpu.total_bytes
     if not decision.fits and room:
         safe = round(safe_utilisation(memory), 2)
@@ -165,7 +165,7 @@ def _gain(before: Decision, after: Decision) -> str | None:
 
 
 def _users(decision: Decision) -> int:
-    """Requests like the workload's that fit at once, all replicas together."""
+    """How many of the workload's requests fit at once, in all replicas together."""
     return requests_that_fit(decision.estimate, decision.request.workload, decision.request.policy)
 
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 COLUMNS = [(0, "-tiny"), (MIN_COLUMNS, "-narrow"), (100, "-wide"), (160, "-huge")]
 ROWS = [(0, "-flat"), (MIN_ROWS, "-short"), (32, "-tall")]
 RETRY_S = 3.0
-"""A session that could not be saved is tried again so often."""
+"""Interval between attempts to save a session after one has failed."""
 SHEETS = ("base.tcss", "forms.tcss", "panels.tcss", "narrow.tcss", "dialogs.tcss", "launch.tcss")
 
 
@@ -68,13 +68,13 @@ class WizardApp(InOrderApp[str]):
         fresh: bool = False,
         sources: Sources | None = None,
     ) -> None:
-        """`session`: what to start with; `state_file`: where it is kept and, unless `fresh`, where one that was left is
+        """`session`: what to start with; `state_file`: where it is kept and, unless `fresh`, where an earlier one is
         looked for."""
         super().__init__(ansi_color=bool(os.environ.get("NO_COLOR")))
         for theme in THEMES:
             self.register_theme(theme)
         if not os.environ.get("TEXTUAL_THEME") and not os.environ.get("NO_COLOR"):
-            # before anything is styled: set later, all of it would be styled and painted twice
+            # before anything is styled: if set later, everything would be styled and painted twice
             self.set_reactive(InOrderApp.theme, THEMES[0].name)
             self.stylesheet.set_variables(self.get_css_variables())
         self._given = session
@@ -89,7 +89,7 @@ class WizardApp(InOrderApp[str]):
 
     @cached_property
     def session(self) -> Session:
-        """What was given, or a new one that offers to go on with one that was left."""
+        """The given session, or a new one that offers to continue an earlier one."""
         return self._given if self._given is not None else self._keeper.new_session()
 
     def get_driver_class(self) -> type[Driver]:
@@ -102,11 +102,11 @@ class WizardApp(InOrderApp[str]):
         return LastingDriver if chosen is LinuxDriver else chosen
 
     def get_default_screen(self) -> Screen[None]:
-        """Ours is the first: a screen beneath it would be styled, and painted through it, once for nothing."""
+        """Our screen comes first: another one beneath it would be styled and painted for nothing."""
         return WizardScreen(lambda: self.session, self._sources, self._save)
 
     def on_mount(self) -> None:
-        """A bounded end of all threads, and one that is said for what fails outside of any message."""
+        """Bound the wait for all threads, and report failures that happen outside any message."""
         loop = asyncio.get_running_loop()
         loop.set_default_executor(BoundedThreads())
         loop.set_exception_handler(self._failed_callback)
@@ -117,7 +117,7 @@ class WizardApp(InOrderApp[str]):
         return DEFAULT_VARIABLES | VARIABLES
 
     async def run_action(self, *action: Any, **more: Any) -> bool:
-        """As Textual does it, with the plan of all that was typed before."""
+        """As Textual does it, after planning everything typed so far."""
         self._wizard().bring_up_to_date()
         return await super().run_action(*action, **more)
 
@@ -171,7 +171,7 @@ class WizardApp(InOrderApp[str]):
             push(self, page)
 
     def action_leave(self) -> None:
-        """Save and go; the command is what remains. A server that runs is asked about first."""
+        """Save and leave; the command remains. Ask first when a server is running."""
         launcher = self._wizard().launcher
         if launcher is not None and launcher.watch is not None and launcher.runs:
             from wizard_tui.tui.screens.leave import LeaveScreen
@@ -212,7 +212,7 @@ class WizardApp(InOrderApp[str]):
         self._asked_to_leave = False
 
     def end_soon(self, code: int) -> bool:
-        """Save and end with this exit code, within two seconds and whatever hangs; False when nothing runs.
+        """Save and end with this exit code within two seconds, whatever hangs; False when nothing runs.
 
         For any thread, and for handlers of signals.
         """
@@ -226,7 +226,7 @@ class WizardApp(InOrderApp[str]):
 
     def _end(self, code: int) -> None:
         self.keep()
-        # then behind the keys that are on their way
+        # then after the keys already in the queue
         if not self.call_later(self._end_now, code):
             self._end_now(code)
 
@@ -238,7 +238,7 @@ class WizardApp(InOrderApp[str]):
 
     @property
     def fault(self) -> Exception | None:
-        """What ended the wizard and should not have; None where it was left."""
+        """The fault that ended the wizard; None when the user left it."""
         error = self._exception
         return error.error if isinstance(error, WorkerFailed) and isinstance(error.error, Exception) else error
 
@@ -248,7 +248,7 @@ class WizardApp(InOrderApp[str]):
             self._loop.call_soon_threadsafe(self._handle_exception, error)
 
     def _failed_callback(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        # what is no callback of the loop is a task that nobody asked for its answer, which harms nobody
+        # without a callback it is a task whose result nobody fetched, which is harmless
         if isinstance(error := context.get("exception"), Exception) and "handle" in context:
             self._handle_exception(error)
         else:
@@ -270,7 +270,7 @@ class WizardApp(InOrderApp[str]):
 
     @property
     def not_saved(self) -> str:
-        """At the end: that what was typed is not on disk, and why, as a sentence; empty when it is."""
+        """At the end: a sentence that says why the session is not on disk; empty when it is."""
         if not self._keeper.problem or self.begun is None or not self.begun.is_worth_keeping:
             return ""
         return f"What you typed is not saved: {self._keeper.problem}."
@@ -296,7 +296,7 @@ class WizardApp(InOrderApp[str]):
                 show_not_saved(screen, self._keeper.problem)
 
     async def action_go_on_with(self, index: int) -> None:
-        """Another session than the one that is offered; this one, if there is anything in it, stays on disk."""
+        """Switch to a session other than the offered one; this one stays on disk if it holds anything."""
         if index >= len(self.session.others_left):
             return
         problem = self._keeper.change_to(self.session.others_left[index], self.session)
@@ -312,9 +312,9 @@ class WizardApp(InOrderApp[str]):
 
 
 def run(*, profile: Profile | None = None, fresh: bool = False, mouse: bool = True) -> None:
-    """Open the wizard, where the last session ended or with a profile, and print the command when it is left.
+    """Open the wizard where the last session ended or with a profile, and print the command at the end.
 
-    Raises SystemExit with its exit code where it was not left by its user: 129 when the terminal is gone, 128 and the
+    Raises SystemExit with the exit code when it was not the user who left: 129 when the terminal is gone, 128 and the
     number of the signal that asked for its end, 70 for a fault of ours.
     """
     from wizard_tui.tui.state_file import StateFile
@@ -345,7 +345,7 @@ def run(*, profile: Profile | None = None, fresh: bool = False, mouse: bool = Tr
 
 @contextmanager
 def _ended_by_signals(app: WizardApp) -> Iterator[None]:
-    """Signals that ask for an end get an orderly one; not by way of the loop, which may hang on a full terminal."""
+    """Signals that ask for an end get an orderly one, bypassing the loop, which may hang on a full terminal."""
 
     def asked(number: int, frame: object) -> None:
         if not app.end_soon(128 + number):
@@ -360,7 +360,7 @@ def _ended_by_signals(app: WizardApp) -> Iterator[None]:
 
 
 def _failed(app: WizardApp, fault: Exception) -> int:
-    """Say a fault of ours, with what was typed on disk; its exit code."""
+    """Report a fault of ours after saving what was typed; returns the exit code."""
     from wizard_tui.tui import crash
 
     with suppress(Exception):

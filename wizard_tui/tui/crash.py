@@ -1,4 +1,4 @@
-"""A fault of this program: kept in a private file that can be shown to others, and said in one sentence.
+"""A fault of this program: kept in a private file that can be shown to others, and reported in one sentence.
 
 The file holds where it happened and with which versions, and no local variables. What the user gave (fields, command
 line, environment) is taken out of the messages of exceptions, as is whatever looks like a key.
@@ -24,18 +24,18 @@ EXIT_CODE = os.EX_SOFTWARE
 MOST_FILES = 5
 MOST_CAUSES = 10
 LONGEST_MESSAGE, MESSAGE_SHOWN = 4000, 400
-# a shorter text of the user's says nothing, and taking it out would spoil the message
+# a shorter user text reveals nothing, and removing it would spoil the message
 SHORTEST_PRIVATE, SHORTEST_PART = 4, 6
 _GONE = "[taken out]"
-# what is quoted in a message is mostly data; not the sign within a word, as in "can't"
+# quoted text in a message is mostly data; an apostrophe within a word, as in "can't", is no quote
 _QUOTED = re.compile(r"(?<!\w)(?:'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\")")
 
 
 def report(error: BaseException, *, step: str = "", private: Iterable[str] = (), kept: str = "") -> int:
-    """Keep a fault and say it on stderr, in a sentence; the exit code for it.
+    """Keep a fault and report it on stderr in a sentence; returns the exit code.
 
-    `step` is where the user was, `private` what was typed, `kept` a sentence on what became of it. Never raises: the
-    disk may be full and stderr closed.
+    `step` is where the user was, `private` what was typed, `kept` a sentence on whether that was saved. Never raises:
+    the disk may be full and stderr closed.
     """
     text = "the fault could not be described\n"
     with suppress(Exception):
@@ -55,7 +55,7 @@ def report(error: BaseException, *, step: str = "", private: Iterable[str] = (),
 
 
 def described(error: BaseException, *, step: str = "", private: Iterable[str] = ()) -> str:
-    """Versions, the step, and the traceback without what the user gave."""
+    """Versions, the step, and the traceback without the user's input."""
     taken_out = _private(private)
     lines = [
         f"time: {datetime.now(timezone.utc):%Y-%m-%d %H:%M:%S} UTC",
@@ -102,7 +102,7 @@ def _versions() -> Iterator[tuple[str, str]]:
 
 
 def _chain(error: BaseException) -> Iterator[tuple[str, BaseException]]:
-    """The error, what it came from, and what it holds; each once."""
+    """The error, its causes, and the errors it groups; each once."""
     seen: set[int] = set()
     waiting: list[tuple[str, BaseException | None]] = [("", error)]
     while waiting:
@@ -122,12 +122,12 @@ def _message(error: BaseException) -> str:
         said = str(error)
     except Exception:
         return "(its message cannot be shown)"
-    # so much is data, which is not to be here; half of it might be half of a key
+    # a text this long is data, which must not be here; cut in half it might be half of a key
     return said if len(said) <= LONGEST_MESSAGE else f"(a message of {len(said):,} characters)"
 
 
 def _private(texts: Iterable[str]) -> list[str]:
-    """What is taken out of messages, the longest first: texts, command line and environment, and their parts."""
+    """What is removed from messages, the longest first: texts, command line and environment, and their parts."""
     given = [*texts, *sys.argv[1:]]
     found = {text for text in (*given, *os.environ.values()) if len(text) >= SHORTEST_PRIVATE}
     found |= {part for text in given for part in re.split(r"[^\w-]+", text) if len(part) >= SHORTEST_PART}
@@ -135,7 +135,7 @@ def _private(texts: Iterable[str]) -> list[str]:
 
 
 def _cleaned(message: str, taken_out: Iterable[str], code: str) -> str:
-    """A message without what was given, and with no quoted text but words of the code that failed."""
+    """A message without the user's input, and without quoted text except words of the failing code."""
 
     def quoted(found: re.Match[str]) -> str:
         text = found[1] or found[2] or ""

@@ -26,8 +26,8 @@ class Endable(Protocol):
 class LastingDriver(LinuxDriver):
     """Tells the app when the terminal is gone, and neither stops nor spins because of it.
 
-    Textual's own driver reads nothing from such a terminal again and again, and its thread that writes ends, behind
-    which the app waits for ever.
+    With such a terminal, Textual's own driver keeps reading nothing, and its writer thread ends, so the app waits for
+    ever.
     """
 
     def __init__(self, app: Any, **more: Any) -> None:
@@ -52,13 +52,13 @@ class LastingDriver(LinuxDriver):
         """Sleep until the other end of the terminal is closed; no key and no output wakes it."""
         poll = select.poll()
         for descriptor in {self.fileno, _terminal().fileno()}:
-            # asked for nothing, it still tells that the other end is gone
+            # with no events requested, it still reports that the other end is gone
             poll.register(descriptor, 0)
         poll.poll()
         self._line_lost()
 
     def _line_lost(self) -> None:
-        # what reads the keys would read nothing without end
+        # the key reader would otherwise read nothing for ever
         self.exit_event.set()
         self._told.end_soon(LINE_LOST)
 
@@ -72,7 +72,7 @@ class LastingDriver(LinuxDriver):
 
 
 class _Output:
-    """Where the screen is written to. What a terminal does not take because it is gone is dropped."""
+    """Where the screen is written to. Output for a terminal that is gone is dropped."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file

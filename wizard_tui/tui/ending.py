@@ -1,4 +1,4 @@
-"""How the wizard ends where something else does not: a terminal that is gone, a thread that never returns."""
+"""How the wizard ends when something hangs: a terminal that is gone, a thread that never returns."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import Any
 LINE_LOST = 128 + signal.SIGHUP
 """The exit code of a wizard whose terminal is gone, whether a signal said so or not: what a shell shows for SIGHUP."""
 ORDERLY_S = 1.0
-"""So long has an orderly end, behind a lost line, before the process is ended as it stands."""
+"""Time for an orderly end after a lost line, before the process is ended by force."""
 SAVING_S = 0.8
 THREADS_S = 2.0
-"""So long are threads waited for at the end: one may be starting a server, and has to write down which."""
+"""How long threads are waited for at the end: one may be starting a server, and has to record which."""
 
 
 def end_in_time(save: Callable[[], None], code: int) -> None:
-    """End this process with `code` if it does not come to its end itself; `save` is then called once more before.
+    """End this process with `code` if it does not end by itself; `save` is called once more first.
 
     The loop may hang: on a terminal that takes no more output, a disk, a driver.
     """
@@ -36,10 +36,10 @@ def end_in_time(save: Callable[[], None], code: int) -> None:
 
 
 class BoundedThreads(ThreadPoolExecutor):
-    """A thread for each call, for which the end of the process waits `THREADS_S` and no longer.
+    """A thread for each call; the end of the process waits for it `THREADS_S` and no longer.
 
-    The threads of asyncio's own executor are waited for without end: a question to a driver that hangs would keep the
-    wizard, and the command that it was to print.
+    The threads of asyncio's own executor are waited for without end: a query to a hanging driver would hold up the
+    wizard, and the command that it prints.
     """
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class BoundedThreads(ThreadPoolExecutor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Wait for the threads that run, if at all, for a bounded time."""
+        """Wait for the running threads, if at all, for a bounded time."""
         end = time.monotonic() + (THREADS_S if wait else 0)
         for thread in list(self._running):
             thread.join(max(0.0, end - time.monotonic()))

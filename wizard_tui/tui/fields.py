@@ -32,7 +32,7 @@ FORMS: dict[str, tuple[str, tuple[str, ...]]] = {
 @dataclass(frozen=True)
 class Field:
     """One line of a form. `choices` are the words it cycles through; the empty choice means `auto`. `known` says which
-    values are proposed while it is typed, `is_only_asked` that no plan makes up a value: the markers of these names."""
+    values are proposed while typing, `is_only_asked` that no plan fills it in: the markers of these names."""
 
     path: str
     label: str
@@ -94,7 +94,7 @@ def step_of(path: str) -> str:
 
 
 def said(texts: Mapping[str, str]) -> str:
-    """Fields with their texts, in words."""
+    """Fields and their texts, in words."""
     return ", ".join(f"{all_fields()[path].label.strip()} {text or AUTO}" for path, text in texts.items())
 
 

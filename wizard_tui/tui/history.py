@@ -1,4 +1,4 @@
-"""The edits of a session, as they can be taken back and made again."""
+"""The edits of a session, for undo and redo."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Edit:
 
 @dataclass
 class History:
-    """Edits that were made, and those of them that were taken back."""
+    """Edits that were made, and edits that were undone."""
 
     _done: list[Edit] = field(default_factory=list)
     _undone: list[Edit] = field(default_factory=list)
@@ -42,7 +42,7 @@ class History:
         return not goes_on
 
     def back(self) -> Mapping[str, tuple[str, Origin]]:
-        """What the fields of the last edit held before it; empty where there is none."""
+        """What the fields of the last edit held before it; empty when there is none."""
         return self._move(self._done, self._undone).before
 
     def forward(self) -> Mapping[str, tuple[str, Origin]]:

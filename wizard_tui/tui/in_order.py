@@ -1,9 +1,9 @@
-"""Keys in order: each has done all that it does before the next one is looked at, however fast they come.
+"""Keys in order: each takes full effect before the next one is looked at, however fast they come.
 
 Textual hands a key to the widget that has the focus, from there to the one around it and so on, each time through a
-queue, and looks for what the key is bound to at the end of that way. Keys that come at once, as they do over a slow
-line and from a fast typist, therefore overtake one another: what was meant for the next step is typed into the one that
-is left. Here a key is carried up the same way at once, and what it is bound to is waited for.
+queue, and looks for the key's binding at the end of that path. Keys that come at once, as they do over a slow line and
+from a fast typist, therefore overtake one another: what was meant for the next step is typed into the previous one.
+Here a key is carried up the same path at once, and its action is awaited.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LINE_FEED = "ctrl+j"
 
 
 class InOrderApp(App[Result]):
-    """An app whose keys wait for one another, and for a first screen that says it is not ready for them."""
+    """An app whose keys wait for one another, and for the first screen while that is not ready for them."""
 
     def __init__(self, **more: object) -> None:
         super().__init__(**more)  # type: ignore[arg-type]
@@ -33,12 +33,12 @@ class InOrderApp(App[Result]):
         self._takes_keys = False
 
     def take_keys(self) -> None:
-        """The first screen is ready: deal with what was typed before, and with the rest as it comes."""
+        """The first screen is ready: handle the keys typed before, and the rest as they come."""
         self._takes_keys = True
         self.call_later(self._type)
 
     async def on_event(self, event: Event) -> None:
-        """Keep keys and pastes in their order; wait for what a click does; all else as Textual does it."""
+        """Keep keys and pastes in order; wait until a click has acted; all else as Textual does it."""
         if isinstance(event, (Key, Paste)) and not event.is_forwarded:
             self._typed.append(event)
             await self._type()
@@ -58,7 +58,7 @@ class InOrderApp(App[Result]):
                 await _mounted(screen)
                 if screen is self.screen:
                     await self._deal_with(self._typed.popleft())
-                    # what a dialog that was closed hands back
+                    # the result that a closed dialog hands back
                     await self._flush_next_callbacks()
         finally:
             self._is_typing = False
@@ -84,7 +84,7 @@ class InOrderApp(App[Result]):
             with node._context():
                 for _, handle in node._get_dispatch_methods(event.handler_name, event):
                     await invoke(handle, event)
-            # as where an event goes from queue to queue: each widget decides for itself
+            # as when an event goes from queue to queue: each widget decides for itself
             event._no_default_action = False
 
 
@@ -95,7 +95,7 @@ async def _mounted(screen: Screen[object]) -> None:
 
 
 async def _done_with(widget: Widget) -> None:
-    """Wait until a widget has dealt with the messages that it has, or is gone."""
+    """Wait until a widget has handled its pending messages, or is gone."""
     done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     if widget.is_running and widget.call_later(_set, done):
         await _either(done, widget)

@@ -1,4 +1,4 @@
-"""What of a session is on disk: one at a time is saved, and those that were left are offered."""
+"""Sessions on disk: one at a time is saved, and earlier ones are offered."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ if TYPE_CHECKING:
 
 
 class Keeper:
-    """Saves the session of a wizard. `problem` is why that does not work, and what would help; empty when it does."""
+    """Saves the session of a wizard. `problem` says why saving fails and what would help; empty when it works."""
 
     def __init__(self, file: StateFile | None, *, offers: bool = True) -> None:
-        """`file`: None keeps nothing. `offers`: whether sessions that were left are looked for."""
+        """`file`: None keeps nothing. `offers`: whether earlier sessions are looked for."""
         self._file = file
         self._offers = offers
         self.problem = ""
 
     def new_session(self) -> Session:
-        """A session that offers to go on with the newest that was left, and names the others."""
+        """A session that offers to continue the newest earlier one, and names the others."""
         from wizard_tui.tui.session import Session
 
         session = Session()
         found = self._left()
         while found and self._file is not None:
             left = found.pop(0)
-            # a wizard that started at the same moment may have it
+            # a wizard that started at the same moment may hold it
             if (saved := self._file.take(left.name)) is not None:
                 session.offer(saved.state, left.saved_at, left.name)
                 break
@@ -36,7 +36,7 @@ class Keeper:
         return session
 
     def save(self, session: Session) -> None:
-        """Write the session, as far as there is anything in it; else find out whether it could be written."""
+        """Write the session if it holds anything; else find out whether it could be written."""
         from wizard_tui.tui.state_file import NotSavedError
 
         if self._file is None:
@@ -52,7 +52,7 @@ class Keeper:
             self.problem = ""
 
     def change_to(self, left: Left, session: Session) -> str:
-        """Turn `session` into one that was left; what it was stays on disk. Where that cannot be: why."""
+        """Turn `session` into an earlier one; its old content stays on disk. Returns why if that fails."""
         if self._file is None:
             return "sessions are not kept"
         self.save(session)
@@ -69,7 +69,7 @@ class Keeper:
         return ""
 
     def _left(self) -> list[Left]:
-        """What was left by wizards that no longer run, the newest first; what this version cannot read is left out."""
+        """Sessions of wizards that no longer run, the newest first, without those that this version cannot read."""
         from wizard_tui.tui.left import Left
 
         found = []

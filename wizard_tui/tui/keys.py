@@ -2,7 +2,7 @@
 palette are made from.
 
 A binding's description names the action, its tooltip says what it does, and `show` puts it on the bottom line. No key
-that tmux (ctrl+b), screen (ctrl+a) or flow control (ctrl+s, ctrl+q) takes is the only one for what it does.
+that tmux (ctrl+b), screen (ctrl+a) or flow control (ctrl+s, ctrl+q) takes is the only one for its action.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ KEYS: Mapping[str, tuple[Binding, ...]] = {
     "Go": (
         _key("ctrl+n,f3", "screen.step(1)", "Next", "next step; so does Enter", id="next", bar="^n"),
         _key("ctrl+o,f2", "screen.step(-1)", "Back", "previous step", id="back", bar="^o"),
-        # the one key that is taken from the fields, where it would wipe out to the end of the line
+        # the one key taken from the fields, where it would delete to the end of the line
         _key(
             "ctrl+k",
             "app.command_palette",
@@ -88,11 +88,11 @@ KEYS: Mapping[str, tuple[Binding, ...]] = {
     ),
 }
 
-# Tab has priority: else keys that come at once with it still go to the field that is left
+# Tab has priority: else keys that arrive together with it still go to the previous field
 WIZARD_KEYS = (
     *(binding for bindings in KEYS.values() for binding in bindings),
     Binding("enter", "step(1)", "Next", show=False, system=True),
-    # wherever the focus is, but for a field, in which they are typed
+    # wherever the focus is, except in a field, which takes them as text
     *(Binding(str(number), f"number({number})", show=False, system=True) for number in range(1, 10)),
     Binding("tab", "app.focus_next", show=False, system=True, priority=True),
     Binding("shift+tab", "app.focus_previous", show=False, system=True, priority=True),
@@ -102,11 +102,11 @@ APP_KEYS = (
     Binding("ctrl+c", "leave_twice", "Quit", show=False, priority=True, system=True),
 )
 
-# what stands on the bottom line, from left to right, and what goes first where there is less room
+# the bottom line from left to right, and which keys go first when there is less room
 BAR = ("next", "back", "panels", "undo", "find", "menu", "help", "words", "copy", "write", "quit")
 FIRST_TO_GO = ("undo", "words", "find", "write", "copy", "panels", "menu")
 
-# what Textual's own widgets bind, which its users know
+# the bindings of Textual's own widgets, which its users know
 _TEXTUALS = {
     binding.action
     for made in (Input, ScrollableContainer, Screen)
@@ -116,7 +116,7 @@ _TEXTUALS = {
 
 
 def at_hand(screen: Screen[Any]) -> list[ActiveBinding]:
-    """What works where the focus is, beside the keys of the list: each action once."""
+    """Actions that work where the focus is, beside those of the list: each once."""
     found = {
         active.binding.action: active
         for active in screen.active_bindings.values()

@@ -1,4 +1,4 @@
-"""A session that was left, as it is offered: what it is about, without what was typed in it."""
+"""An earlier session as it is offered: what it is about, without what was typed in it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ FIRST = "welcome"
 
 @dataclass(frozen=True)
 class Left:
-    """A session that was left, which the user may go on with: on which step, when, and its name on disk.
+    """An earlier session that the user may continue: on which step, when, and its name on disk.
 
-    The step may be one of another version.
+    The step may come from another version.
     """
 
     model: str
@@ -27,7 +27,7 @@ class Left:
 
     @classmethod
     def of(cls, saved: Mapping[str, Any], saved_at: datetime, name: str = "") -> Left:
-        """What saved data are about. Raises Refusal when they are no such data, or of another version."""
+        """What a saved session is about. Raises Refusal when the data are not a session, or of another version."""
         fields = saved.get("fields")
         if saved.get("version") != 1 or not isinstance(fields, Mapping):
             raise ValueError("the saved session is of another version")

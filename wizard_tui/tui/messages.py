@@ -1,6 +1,6 @@
-"""What the parts of the wizard tell one another when something that took time is done.
+"""Messages between the wizard's parts, for when something that took time is done.
 
-What a key does is not told this way: a message would be read when the next keys have already been dealt with.
+Effects of a key are not sent this way: a message would be read after the next keys have been handled.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Replan(Message):
     """A field changed. Many of these in the queue become one, so a burst of keys is planned once."""
 
     def can_replace(self, message: Message) -> bool:
-        """A newer one makes this one needless."""
+        """A newer one replaces this one."""
         return isinstance(message, Replan)
 
 

@@ -1,4 +1,4 @@
-"""The screen that all pages and dialogs derive from: it closes once, and closes nothing but itself."""
+"""The screen that all pages and dialogs derive from: it closes once, and closes only itself."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wizard_tui.tui.painting import painted_once
 
 
 class QuietModal(ModalScreen[ScreenResultType]):
-    """A page or a dialog that goes as it came: without painting twice what is beneath it."""
+    """A page or dialog that opens and closes without painting twice what is beneath it."""
 
     focused: Reactive[Widget | None] = Reactive(None, repaint=False)
 
@@ -21,7 +21,7 @@ class QuietModal(ModalScreen[ScreenResultType]):
         return self.app.screen_stack[-1:] == [self]
 
     def dismiss(self, result: ScreenResultType | None = None) -> AwaitComplete:
-        """Close. A second choice, click or Escape that was on its way meets what lies beneath, and closes nothing."""
+        """Close. A second choice, click or Escape already queued reaches what lies beneath, and closes nothing."""
         if not self.on_top:
             return AwaitComplete()
         with painted_once(self.app):

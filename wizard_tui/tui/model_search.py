@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from wizard_tui.models.search import Found
     from wizard_tui.tui.steps.step import Wizard
 
-# the Hub is asked when nobody has typed for this long; what was asked before is cancelled by the palette
+# the Hub is asked after this long without a key; the palette cancels earlier requests
 HUB_PAUSE_S = 0.3
 SHORTEST = 3
 _MARKS = {True: "fits", False: "too large", None: "not read yet"}
@@ -32,17 +32,17 @@ class ModelProvider(Provider):
         self._fits_on = wizard.session.detected
 
     async def get_ready(self) -> None:
-        """List what is here: that reads the disk, and is therefore not done for each letter."""
+        """List local models: that reads the disk, and is therefore not done for each letter."""
         self._here = await asyncio.to_thread(self._wizard.sources.models_here)
 
     def offers(self, text: str) -> Sequence[Offer]:
-        """What is here."""
+        """Models on this machine and in the catalogue."""
         from wizard_tui.models.search import matching
 
         return [self._offer(found) for found in matching(text, self._here)]
 
     async def further(self, text: str) -> Sequence[Offer]:
-        """What the Hub has."""
+        """Models on the Hub."""
         if len(text.strip()) < SHORTEST:
             return ()
         await asyncio.sleep(HUB_PAUSE_S)
@@ -62,7 +62,7 @@ class ModelProvider(Provider):
                 yield
 
     def does(self, offer: Offer) -> str:
-        """Whether it fits, once that is known, and where it is from."""
+        """Whether it fits, once that is known, and where it comes from."""
         return f"{_MARKS[self._fits[offer.name]]}, {offer.does}" if offer.name in self._fits else ""
 
     def _offer(self, found: Found) -> Offer:

@@ -12,13 +12,13 @@ from textual.screen import Screen, ScreenResultType
 
 @contextmanager
 def painted_once(app: App[Any]) -> Iterator[None]:
-    """What is done within, and the layout that follows from it, reaches the terminal as one picture and not as four."""
+    """Changes made within, and the layout they cause, reach the terminal as one picture and not as four."""
     batch = ExitStack()
     batch.enter_context(app.batch_update())
     try:
         yield
     finally:
-        # the app outlives every screen: a batch that nobody ends would freeze the picture
+        # batched on the app, which outlives every screen: an unfinished batch would freeze the picture
         app.call_later(app.call_later, batch.close)
 
 
@@ -29,5 +29,5 @@ def push(
     if isinstance(app.screen, type(page)):
         return
     with painted_once(app):
-        # keys that follow wait, by Textual, until the page is there and something on it has the focus
+        # Textual holds further keys until the page is there and something on it has the focus
         app.push_screen(page, closed)

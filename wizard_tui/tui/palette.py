@@ -1,4 +1,4 @@
-"""The palette: a list that is found in as one types. The menu is one: every action, step, field and theme, by its name
+"""The palette: a list that is searched as you type. The menu is one: every action, step, field and theme, by its name
 or by what it does."""
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 KEY_COLUMNS = 6
 LONGEST_WAIT_S = 1.0
-"""Keys wait no longer for a provider that gets ready: a disk may never answer."""
+"""How long keys wait for a provider to get ready: a disk may never answer."""
 MARK, GAP = "› ", "  "
 
 
@@ -42,41 +42,41 @@ class Offer(NamedTuple):
 
 
 class Provider:
-    """What a palette finds."""
+    """The source of a palette's offers."""
 
     name_columns = 26
 
     async def get_ready(self) -> None:
-        """Fetch, once, what `offers` finds things in. What takes time is done in a thread."""
+        """Fetch, once, the data that `offers` searches. Slow work is done in a thread."""
 
     def offers(self, text: str) -> Sequence[Offer]:
-        """What is found at once, the best first."""
+        """Matches found at once, the best first."""
         raise NotImplementedError
 
     async def further(self, text: str) -> Sequence[Offer]:
-        """What takes time to find. Raises Refusal or OSError with one plain sentence."""
+        """Matches that take time to find. Raises Refusal or OSError with one plain sentence."""
         return ()
 
     async def looked_into(self, offers: Iterable[Offer]) -> AsyncIterator[None]:
-        """Work out what takes time to say about these offers; gives control back whenever one line has more to say."""
+        """Work out slow details of these offers; yields whenever a line has more to show."""
         return
         yield
 
     def does(self, offer: Offer) -> str:
-        """What stands behind the name, as far as it is known."""
+        """The text behind the name, as far as it is known."""
         return offer.does
 
 
 class Typed(Message):
-    """Something was typed. Of keys that come at once, the last alone is searched for."""
+    """Something was typed. When keys arrive at once, only the last starts a search."""
 
     def can_replace(self, message: Message) -> bool:
-        """A newer one makes this one needless."""
+        """A newer one replaces this one."""
         return isinstance(message, Typed)
 
 
 class Palette(QuietModal[None]):
-    """A line to type in over a list, of which a page is on screen. What is chosen runs once, when the list is closed.
+    """A line to type in, above one page of a list. The chosen offer runs once, when the list is closed.
 
     A page and not a list that scrolls: at its end one picture is sent for ten lines, and not one for each.
     """
@@ -142,7 +142,7 @@ class Palette(QuietModal[None]):
             self._search()
 
     async def action_take(self) -> None:
-        """Take the offer under the cursor, of those for all that was typed."""
+        """Take the offer under the cursor, once the list is up to date with what was typed."""
         await self._bring_up_to_date()
         await self._take(self._at)
 
@@ -158,7 +158,7 @@ class Palette(QuietModal[None]):
 
     def action_take_row(self, row: int) -> None:
         """Take what stands on a row of the page."""
-        # by the application, as a key would be: what runs in a widget ends with it
+        # run by the application, as for a key: what runs in a widget ends with it
         self.app.call_later(self._take, self._first + row)
 
     def on_mouse_scroll_down(self) -> None:
@@ -170,7 +170,7 @@ class Palette(QuietModal[None]):
         self._move(-1)
 
     async def _bring_up_to_date(self) -> None:
-        """A key is about the list for all that was typed before it."""
+        """A key acts on the list for all text typed before it."""
         if not self._ready.done():
             await asyncio.wait({self._ready}, timeout=LONGEST_WAIT_S)
         self._typed()
@@ -268,7 +268,7 @@ class MenuProvider(Provider):
 def _everything(wizard: Wizard) -> Iterator[Offer]:
     app = wizard.app
     for node, binding, _, _ in at_hand(wizard.screen):
-        # what takes an argument is about one of many things on screen, and its key is written beside it
+        # an action with an argument concerns one of many things on screen, and its key is written beside it
         if "(" not in binding.action:
             run = partial(app.run_action, binding.action, node)
             yield _offer(binding.description, "on this step", run, binding.key_display or binding.key)
@@ -284,8 +284,8 @@ def _everything(wizard: Wizard) -> Iterator[Offer]:
 
 
 def ranked(text: str, offers: Iterable[Offer]) -> list[Offer]:
-    """Those with all words of `text` in their name, then those with its letters there in this order, then those with
-    all words in what they do; among equals the order stays."""
+    """First those with all words of `text` in their name, then with its letters in the name in order, then with all
+    words in what they do; equals keep their order."""
     found = [(place, offer) for offer in offers if (place := _place(text.lower(), offer)) is not None]
     return [offer for _, offer in sorted(found, key=lambda one: one[0])]
 

@@ -1,4 +1,4 @@
-"""Writes styled text for a terminal, and of each style only what differs from the one before it."""
+"""Writes styled text for a terminal, with only the codes that differ from the style before."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.style import Style
 RESET = "0"
 DEFAULT_COLOUR, DEFAULT_GROUND = "39", "49"
 ENDS = {"1": "22", "2": "22", "3": "23", "4": "24", "5": "25", "7": "27", "8": "28", "9": "29"}
-"""What ends a setting alone, where a reset would take the colours along; bold and dim have one end."""
+"""The code that ends a single setting, where a reset would also drop the colours; bold and dim share one."""
 
 
 class _Look(NamedTuple):
@@ -27,14 +27,15 @@ _PLAIN = _Look()
 
 
 class Pen:
-    """Goes on where it stopped, until it is lifted. Styles are said in a colour system; without one there are none."""
+    """Continues in its last style until it is lifted. Styles are written for a colour system; without one there are
+    none."""
 
     def __init__(self, system: ColorSystem | None) -> None:
         self._system = system
         self._look = _PLAIN
 
     def write(self, segment: Segment) -> str:
-        """The text of a segment, behind the codes that it needs."""
+        """The text of a segment, after the codes that it needs."""
         if self._system is None:
             return segment.text
         return self._change(_look_of(segment.style, self._system)) + segment.text

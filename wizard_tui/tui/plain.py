@@ -11,7 +11,7 @@ from wizard_tui.tui.proposals import starters
 from wizard_tui.tui.session import Session
 from wizard_tui.tui.sources import Sources
 
-# what nearly everybody has an answer to; the rest is asked for on demand
+# fields that nearly everybody has an answer for; the rest is asked on demand
 ESSENTIAL = (
     "model.model",
     "hardware.gpu",

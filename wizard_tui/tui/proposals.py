@@ -1,4 +1,4 @@
-"""Models to begin with: which of the catalogue fit, with all else as it is."""
+"""Models to begin with: which catalogue models fit, with all other fields as they are."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def tried(session: Session, model_id: str) -> Decision | None:
-    """What a model of the catalogue would come to; None where it is not known there."""
+    """The plan for a catalogue model; None when the catalogue lacks it."""
     from wizard_tui.models.load import metadata_from_catalog
     from wizard_tui.planning.decide import decide
     from wizard_tui.resolver import Facts, resolve_gpus

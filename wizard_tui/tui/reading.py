@@ -1,5 +1,5 @@
-"""What the wizard finds out while it runs: the model's facts some time after the last key, the GPUs, and which models
-fit on them."""
+"""Facts looked up while the wizard runs: the model's, a moment after the last key; the GPUs; which models fit on
+them."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from wizard_tui.tui.session import Session
 
 MODEL_PAUSE_S = 0.3
-# a change of one of these is a change of the model
+# changing one of these changes the model
 OF_THE_MODEL = frozenset({MODEL, "model.revision", "model.params_b"})
 
 
 class Reading:
-    """Asks in workers of a screen, to which the answers are posted; what fails there without one ends the wizard, as a
-    fault of ours."""
+    """Asks in workers of a screen and posts the answers to it; a failure without an answer ends the wizard, as a fault
+    of ours."""
 
     def __init__(self, screen: Screen[None], sources: Callable[[], Sources], session: Callable[[], Session]) -> None:
         self._screen, self._sources, self._session = screen, sources, session
@@ -32,7 +32,7 @@ class Reading:
         self._proposed_for: object = None
 
     def model_changed(self) -> None:
-        """Another model is being typed: what is known of the last one says nothing of it."""
+        """Another model is being typed: facts of the last one do not apply to it."""
         session = self._session()
         session.model_problem = None
         session.model_state = f"reading {session.texts[MODEL].strip() or 'nothing'}"
@@ -41,7 +41,7 @@ class Reading:
         self._pause = self._screen.set_timer(MODEL_PAUSE_S, self.ask_model)
 
     def ask_model(self) -> None:
-        """Ask for the facts of the model that is typed; what was asked before is wanted no more."""
+        """Ask for the facts of the typed model; earlier requests are dropped."""
         session = self._session()
         if model := session.texts[MODEL].strip():
             revision = session.texts["model.revision"].strip() or None
@@ -54,7 +54,7 @@ class Reading:
         self._screen.run_worker(work, group="gpus", exclusive=True)
 
     def propose_models(self) -> None:
-        """Find out which models fit, once for what the driver said."""
+        """Find out which models fit, once per answer of the driver."""
         session = self._session()
         if session.detected is not None and self._proposed_for is not session.detected:
             self._proposed_for = session.detected
@@ -67,6 +67,6 @@ class Reading:
         for model_id, size in starters(session):
             if size is not None:
                 fitting[model_id] = size
-            # keys go between them
+            # keys are handled between them
             await asyncio.sleep(0)
         self._screen.post_message(ModelsProposed(fitting))

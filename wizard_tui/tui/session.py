@@ -1,4 +1,4 @@
-"""The wizard's state, without a screen: what was typed, what of it is valid, what is known, and the last plan.
+"""The wizard's state, without a screen: what was typed, which of it is valid, the facts, and the last plan.
 
 The text of every field is kept as it was typed. The request is made from all fields that hold something; when that
 fails, the errors stay at their fields, and the last valid request and its plan remain.
@@ -23,7 +23,7 @@ from wizard_tui.tui.history import Origin as Origin
 from wizard_tui.tui.left import FIRST
 from wizard_tui.tui.left import Left as Left
 
-# the planner is loaded when the first plan is made, which is after the first screen is on its way
+# the planner is loaded for the first plan, after the first screen has been sent
 if TYPE_CHECKING:
     from wizard_tui.hardware.gpu import GPU
     from wizard_tui.hardware.observed import Observation
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 GPU_NAME = "hardware.gpu"
 GPU_COUNT = "hardware.gpus"
 KEY_NAME = "policy.api_key_env"
-# where nothing is known yet: a model that is served a lot, and a GPU on which it fits
+# before anything is known: a popular model, and a GPU on which it fits
 START = {MODEL: "Qwen/Qwen3-8B", GPU_NAME: "RTX 4090"}
 
 
@@ -44,7 +44,7 @@ START = {MODEL: "Qwen/Qwen3-8B", GPU_NAME: "RTX 4090"}
 class Session:
     """Everything the screens show. `texts` and `origins` have an entry for every field.
 
-    `left` is the session that is offered and whose texts these are, `goes_on` its name from then on; `others_left` are
+    `left` is the offered session, whose texts these are, `goes_on` its name once it is continued; `others_left` are
     further ones. `previous` is the plan before the last edit, in which all keys typed into one field in a row are one.
     """
 
@@ -52,10 +52,10 @@ class Session:
     origins: dict[str, Origin] = field(default_factory=lambda: dict.fromkeys(all_fields(), "default"))
     errors: dict[str, str] = field(default_factory=dict)
     fault: str | None = None
-    """Why there is no plan where the user is not to blame."""
+    """Why there is no plan when the user is not to blame."""
     request: PlanRequest | None = None
     plan: Plan | None = None
-    """The last one that could be made."""
+    """The last plan that could be made."""
     previous: PlanResponse | None = None
     metadata: ModelMetadata | None = None
     model_state: str = ""
@@ -160,7 +160,7 @@ class Session:
         except Refusal as error:
             self.errors = {MODEL: str(error)}
             return
-        except Exception as error:  # a fault of ours must not take along what was typed
+        except Exception as error:  # a fault of ours must not lose what was typed
             self.fault = fault(error, "there is no plan")
             return
         if plan.response != self.response:
@@ -177,7 +177,7 @@ class Session:
     def plan_to_keep(self) -> tuple[PlanRequest, PlanResponse] | None:
         """The plan on screen as the command line would make it; None before there is one.
 
-        The screen asks for reasons, which the user did not: neither profile nor plan on disk shall hold them.
+        The screen asks for reasons, the user did not: neither profile nor plan on disk may hold them.
         """
         from wizard_tui.planning.planner import response_of
 
@@ -188,7 +188,7 @@ class Session:
         return request, response_of(decision._replace(request=request))
 
     def settled(self) -> dict[str, str]:
-        """What the plan made of the fields that are left open; empty before there is a plan."""
+        """The plan's values for fields left open; empty before there is a plan."""
         from wizard_tui.tui.settled import settled
 
         if self.plan is None:
@@ -198,7 +198,7 @@ class Session:
         }
 
     def verdict_with(self, patch: Mapping[str, Mapping[str, Any]]) -> str:
-        """What the plan on screen would come to with a change; a plain sentence also where it is refused."""
+        """The verdict of the plan on screen with a change applied; also a plain sentence when that is refused."""
         from wizard_tui.planning.decide import decide
         from wizard_tui.planning.suggest import patched
         from wizard_tui.planning.verdict import verdict
@@ -236,7 +236,7 @@ class Session:
         return self.plan.decision.facts.gpus if self.plan is not None else ()
 
     def artifact_names(self) -> tuple[str, ...]:
-        """What can be written down of the plan on screen."""
+        """The artifacts that can be written from the plan on screen."""
         from wizard_tui.render.registry import ARTIFACTS
 
         response = self.response
@@ -250,7 +250,7 @@ class Session:
 
     @property
     def params_b(self) -> float | None:
-        """The parameter count as far as it is typed; None until it is a number."""
+        """The parameter count as typed so far; None until it is a number."""
         try:
             return float(self.texts["model.params_b"])
         except ValueError:
@@ -258,7 +258,7 @@ class Session:
 
     @property
     def stale(self) -> str | None:
-        """Why the plan on screen is not that of the fields; None when it is."""
+        """Why the plan on screen does not match the fields; None when it does."""
         if self.fault is not None:
             return self.fault
         if self.errors:
@@ -270,19 +270,20 @@ class Session:
         return None
 
     def problem_of(self, path: str) -> str | None:
-        """What is wrong with a field. A model without facts is no wrong request, but its field is where one can act."""
+        """What is wrong with a field. A model without facts does not make the request wrong, but its field is where the
+        user can act."""
         return self.errors.get(path) or (self.model_problem if path == MODEL else None)
 
     def model_ready(self, model: str, metadata: ModelMetadata) -> bool:
-        """Take the facts of what was typed as `model`; False when the field has meanwhile another one."""
+        """Take the facts of what was typed as `model`; False when the field meanwhile holds another one."""
         if model != self.texts[MODEL].strip():
             return False
         self.metadata, self.model_state, self.model_problem, self._read_for = metadata, "", None, model
         return True
 
     def model_failed(self, model: str, sentence: str, *, is_ours: bool = False) -> bool:
-        """Note why a model's facts cannot be had; False when the field has meanwhile another model. A fault of ours is
-        none of the field."""
+        """Note why a model's facts are missing; False when the field meanwhile holds another model. A fault of ours is
+        not the field's error."""
         if model != self.texts[MODEL].strip():
             return False
         self.metadata, self.model_state, self.model_problem = None, sentence, None if is_ours else sentence
@@ -291,9 +292,9 @@ class Session:
     def gpus_found(
         self, gpus: Sequence[GPU], installed_vllm: str | None = None, observed: Sequence[Observation] = ()
     ) -> list[str]:
-        """Take what the driver shows, which vLLM is here, and what earlier starts have shown.
+        """Take the GPUs that the driver reports, the vLLM installed here, and the results of earlier starts.
 
-        Gives the paths of the hardware fields that it fills, as far as nobody touched them.
+        Returns the paths of the hardware fields that it fills: those that nobody touched.
         """
         self.detected, self.installed_vllm, self.observed = tuple(gpus), installed_vllm, observed
         name = self.texts[GPU_NAME], self.origins[GPU_NAME]
@@ -311,7 +312,8 @@ class Session:
     def propose(self, fitting: Mapping[str, int]) -> list[str]:
         """Take which models fit, the largest first, with the bytes of their weights on one GPU.
 
-        Gives the paths that change: where the model to start with does not fit, and nobody chose it, another one does.
+        Returns the paths that change: a starting model that does not fit and that nobody chose is replaced by one that
+        fits.
         """
         self.proposals = fitting
         if self.origins[MODEL] != "suggested" or self.texts[MODEL] in fitting or not fitting:
@@ -328,13 +330,13 @@ class Session:
                 path: [text, self.origins[path]]
                 for path, text in self.texts.items()
                 if (text != all_fields()[path].default or self.origins[path] != "default")
-                # what is no variable's name there may be the key itself
+                # anything there that is not a variable's name may be the key itself
                 and not (path == KEY_NAME and path in self.errors)
             },
         }
 
     def restore(self, saved: Mapping[str, Any]) -> None:
-        """Go on from saved data; what is not known any more is left out. Raises Refusal when it is no such data."""
+        """Continue from saved data, without what is no longer known. Raises Refusal when it is not a saved session."""
         Left.of(saved, datetime.now())
         for path, row in saved["fields"].items():
             if path in self.texts and isinstance(row, list) and len(row) == 2 and all(isinstance(x, str) for x in row):
@@ -350,7 +352,7 @@ class Session:
         self._offered = self._typed()
 
     def change_to(self, saved: Mapping[str, Any], left: Left) -> None:
-        """Take another session that was left in place of this one. Raises Refusal as `restore`."""
+        """Take another earlier session in place of this one. Raises Refusal as `restore`."""
         Left.of(saved, left.saved_at)
         self.start_anew()
         self.others_left = [other for other in self.others_left if other.name != left.name]
@@ -358,13 +360,13 @@ class Session:
 
     @property
     def is_worth_keeping(self) -> bool:
-        """Whether a later start should offer it: something was typed or looked at that is nowhere else on disk."""
+        """Whether a later start should offer it: it holds something typed or viewed that is nowhere else on disk."""
         if self.left is not None:
             return self._typed() != self._offered
         return self.step != FIRST or bool(self._typed())
 
     def start_anew(self) -> None:
-        """Forget everything but what the driver said. The session that was offered stays with the others."""
+        """Forget everything except the driver's answer. The session that was offered stays with the others."""
         if self.left is not None:
             self.others_left = (self.left, *self.others_left)
         fresh = Session()

@@ -1,4 +1,4 @@
-"""What a plan makes of the fields that are left open, in the words of the fields."""
+"""The values that a plan gives to fields left open, in the words of the fields."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ NONE = "none"
 
 
 def settled(decision: Decision) -> dict[str, str]:
-    """Path of a field to the text that would say the same explicitly; fields that no plan settles are left out."""
+    """Maps a field's path to the text that would set the same value explicitly; fields that no plan settles are left
+    out."""
     settings, gpu = decision.estimate.settings, decision.estimate.gpu
     found = {
         **settings._asdict(),

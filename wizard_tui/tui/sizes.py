@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 HELP_ROWS = 2
-"""Of the line beneath the body."""
+"""Height of the line beneath the body."""
 MARK_COLUMNS = 10
-"""Of the word at the end of a field's row, which says where its text is from."""
+"""Width of the word at the end of a field's row, which says where its text is from."""
 STAGE_COLUMNS = 40
-"""Of the stages of a start, where they stand beside the figures."""
+"""Width of the stages of a start, where they stand beside the figures."""
 FOOT_ROWS = 2
-"""Beneath the list of a palette."""
+"""Rows beneath the list of a palette."""
 
 VARIABLES = {
     "help-rows": str(HELP_ROWS),

@@ -79,7 +79,7 @@ class Sources:
                 return ModelRead(model, self.load_model(model, revision, params_b))
             except (Refusal, OSError) as error:
                 return ModelRead(model, None, str(error))
-            except Exception as error:  # a fault of ours must not take along what was typed
+            except Exception as error:  # a fault of ours must not lose what was typed
                 return ModelRead(model, None, fault(error, f"{model} is not read"), is_ours=True)
 
         target.post_message(await asyncio.to_thread(load))

@@ -1,8 +1,8 @@
 """Where sessions are kept: each running wizard has a private file of its own, replaced as a whole.
 
-A lock that ends with the process tells which files belong to wizards that still run. The others were left: each can be
-gone on with by one wizard, which locks it until its own file holds all of it. None is removed before that, unless it is
-old and there are many.
+A lock that ends with the process marks the files of wizards that still run. The others are earlier sessions: one wizard
+can continue each, and locks it until its own file holds all of it. None is removed before that, unless it is old and
+there are many.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ from wizard_tui.files import NOWHERE, make_private, replace_file, state_folder
 
 LIMIT_BYTES = 1 << 20
 KEPT_AT_LEAST = 20
-"""So many of the sessions that were left stay however old they are."""
+"""How many earlier sessions are kept, however old they are."""
 OLD_S = 30 * 86_400
-"""Those beyond them go when they were saved longer ago than this, in seconds."""
+"""Further ones are removed when they were saved longer ago than this, in seconds."""
 LONELY_S = 86_400
-"""A lock without a session is removed after so many seconds: a younger one may be that of a wizard that just starts."""
+"""A lock without a session is removed after this many seconds: a younger one may belong to a wizard that is
+starting."""
 TRIES, TRY_EVERY_S = 6, 0.01
-"""How often a left session is asked for: a wizard that looks whether it is held, holds it for a moment."""
+"""Attempts to lock an earlier session: a wizard that checks whether it is held holds it for a moment."""
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 _FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "your quota of the disk is used up"}
 
@@ -40,7 +41,7 @@ class NotSavedError(Exception):
 
 @dataclass(frozen=True)
 class Saved:
-    """A session that was left: its data, when it was saved (seconds since 1970, not later than now), and its name."""
+    """An earlier session: its data, when it was saved (seconds since 1970, not later than now), and its name."""
 
     state: dict[str, Any]
     saved_at: float
@@ -58,7 +59,7 @@ class StateFile:
         self._taken_lock: int | None = None
 
     def save(self, state: Mapping[str, Any], instead_of: str = "") -> None:
-        """Write the session; then the one that was taken is removed, if it is the one named. Raises NotSavedError."""
+        """Write the session, then remove the one that was taken, if it is the one named. Raises NotSavedError."""
         try:
             replace_file(self._own_path(), json.dumps(state))
         except OSError as error:
@@ -75,10 +76,10 @@ class StateFile:
             raise NotSavedError(self._why(error)) from error
 
     def left(self) -> list[Saved]:
-        """The sessions of wizards that no longer run, as far as they can be read and nobody took them.
+        """The readable sessions of wizards that no longer run, unless another wizard took them.
 
-        The newest is first. Those from the future, which a clock that was wrong has written, come last, as nobody knows
-        how old they are; they are never removed for their age.
+        The newest is first. Those dated in the future, written by a wrong clock, come last, as nobody knows their age;
+        they are never removed for their age.
         """
         now = time.time()
         found = sorted(self._unheld(), key=lambda row: (row[0] <= now, row[0]), reverse=True)
@@ -89,9 +90,9 @@ class StateFile:
         return [saved for _, path in found if (saved := _read(path)) is not None]
 
     def take(self, name: str) -> Saved | None:
-        """Lock a session that was left, for this wizard alone, and read it; None when another wizard was first.
+        """Lock an earlier session for this wizard alone, and read it; None when another wizard was first.
 
-        One that was taken before is let go.
+        A session taken before is released.
         """
         self.let_go()
         path = self._folder / f"{name}.json"
@@ -111,13 +112,13 @@ class StateFile:
         return saved
 
     def let_go(self) -> None:
-        """Leave the session that was taken to others, as it is."""
+        """Release the taken session to others, as it is."""
         if self._taken_lock is not None:
             os.close(self._taken_lock)
         self._taken = self._taken_lock = None
 
     def set_aside(self) -> None:
-        """Leave this wizard's own session as it was saved last; what is saved from now on is another one."""
+        """Leave this wizard's session as last saved; later saves start another one."""
         if self._lock is not None:
             os.close(self._lock)
         self._path = self._lock = None
@@ -133,7 +134,7 @@ class StateFile:
             self.set_aside()
         if self._path is None:
             make_private(self._folder)
-            # not by the process alone: another machine or container that shares this folder may have the same number
+            # not the process number alone: another machine or container that shares this folder may have the same
             path = self._folder / f"{os.getpid()}-{secrets.token_hex(8)}.json"
             # held, and so never closed, until the process ends
             try:
@@ -186,7 +187,7 @@ def _locked(lock: Path, tries: int = 1) -> int:
 
 
 def _is_held(lock: Path) -> bool:
-    """Whether a process holds a lock. Where locks cannot be had, none is held."""
+    """Whether a process holds a lock. Where locks are not supported, none is held."""
     try:
         with lock.open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -210,7 +211,7 @@ def _read(path: Path) -> Saved | None:
 
 
 def _remove(path: Path) -> None:
-    # the lock last: who waits for it finds nothing behind it
+    # the lock last: whoever waits for it then finds no session
     for part in (path, path.with_suffix(".lock")):
         with suppress(OSError):
             part.unlink()

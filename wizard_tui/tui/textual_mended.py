@@ -1,4 +1,4 @@
-"""What Textual 8.2 does wrong and no widget of ours can put right by itself. Loaded before the first screen."""
+"""Fixes for faults of Textual 8.2 that no widget of ours can mend by itself. Loaded before the first screen."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from textual._styles_cache import StylesCache
 
 from wizard_tui.tui.pen import Pen
 
-# A sum of two colours is remembered together with the object that asked for it, for the last 1024 of them: all lines of
-# every page and dialog that was closed stay in memory with it, which was 9 kB for every key of a long session.
+# The sum of two colours is cached together with the object that asked for it, for the last 1024 of them. That keeps all
+# lines of every closed page and dialog in memory: 9 kB for every key of a long session.
 _remembered = StylesCache.get_inner_outer
 StylesCache.get_inner_outer = getattr(_remembered, "__wrapped__", _remembered)  # type: ignore[method-assign]
 
-# Where a text is cut is remembered with the whole text, 16,384 times: with a long paste in a field, and every letter
-# typed behind it, that is tens of kilobytes for each key. A line as long as a screen is wide may be kept.
+# The place where a text is cut is cached with the whole text, 16,384 times: after a long paste into a field, that is
+# tens of kilobytes for each key typed behind it. Lines no longer than a screen is wide may be cached.
 LONGEST_KEPT = 200
 _kept_cut: Any = vars(Segment)["_split_cells"].__func__
 _cut = _kept_cut.__wrapped__
@@ -33,10 +33,10 @@ setattr(Segment, "_split_cells", classmethod(_split_cells))  # noqa: B010 - it i
 
 
 def _changed_cells(update: ChopsUpdate, console: Console) -> str:
-    """What is written for spans of rows: the cells of these spans alone.
+    """The output for spans of rows: only the cells of these spans.
 
-    Textual's own begins each at the left end of its widget, so that the label of a figure is sent with the figure, and
-    says every style in full.
+    Textual's own begins each at the left end of its widget, so that the label is sent with its figure, and writes every
+    style in full.
     """
     written: list[str] = []
     pen = Pen(console._color_system)
@@ -45,7 +45,7 @@ def _changed_cells(update: ChopsUpdate, console: Console) -> str:
             start, stop = max(x, first), min(end, last)
             if strip is not None and start < stop:
                 written.append(Control.move_to(start, y).segment.text)
-                # a strip keeps what is cropped from it, with seven caches each
+                # a strip keeps every crop of itself, with seven caches each
                 *_, cells = Segment.divide(strip, (start - x, stop - x))
                 written.extend(map(pen.write, cells))
     written.append(pen.lift())

@@ -27,7 +27,7 @@ DARK = Theme(
         "scrollbar-background": "#262626",
         "scrollbar-background-hover": "#262626",
         "scrollbar-background-active": "#262626",
-        # Textual would mix them, to what no table has
+        # Textual would mix them into colours that no table has
         "text-primary": "#5fafff",
         "text-accent": "#5fd7d7",
         "text-success": "#5fd75f",

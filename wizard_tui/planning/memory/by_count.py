@@ -1,6 +1,6 @@
 """The estimate where little is known: memory from a parameter count and a few shape numbers.
 
-The exact path (tensors, cache groups, measured terms) replaces these wherever a config or tensor headers are at hand.
+The exact path (tensors, cache groups, measured terms) replaces this wherever a config or tensor headers are at hand.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def cache_pool(metadata: ModelMetadata, kv_dtype: str = "auto", dtype: str = "au
 
 
 def compute_overhead(vram_total_bytes: int, tp_size: int = 1, fixed_overhead_gb: float | None = None) -> int:
-    """Bytes of one GPU beside weights and KV cache, where neither model nor GPU is known.
+    """Bytes used on one GPU beside weights and KV cache, where neither model nor GPU is known.
 
     A flat share, in the middle of what vLLM 0.29 to 0.31 logged for 7 to 32 B models: 0.8 GiB of activations, graphs
     and buffers on small cards, 2 GiB on 80 GB cards, and 0.3 GiB more once GPUs communicate. `fixed_overhead_gb` (GiB)

@@ -1,4 +1,4 @@
-"""The KV cache of layers that are written out by hand, without a model: vLLM's own arithmetic on plain data."""
+"""The KV cache of hand-written layers, without a model: vLLM's own arithmetic on plain data."""
 
 from __future__ import annotations
 

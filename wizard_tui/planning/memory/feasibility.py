@@ -1,4 +1,4 @@
-"""Does it fit? The verdict over weights, KV cache and the rest, of one GPU."""
+"""Does it fit? The verdict for one GPU on weights, KV cache and the rest."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def compute_feasibility(
 ) -> FeasibilityReport:
     """The verdict for one GPU from its parts, all in bytes of that same GPU.
 
-    `kv_cache_bytes` is what the workload needs; with `metadata` the report also says how many requests of
-    `context_len`, and how long a context for `concurrency` requests, the memory left beside weights and overhead holds
-    (a model on one GPU). Raises Refusal for sizes that cannot be.
+    `kv_cache_bytes` is what the workload needs. With `metadata` the report also says how many requests of
+    `context_len`, and how long a context for `concurrency` requests, fit into the memory beside weights and overhead (a
+    model on one GPU). Raises Refusal for impossible sizes.
     """
     if vram_total_bytes <= 0 or not 0 < gpu_memory_utilization <= 1:
         raise Refusal("vram_total_bytes must be positive and gpu_memory_utilization in (0, 1]")

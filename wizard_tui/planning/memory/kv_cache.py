@@ -53,7 +53,7 @@ class Demand(NamedTuple):
         return -(-tokens // self.block_size) + self.extra
 
     def longest(self, blocks: int) -> float:
-        """The longest request that takes no more than `blocks`; infinite where a window bounds what it takes."""
+        """The longest request that takes no more than `blocks`; infinite where a window bounds its blocks."""
         room = (blocks - self.extra) * self.block_size
         return math.inf if self.cap is not None and room >= self.cap else max(0, room) * self.shards
 
@@ -99,7 +99,7 @@ class BlockPool(NamedTuple):
         return cls(widest if bytes_per_block is None else bytes_per_block, tuple((n, d) for d, n in demands.items()))
 
     def num_blocks(self, available_bytes: int) -> int:
-        """Blocks in so many bytes, vLLM's null block among them."""
+        """Blocks that these bytes hold, vLLM's null block among them."""
         return max(0, available_bytes) // self.bytes_per_block if self.bytes_per_block else 1
 
     def blocks_per_request(self, length: int) -> int:
@@ -110,9 +110,9 @@ class BlockPool(NamedTuple):
         return total
 
     def largest_len(self, blocks: int, limit: int, requests: int = 1) -> int:
-        """The longest length up to `limit` of which `requests` fit into `blocks`; 0 when not even one token does."""
+        """The longest length up to `limit` at which `requests` fit into `blocks`; 0 when not even one token does."""
         share = blocks // requests if requests else blocks
-        # each group alone bounds the length; of a single one that is the answer
+        # each group alone bounds the length; with a single group that is the answer
         alone = (demand.longest(share // times) for times, group in self.demands for demand in group)
         longest = int(min(limit, *alone)) if self.demands else limit
         if self.blocks_per_request(longest) <= share:

@@ -85,7 +85,7 @@ def _group(specs: Specs, layers: Iterable[int], *, packed: bool = False) -> Grou
 
 
 def _promoted(specs: Specs) -> Specs:
-    """Allocate windowed and chunked layers as full attention, as without the hybrid KV cache manager."""
+    """Allocate windowed and chunked layers as full attention, as vLLM does without the hybrid KV cache manager."""
     values = list(specs.values())
     if mergeable(values) or uniform_type(values):
         return specs
@@ -108,7 +108,7 @@ def _as_full(spec: LayerSpec, block_size: int | None) -> LayerSpec:
 
 
 def _unify_pages(specs: Specs, largest: int) -> Specs | None:
-    """Bring all pages to the largest: longer blocks where it divides, else padding; None where neither works."""
+    """Bring all pages to the largest size: longer blocks where it divides, else padding; None where neither works."""
     unified: dict[int, LayerSpec] = {}
     for name, spec in specs.items():
         page = spec.page_size_bytes
@@ -183,7 +183,7 @@ class _Bucket(NamedTuple):
 
     @property
     def balanced(self) -> bool:
-        """As many layers of one page size as of another: one of each is a pattern that repeats."""
+        """Whether every page size has equally many layers: one of each then forms a repeating pattern."""
         return len(set(map(len, self.pages.values()))) == 1
 
     @property
@@ -191,7 +191,7 @@ class _Bucket(NamedTuple):
         return max(Counter({page: len(names) for page, names in self.pages.items()}).values())
 
     def widest(self, groups: int) -> int:
-        """Bytes in a block of the largest of so many groups."""
+        """Bytes in a block of the largest group, when split into this many."""
         return sum(-(-len(names) // groups) * page for page, names in self.pages.items())
 
 
@@ -199,7 +199,7 @@ def _packed_groups(specs: Specs) -> Iterable[Group]:
     """Groups for a block-outermost layout, in which a block is as wide as the widest group."""
     buckets = [_Bucket.of(bucket) for bucket in _uniform_buckets(specs)]
     balanced = [bucket for bucket in buckets if bucket.balanced]
-    # a pattern of several page sizes must stay whole: the longest one is the least a group may cover
+    # a pattern of several page sizes must stay whole: a group covers at least the longest one
     least = max((bucket.repeats for bucket in balanced if len(bucket.pages) > 1), default=0)
     repeats = _chunk_size([bucket.repeats for bucket in balanced], least) if least else None
 
@@ -210,7 +210,7 @@ def _packed_groups(specs: Specs) -> Iterable[Group]:
     for bucket in buckets:
         count = split(bucket)
         if bucket.is_state:
-            # states may not widen the block that attention needs anyway
+            # states must not widen the block that attention needs anyway
             fitting = max(width // max(bucket.pages), 1)
             count = max(count, -(-len(bucket.specs) // fitting))
         pattern = list(zip(*bucket.pages.values(), strict=False))

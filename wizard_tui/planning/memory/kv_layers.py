@@ -29,7 +29,7 @@ class KVGroup(NamedTuple):
 
 
 class KVCache(NamedTuple):
-    """What so many bytes hold at one max_model_len, in vLLM's own figures; sizes are bytes.
+    """What a given number of bytes holds at one max_model_len, in vLLM's own figures; sizes are bytes.
 
     `tokens` is "GPU KV cache size", `max_concurrency` "Maximum concurrency". `admitted` says that vLLM starts: one
     request of max_model_len fits beside the null block; `estimated_max_model_len` is the longest that would.
@@ -63,7 +63,7 @@ class KVLayout(NamedTuple):
     def of(
         cls, groups: Sequence[Group], limits: Limits, rules: VersionRules, bytes_per_block: int | None = None
     ) -> KVLayout:
-        """The layout of these groups; `bytes_per_block` where a pipeline stage holds a part of them only."""
+        """The layout of these groups; `bytes_per_block` is for a pipeline stage that holds only a part of them."""
         return cls(
             pool=BlockPool.of(groups, limits, bytes_per_block),
             groups=tuple(KVGroup(g.kind, len(g.layers), g.block_size, g.page_size_bytes) for g in groups),
@@ -78,7 +78,7 @@ class KVLayout(NamedTuple):
         return self.pool.bytes_per_block * self.pool.blocks_per_request(length)
 
     def largest_len(self, available_bytes: int, requests: int, limit: int) -> int:
-        """The longest length up to `limit` of which `requests` fit beside the null block; 0 when none does."""
+        """The longest length up to `limit` at which `requests` fit beside the null block; 0 when none does."""
         return self.pool.largest_len(self.pool.num_blocks(available_bytes) - 1, limit, requests)
 
     def max_concurrency(self, available_bytes: int, length: int) -> float:
@@ -123,17 +123,17 @@ class KVLayout(NamedTuple):
 
 
 def kv_layout_of(metadata: ModelMetadata, gpu: GPU, settings: Settings) -> KVLayout:
-    """Shard and group the caches of a model; of pipeline stages, the one whose blocks are largest decides.
+    """Shard and group the caches of a model; the pipeline stage with the largest blocks decides.
 
-    Layers that draft (EAGLE, MTP) have caches of the shape of the model's last. Raises Refusal where vLLM refuses the
-    mix, an unknown `kv_cache_dtype` included.
+    Layers that draft (EAGLE, MTP) have caches shaped like that of the model's last layer. Raises Refusal where vLLM
+    refuses the mix, an unknown `kv_cache_dtype` included.
     """
     return kv_layout(metadata, CacheSettings.of(gpu, settings))
 
 
 @lru_cache(maxsize=1024)
 def kv_layout(metadata: ModelMetadata, settings: CacheSettings) -> KVLayout:
-    """The same, of what shapes the cache and nothing else."""
+    """The same, from only the inputs that shape the cache."""
     rules, pp = rules_for(settings.vllm_version), settings.pp
     caches = _with_draft(layer_caches(metadata), settings.draft_layers, metadata.num_hidden_layers)
     shards = shard_layers(metadata, caches, settings)
@@ -163,7 +163,8 @@ def _hybrid_manager(specs: Sequence[LayerSpec], rules: VersionRules) -> bool:
 
 
 def _bytes_per_block(groups: Sequence[Group], held_by: Sequence[int], pp: int) -> int:
-    """Of the fullest stage: groups are those of the whole model, each stage holds its own layers of them."""
+    """Bytes per block on the fullest stage: groups span the whole model, and each stage holds its own layers of
+    them."""
     return max(
         (
             sum(

@@ -40,8 +40,8 @@ _KINDS = {
 
 
 class CacheSettings(NamedTuple):
-    """What of a deployment shapes the cache of one GPU. `kernels`: which ones vLLM picks for attention there, a word of
-    kv_cache.toml; `dcp`: decode context parallel size."""
+    """The parts of a deployment that shape the cache of one GPU. `kernels`: the attention kernels that vLLM picks
+    there, a word of kv_cache.toml; `dcp`: decode context parallel size."""
 
     kernels: str
     tp: int
@@ -58,7 +58,7 @@ class CacheSettings(NamedTuple):
 
     @classmethod
     def of(cls, gpu: GPU, settings: Settings) -> CacheSettings:
-        """What is taken of the settings."""
+        """The parts of a plan's settings that shape the cache."""
         rules = rules_for(settings.vllm_version)
         return cls(
             kernels=gpu.generation.attention_kernels,
@@ -84,7 +84,7 @@ class Shards(NamedTuple):
 
 
 def shard_layers(metadata: ModelMetadata, caches: Sequence[LayerCache], settings: CacheSettings) -> Shards:
-    """The spec of every cache on one GPU. Raises Refusal for a kv_cache_dtype that the model cannot have."""
+    """The spec of every cache on one GPU. Raises Refusal for a kv_cache_dtype that the model does not support."""
     attention = [kept for kept in caches if isinstance(kept, AttentionCache)]
     states = [kept for kept in caches if isinstance(kept, StateCache)]
     form = stored_dtype(metadata, attention, settings)

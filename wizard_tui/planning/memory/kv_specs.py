@@ -108,7 +108,7 @@ def padded_to(spec: _Spec, page_size_bytes: int) -> _Spec:
 
 
 def mergeable(specs: Sequence[LayerSpec]) -> bool:
-    """Whether these specs are one: equal, or full attention that differs in a window recorded on some of them."""
+    """Whether these specs merge into one: equal, or full attention that differs only in a window recorded on some."""
     different = set(specs)
     if len(different) == 1:
         return True

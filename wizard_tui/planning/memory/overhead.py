@@ -1,7 +1,7 @@
-"""Memory of one GPU beside weights and KV cache: activation peak, CUDA graphs, and what is not PyTorch's own.
+"""Memory of one GPU beside weights and KV cache: activation peak, CUDA graphs, and memory outside PyTorch.
 
-The forms follow vLLM's profile run (v1/worker/gpu/model_runner.py, gpu_worker.py:determine_available_memory); what only
-a measurement tells is in overhead.toml.
+The forms follow vLLM's profile run (v1/worker/gpu/model_runner.py, gpu_worker.py:determine_available_memory); values
+that only measurement can tell are in overhead.toml.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class Overhead(NamedTuple):
 
 
 class Capture(NamedTuple):
-    """For which batches graphs are made: up to `largest` where it is set, with `tokens_each` tokens of every request in
-    a step, and for every small batch when `interactive`."""
+    """The batches that graphs are made for: up to `largest` where it is set, with `tokens_each` tokens of every request
+    in a step, and for every small batch when `interactive`."""
 
     largest: int | None = None
     tokens_each: int = 1
@@ -144,7 +144,7 @@ def _peak_v2(run: _Run, benchmarked: int) -> int:
 
 
 def _benchmarked(run: _Run) -> int:
-    """The tensor that the compiler makes to time the embedding: for text models on one GPU alone."""
+    """The tensor that the compiler makes to time the embedding: only for text models on a single GPU."""
     if run.tp > 1 or has_tower(run.metadata):
         return 0
     return run.metadata.vocab_size * run.metadata.hidden_size * run.bytes_each
@@ -154,7 +154,7 @@ def _held(run: _Run, benchmarked: int, age: str) -> int:
     """What the allocator keeps of the freed benchmark block: all of it once something lasting lies in it.
 
     That is the experts' workspace, or cuBLAS's, which is too large on Hopper for the small blocks that are free before
-    (32 MiB against 8). Where neither is, it depends on the boot, which is the band's business.
+    (32 MiB against 8). Where there is neither, it depends on the boot, which the band covers.
     """
     workspace = _expert_workspace(run)
     lies_in_it = workspace > 0 or age == "hopper_on"
@@ -162,7 +162,7 @@ def _held(run: _Run, benchmarked: int, age: str) -> int:
 
 
 def _encoder(run: _Run) -> int:
-    """The vision tower's run on its largest input: more where a network merges patches than where they are pooled."""
+    """The vision tower's run on its largest input: more where a network merges patches than where pooling does."""
     handed_on = patches(run.metadata)
     return int(run.tokens * facts()["encoder"][f"{handed_on}_kib"] * KIB) if handed_on else 0
 
@@ -220,7 +220,7 @@ def _layer_graphs_kib(metadata: ModelMetadata, age: str) -> float:
 
 @lru_cache(maxsize=256)
 def graph_costs(metadata: ModelMetadata) -> tuple[str, ...]:
-    """Which cost of overhead.toml each layer's graph has: by its attention, or as a recurrent part that stands alone.
+    """The cost in overhead.toml of each layer's graph: by its attention, or as a recurrent part that stands alone.
 
     A recurrent part with a feed-forward network behind it launches as many kernels as attention does.
     """

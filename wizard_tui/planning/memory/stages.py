@@ -7,7 +7,7 @@ from functools import lru_cache
 
 @lru_cache(maxsize=256)
 def stages(layers: int, pp: int) -> tuple[range, ...]:
-    """The layers of each of `pp` stages; what is left over goes to the stages before the last, from the back."""
+    """The layers of each of `pp` stages; left-over layers go to the stages before the last, from the back."""
     counts = [layers // pp] * pp
     for extra in range(layers % pp):
         counts[-(2 + extra) % pp] += 1

@@ -25,14 +25,14 @@ from wizard_tui.schemas.numbers import gib
 VOCABULARY_PADDING = 64
 _AFTER_LOADING = "after loading"
 _MADE = ("buffers", "adapters")
-# a config is believed as long as the tensors say the same to this share
+# a config is believed while the tensors agree with it to this share
 _SAME = 0.01
 _SCALED_ERROR = 0.02
-# methods of which a config says no number of bits
+# methods for which a config states no number of bits
 _BITS_BY_TENSOR = frozenset({"gguf"})
 _UNKNOWN_ERROR = 0.1
 
-# 80 % of checkpoints whose loaded size is known lie within these, by where the facts come from
+# 80 % of checkpoints with a known loaded size lie within these, by the source of the facts
 RELATIVE_ERROR = {"tensor headers": 0.004, "config": 0.01, "catalogue": 0.01, "parameter count": 0.1}
 
 
@@ -41,8 +41,8 @@ class Weights:
     """Weights of the fullest rank, as "Model loading took" counts them, rotary tables included.
 
     `bytes_by_rank` has one entry for each pipeline stage, `parts` the bytes of the fullest one by kind (`embedding`,
-    `attention`, `mlp`, `experts`, `vision`, ...). `after_loading` is what the fullest stage makes of its weights beside
-    them: latent attention's absorbed matrices where the ones they come from stay quantised, and kernel layouts.
+    `attention`, `mlp`, `experts`, `vision`, ...). `after_loading` is what the fullest stage derives from its weights
+    and keeps beside them: latent attention's absorbed matrices where their sources stay quantised, and kernel layouts.
     `relative_error` is half the width of the 80 % band.
     """
 
@@ -64,7 +64,7 @@ class _Split(NamedTuple):
 
 
 class _Alike(NamedTuple):
-    """Layers of the same tensors in the same formats."""
+    """Layers with the same tensors in the same formats."""
 
     numbers: tuple[int, ...]
     tensors: tuple[Tensor, ...]
@@ -72,7 +72,7 @@ class _Alike(NamedTuple):
 
 
 class _Carried(NamedTuple):
-    """What of a deployment decides the weights of a rank."""
+    """The parts of a deployment that decide the weights of a rank."""
 
     split: _Split
     pp: int
@@ -98,7 +98,7 @@ class _Carried(NamedTuple):
 
 
 def weights_of(metadata: ModelMetadata, gpu: GPU, settings: Settings) -> Weights:
-    """The weights of one rank for each pipeline stage, with room for adapters and with layers that draft.
+    """The weights of one rank for each pipeline stage, including room for adapters and draft layers.
 
     Experts are split over tensor and data parallel together, or kept whole and dealt out with `expert_parallel`
     (fused_moe/config.py:FusedMoEParallelConfig.make). Raises Refusal when the config lacks what its layers need.
@@ -159,7 +159,7 @@ def _weights(metadata: ModelMetadata, carried: _Carried) -> Weights:
 
 
 def _held_to_headers(metadata: ModelMetadata, found: Weights, bytes_each: int) -> Weights:
-    """The weights, scaled to what the checkpoint's tensors take where its config implies something else."""
+    """The weights, scaled to the checkpoint's tensors where its config implies another size."""
     stated = loaded_bytes(metadata, bytes_each)
     if stated is None:
         return found if metadata.family.known else replace(found, relative_error=_UNKNOWN_ERROR)
@@ -172,7 +172,7 @@ def _held_to_headers(metadata: ModelMetadata, found: Weights, bytes_each: int) -
         "the plan follows the tensors"
     )
     lines = () if metadata.quantization in _BITS_BY_TENSOR else (line,)
-    # tables of angles and room for adapters are made, not read
+    # rotary tables and room for adapters are made, not read
     buffers = sum(found.parts.get(name, 0) for name in _MADE)
     return replace(
         found,
@@ -186,7 +186,7 @@ def _held_to_headers(metadata: ModelMetadata, found: Weights, bytes_each: int) -
 
 @lru_cache(maxsize=64)
 def _implied_bytes(metadata: ModelMetadata, bytes_each: int) -> float:
-    """Bytes of all tensors as the config has them, on one GPU and without padding."""
+    """Bytes of all tensors that the config implies, on one GPU and without padding."""
     found, quantized = inventory(metadata), quantization_of(metadata, None)
     whole = _Split(1, 1, False, bytes_each, UNPADDED)
     around = sum(_stored(tensor, tensor.name, whole, quantized) for tensor in _around(found, 0, 1))
@@ -209,7 +209,7 @@ def _unknown(metadata: ModelMetadata) -> str:
 def _layer_parts(
     metadata: ModelMetadata, quantization: str | None, split: _Split
 ) -> tuple[tuple[tuple[int, ...], Mapping[str, float]], ...]:
-    """The numbers of decoder layers that are alike, and the bytes of one of them by part."""
+    """The numbers of identical decoder layers, and the bytes of one of them by part."""
     found = []
     for alike in _stored_alike(metadata, quantization):
         parts: dict[str, float] = {}
@@ -226,9 +226,10 @@ def _layer_parts(
 
 @lru_cache(maxsize=128)
 def _stored_alike(metadata: ModelMetadata, quantization: str | None) -> tuple[_Alike, ...]:
-    """The layers, grouped by tensors and formats: layers that are alike differ in what stays unquantised.
+    """The layers, grouped by tensors and formats: identical layers may differ in what stays unquantised.
 
-    Hundreds of module names are held against a checkpoint's own patterns here, however the model is split: so once.
+    Hundreds of module names are matched with the checkpoint's own patterns here, however the model is split: so only
+    once.
     """
     quantized = quantization_of(metadata, quantization)
     found = []
@@ -245,7 +246,7 @@ def _stored_alike(metadata: ModelMetadata, quantization: str | None) -> tuple[_A
 
 
 def _drafting(metadata: ModelMetadata, last: Mapping[str, float], split: _Split) -> float:
-    """Bytes of a layer that drafts: one like the model's last, and the projection of a hidden state and an embedding
+    """Bytes of a draft layer: one like the model's last, and the projection of a hidden state and an embedding
     into one (models/deepseek_mtp.py); embedding and head are the model's own."""
     layer = sum(size for part, size in last.items() if part != _AFTER_LOADING)
     return layer + (2 * metadata.hidden_size + 3) * metadata.hidden_size * split.bytes_each
@@ -253,7 +254,7 @@ def _drafting(metadata: ModelMetadata, last: Mapping[str, float], split: _Split)
 
 def _adapters(layers: Sequence[Layer], numbers: range, split: _Split, ranks: int) -> float:
     """Bytes that the layers of these numbers keep for adapters of `ranks` together: two thin matrices beside each
-    linear one, of which the one on the divided side is divided (lora/layers)."""
+    linear one; the one on the split side is split (lora/layers)."""
     total = 0.0
     for layer in layers:
         held, sides = sum(number in numbers for number in layer.numbers), 0.0
@@ -286,7 +287,7 @@ def _size(tensor: Tensor, form: Format | None, split: _Split) -> float:
     rows, columns, times = _local(tensor, split, padded=form is MXFP4)
     if form is None:
         return rows * columns * times * (tensor.bytes_each or split.bytes_each)
-    # the two matrices of an expert's input are one, so its width on this GPU is that of its output's columns
+    # an expert's two input matrices are one, so its width on this GPU is half their rows or its output's columns
     width = columns if tensor.split == "experts_out" else rows // 2 if tensor.split == "experts_in" else None
     return form.stored_bytes(rows, columns, width) * times
 
@@ -323,7 +324,7 @@ def _local(tensor: Tensor, split: _Split, *, padded: bool) -> tuple[int, int, in
 
 
 def _staging(metadata: ModelMetadata, tokens: int) -> int:
-    """Values of the buffers in which Qwen3-VL hands deeper vision features to its layers, one for each batched token
+    """Values in the buffers in which Qwen3-VL passes deeper vision features to its layers, one for each batched token
     (models/qwen3_vl.py: deepstack_input_embeds)."""
     return deepstack_levels(metadata) * tokens * metadata.hidden_size
 

@@ -1,4 +1,4 @@
-"""The pages that one key opens, loaded then: keys, words, why, and plots."""
+"""The pages that one key opens, loaded when opened: keys, words, why, and plots."""
 
 from __future__ import annotations
 

@@ -20,12 +20,12 @@ SMALLEST = 0.1
 NAME_APART = 1.3
 # in the fonts of all terminals, unlike Braille
 MARKER = "•"
-# told apart by every kind of eye, on dark and on light (Okabe and Ito)
+# safe for colour blindness, on dark and on light (Okabe and Ito)
 BLUE, ORANGE, GREEN = (0, 146, 220), (230, 159, 0), (0, 158, 115)
 
 
 class _Drawing(PlotextPlot):
-    """A plot that is gone when its page is closed: what follows the theme for it would keep it for ever."""
+    """A plot that is freed when its page is closed: its subscription to the theme would keep it for ever."""
 
     def on_unmount(self) -> None:
         self.app.theme_changed_signal.unsubscribe(self)
@@ -96,7 +96,7 @@ def _logs(numbers: Sequence[float]) -> list[float]:
 
 
 def _count(number: float) -> str:
-    """In at most four characters, thousands as vLLM takes them: 8K for 8192."""
+    """A count in at most four characters, with vLLM's thousands: 8K for 8192."""
     return f"{number / 1024:.0f}K" if number >= 1024 else f"{number:g}"
 
 

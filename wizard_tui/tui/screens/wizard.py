@@ -45,8 +45,8 @@ SAVE_PAUSE_S = 0.5
 class WizardScreen(QuietScreen):
     """Owns no state: it shows the session, and turns edits into a new plan.
 
-    What a key does is done when it is through: fields tell of every key by a call, and a step changes in one act, so
-    that the next key finds everything in its new place. What takes time, such as reading a model, is told by messages.
+    A key's effects are complete before the next key: fields report every key by a call, and a step changes in one act,
+    so the next key finds everything in its new place. Slow work, such as reading a model, reports by messages.
 
     The session is asked for after the first screen is drawn: the schema behind it takes as long to load as Textual.
     """
@@ -90,7 +90,7 @@ class WizardScreen(QuietScreen):
         """The first screen first: the session, finding facts and planning load modules, also in threads."""
         self.query_one(Stepper).show_steps(self.steps.first.name, set())
         self.set_focus(self.steps.first.focus_on())
-        # drawn when the app has started and the messages about the size are through: else it is drawn four times
+        # drawn once the app has started and the size messages are handled: else it is drawn four times
         self._undrawn.enter_context(self.app.batch_update())
         self.app.call_later(self.call_later, self._draw)
 
@@ -122,7 +122,7 @@ class WizardScreen(QuietScreen):
         await self.steps[step].build(self)
         self._enter(self.steps[step])
 
-    # the step line calls it, whatever the step before holds
+    # called from the step line, whatever the previous step holds
     action_go = go
 
     def _enter(self, step: Step) -> None:
@@ -168,7 +168,7 @@ class WizardScreen(QuietScreen):
         self.query_one(HelpLine).say("Outside the fields: Tab goes back to them, ? lists the keys.")
 
     def action_number(self, number: int) -> None:
-        """Take what has this number on a step that numbers what it offers."""
+        """Take the offer with this number, on a step that numbers its offers."""
         self._step.take(number - 1)
 
     def action_toggle_panels(self) -> None:
@@ -194,18 +194,18 @@ class WizardScreen(QuietScreen):
 
     @on(FieldRow.Entered)
     def _entered(self, event: FieldRow.Entered) -> None:
-        # word of a field may come when its step was left already
+        # a field's report may arrive after its step was left
         if event.path in self._step.paths:
             self.query_one(HelpLine).show_field(event.path, self.session.problem_of(event.path))
 
     def bring_up_to_date(self) -> None:
-        """Plan what was typed and not planned yet: an action is about the plan of all keys before it."""
+        """Plan text that was typed but not planned yet: an action acts on the plan of all keys before it."""
         if self._begun and self.session.is_behind:
             self.session.replan()
             self._show_plan()
 
     def action_take(self, index: int) -> None:
-        """Apply one of the suggestions on screen, if they are about what the fields say."""
+        """Apply one of the suggestions on screen, if they match the fields."""
         response = self.session.response
         if response is None or index >= len(response.feasibility.suggestions):
             return
@@ -240,7 +240,7 @@ class WizardScreen(QuietScreen):
             self._replaced({MODEL})
 
     def action_start_anew(self) -> None:
-        """Do not go on with the session that was left, where it is on offer: on the first step."""
+        """Decline the earlier session, on the first step, where it is offered."""
         if self._step is self.steps.first and self.session.left is not None:
             self.session.start_anew()
             self.show_anew()
@@ -264,7 +264,7 @@ class WizardScreen(QuietScreen):
         self.query_one(HelpLine).say(f"{how}: {said(changes)}" if changes else f"nothing is left to be {how}")
 
     def _replaced(self, paths: Collection[str]) -> None:
-        """Fields got another text, and not by typing."""
+        """Fields got another text, other than by typing."""
         self._set_texts(paths)
         self._changed(paths)
 
@@ -344,7 +344,7 @@ class WizardScreen(QuietScreen):
     # saving
 
     def _save_soon(self) -> None:
-        # not put off by further keys: a killed wizard loses no more than this pause
+        # further keys do not delay it: a killed wizard loses no more than this pause
         if self._save_timer is None:
             self._save_timer = self.set_timer(SAVE_PAUSE_S, self._save_now)
 

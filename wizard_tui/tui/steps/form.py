@@ -17,7 +17,7 @@ from wizard_tui.tui.widgets.model_facts import ModelFacts
 if TYPE_CHECKING:
     from wizard_tui.tui.session import Session
 
-# what is known of the thing that a form is about stands beneath it
+# facts about a form's subject stand beneath it
 _FEET = {"model": ModelFacts, "hardware": BoxFacts}
 
 
@@ -31,7 +31,7 @@ class FormStep(Step):
 
     @cached_property
     def paths(self) -> tuple[str, ...]:  # type: ignore[override]
-        """All its fields. To know them loads the schema, which is for after the first frame."""
+        """All its fields. This loads the schema, so it must wait until after the first frame."""
         return tuple(field.path for field in fields_of(self.name))
 
     def view(self, wizard: Wizard) -> Form:

@@ -1,4 +1,4 @@
-"""The last step: start a server, follow it, and hold it against the plan."""
+"""The last step: start a server, follow it, and compare it with the plan."""
 
 from __future__ import annotations
 

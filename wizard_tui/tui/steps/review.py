@@ -1,4 +1,4 @@
-"""The step before the last: the plan once more, beside other ways to serve the same."""
+"""The step before the last: the plan once more, beside other ways to serve the same workload."""
 
 from __future__ import annotations
 

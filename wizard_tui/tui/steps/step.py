@@ -1,4 +1,4 @@
-"""What a step of the wizard is, and what it may ask of the wizard around it."""
+"""The interface of a step, and what it may ask of the wizard around it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 class Wizard(Protocol):
     """The wizard as its steps and palettes see it.
 
-    What a step's view tells the wizard is a call and not a message: it happens while a key is dealt with, and has to
-    be done before the next key. Messages (messages.py) tell of what took time.
+    A step's view reports to the wizard by calls, not messages: that happens while a key is handled, and must be done
+    before the next key. Messages (messages.py) report slow work.
     """
 
     sources: Sources
     launcher: Launcher | None
-    """The server that is looked after; None until the first visit of the step that starts one."""
+    """The server being watched; None until the first visit to the step that starts one."""
 
     @property
     def app(self) -> App[Any]:
@@ -81,13 +81,13 @@ class Step:
         raise NotImplementedError
 
     async def build(self, wizard: Wizard) -> None:
-        """Load and mount what the first frame needs not, once. The step before is still on screen."""
+        """Load and mount, once, what the first frame does not need. The step before is still on screen."""
 
     def shown(self, session: Session) -> None:
         """Draw what the session holds now."""
 
     def focus_on(self, path: str | None = None) -> Widget | None:
-        """What gets the focus, when nothing more is said or for one of its fields; None where nothing takes keys."""
+        """The widget to focus, by default or for one of its fields; None when nothing takes keys."""
         return None
 
     def opened(self) -> None:
@@ -124,7 +124,7 @@ class Steps:
         return next(iter(self))
 
     def beside(self, step: Step, by: int) -> Step:
-        """The step so many behind this one, or before it; the last and the first have none behind and before them."""
+        """The step this many places after this one, or before it; at most the last or the first."""
         steps = list(self)
         return steps[max(0, min(len(steps) - 1, steps.index(step) + by))]
 
@@ -133,6 +133,6 @@ class Steps:
         return next(step for step in self if path in step.paths)
 
     def behind_the_first(self, name: str) -> Step:
-        """The step of this name; the second in place of the first, which was seen, and of one that is not known."""
+        """The step of this name; the second step for the first, which was seen, and for an unknown name."""
         _, *others = self
         return next((step for step in others if step.name == name), others[0])
