@@ -25,8 +25,8 @@ class Address(NamedTuple):
 def parse(name: str) -> Address:
     """The repository that a Hub id or the address of a page means.
 
-    Addresses of the Hub and of the mirror that HF_ENDPOINT names are understood. Raises Refusal for other sites,
-    and for pages that are no model's.
+    Understands addresses of the Hub and of the mirror that HF_ENDPOINT names. Raises Refusal for other sites, and
+    for pages that do not belong to a model.
     """
     if not _SCHEME.match(name) and not name.lower().startswith(tuple(f"{host}/" for host in HUB_HOSTS)):
         return _of_id(name)
@@ -45,7 +45,7 @@ def parse(name: str) -> Address:
 
 
 def _host(address: str) -> str:
-    """The host of an address with its port, in small letters; empty where there is none."""
+    """The host of an address with its port, in lower case; empty where there is none."""
     try:
         return urlsplit(address).netloc.lower()
     except ValueError:

@@ -98,7 +98,7 @@ def _caches(metadata: ModelMetadata, text: Mapping[str, Any]) -> Iterator[LayerC
 
 
 def _of_kind(metadata: ModelMetadata, text: Mapping[str, Any], kind: str) -> Iterator[LayerCache]:
-    """What a layer keeps, as if it were the first; its index apart, which not every layer of a kind has."""
+    """What a layer keeps, as if it were the first; without its index, which not every layer of a kind has."""
     if kind in ("state", "both"):
         yield _state(metadata, text)
     if kind in ("full", "sliding", "chunked", "both"):
@@ -236,7 +236,7 @@ def _latent(text: Mapping[str, Any]) -> AttentionCache:
 
 
 def _has_index(text: Mapping[str, Any], layer: int) -> bool:
-    """Whether the layer has an indexer of its own; others reuse the choice of an earlier layer."""
+    """Whether the layer has its own indexer; others reuse the choice of an earlier layer."""
     sparse = text.get("sparse_attention_config")
     if isinstance(sparse, Mapping):
         frequency = sparse.get("sparse_attention_freq")
@@ -257,7 +257,7 @@ def _index(text: Mapping[str, Any], layer: int) -> AttentionCache:
 
 
 def _compressed_layers(metadata: ModelMetadata, text: Mapping[str, Any]) -> Iterator[AttentionCache]:
-    """DeepSeek-V4: a short window in every layer, and one state for 4 or 128 tokens with what compresses into it."""
+    """DeepSeek-V4: a short window in every layer, and one state for 4 or 128 tokens with its compressor's state."""
     head_dim, ratios = metadata.head_dim, text["compress_ratios"]
     for layer in range(metadata.num_hidden_layers):
         ratio = ratios[layer]

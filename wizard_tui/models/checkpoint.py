@@ -12,18 +12,18 @@ from wizard_tui.models.tensor_headers import ELEMENT_BYTES
 # unquantised weights, which vLLM loads in the precision that it serves in; scales keep their own
 _PLAIN = frozenset({"F64", "F32", "F16", "BF16"})
 _SCALE = re.compile(r"(scale|scales|zero_point|zeros|amax|_bias_correction|inv|g_idx|absmax)(_\d+|_inv)?$")
-# what vLLM's loaders leave aside: layers that draft (models/utils.py and each model's load_weights), inverse
-# frequencies, masks
+# what vLLM's loaders skip: layers that draft (models/utils.py and each model's load_weights), inverse frequencies,
+# masks
 _NOT_LOADED = re.compile(r"(^|\.)(mtp|nextn|eagle|draft)[^.]*\.|rotary_emb\.inv_freq$|\.attn\.(bias|masked_bias)$")
 _LAYER = re.compile(r"(?:^|\.)(?:layers|h|blocks|blk)\.(\d+)\.")
 _TOWER = re.compile(r"(^|\.)(visual|vision|audio|image)[^.]*\.")
 
 
 def loaded_bytes(metadata: ModelMetadata, bytes_each: int) -> int | None:
-    """Bytes of the checkpoint's tensors that vLLM loads, in all; None without headers.
+    """Total bytes of the checkpoint's tensors that vLLM loads; None without headers.
 
-    `bytes_each` is the size of the precision that is served. Drafting layers beyond the model's own are not loaded, and
-    an output layer that is the embedding is loaded once.
+    `bytes_each` is the size of a weight in the served precision. Drafting layers beyond the model's own are not loaded,
+    and an output layer that is the embedding is loaded once.
     """
     if not metadata.headers:
         return None

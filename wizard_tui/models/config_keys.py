@@ -51,7 +51,7 @@ _LENGTHS = (
     "seq_len",
 )
 _LENGTH_WHEN_UNSTATED = 2048
-# the length of these is already that after scaling
+# for these, the stated length is already the one after scaling
 _UNSCALED_ROPES = frozenset(
     {"su", "longrope", "llama3", "yarn", "deepseek_yarn", "deepseek_llama_scaling", "default", "mrope"}
 )
@@ -84,7 +84,7 @@ def text_config(config: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def needed(text: Mapping[str, Any], fact: str, where: str) -> int:
-    """A fact without which nothing can be planned: a whole number above zero."""
+    """A fact that every plan needs: a whole number above zero."""
     value = optional(text, fact, where)
     if value is None:
         raise Refusal(f"{where} lacks `{fact}`")
@@ -94,7 +94,7 @@ def needed(text: Mapping[str, Any], fact: str, where: str) -> int:
 
 
 def optional(text: Mapping[str, Any], fact: str, where: str) -> int | None:
-    """A fact that a model may lack. Of a list (one value a layer) the first counts, as in vLLM."""
+    """A fact that a model may lack. The first value of a list (one a layer) counts, as in vLLM."""
     for name in NAMES[fact]:
         value = text.get(name)
         if isinstance(value, list):
@@ -120,7 +120,7 @@ def num_hidden_layers(text: Mapping[str, Any], where: str) -> int:
 
 
 def num_experts(text: Mapping[str, Any], where: str) -> int:
-    """Routed experts of a layer; 0 of a dense model."""
+    """Routed experts of a layer; 0 for a dense model."""
     stated = optional(text, "num_experts", where)
     if stated:
         return stated
@@ -130,7 +130,7 @@ def num_experts(text: Mapping[str, Any], where: str) -> int:
 
 
 def num_key_value_heads(text: Mapping[str, Any], heads: int, where: str) -> int:
-    """Heads of keys and values: as stated, one of a multi-query model, else as many as there are queries."""
+    """Heads of keys and values: as stated, one for a multi-query model, else as many as there are queries."""
     if text.get("multi_query") is True and not text.get("new_decoder_architecture"):
         return 1
     stated = optional(text, "num_key_value_heads", where)
@@ -148,7 +148,7 @@ def intermediate_size(text: Mapping[str, Any], where: str) -> int | None:
 
 
 def max_length(config: Mapping[str, Any], text: Mapping[str, Any], *, stretched: bool = False) -> int:
-    """The longest context that vLLM lets a server have without being forced (model_arch_config_convertor.py:
+    """The longest context that vLLM allows a server without being forced (model_arch_config_convertor.py:
     derive_max_model_len_and_key, and config/model.py:_get_and_verify_max_len for the scaling by RoPE, which the
     config has applied already where it is `stretched`)."""
     stated = whole(config.get("model_max_length"), 1)

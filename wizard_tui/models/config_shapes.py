@@ -1,4 +1,4 @@
-"""Holds a config.json against what its keys may hold, before anything is reckoned from it: it comes from anybody."""
+"""Checks the values in a config.json before anything is calculated from them: anybody may have written it."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ DEEPEST = 16
 
 
 def check(config: Mapping[str, Any], where: str) -> None:
-    """Raise Refusal that names the first key whose value is of another kind than config_shapes.toml says, or an
-    object nested more than `DEEPEST` deep."""
+    """Raise a Refusal that names the first key whose value is not of the kind in config_shapes.toml, or an object
+    nested more than `DEEPEST` deep."""
     _check(config, where, 0)
 
 
 def whole(value: object, least: int = 0) -> int | None:
-    """`value` where it is a whole number from `least` on that something can be reckoned with, else None.
+    """`value` where it is a whole number of at least `least` and fit for calculation, else None.
 
-    What a file or a server calls a number may have hundreds of digits, or be text or a truth value.
+    A "number" in a file or an answer may have hundreds of digits, or be text or a truth value.
     """
     return value if isinstance(value, int) and not isinstance(value, bool) and least <= value < LARGEST else None
 
 
 def number(value: object) -> float | None:
-    """`value` where it is a number from 0 on that something can be reckoned with, whole or not, else None."""
+    """`value` where it is a number of at least 0, whole or not, and fit for calculation, else None."""
     if isinstance(value, float):
         return value if 0 <= value < LARGEST else None
     return whole(value)
 
 
 def shown(value: object) -> str:
-    """A value as it is quoted in a sentence: on one line, and no longer than it need be."""
+    """A value as it is quoted in a sentence: on one line, and no longer than necessary."""
     text = repr(value)
     return text if len(text) <= 40 else text[:37] + "..."
 

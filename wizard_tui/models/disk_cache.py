@@ -1,7 +1,7 @@
-"""What was read of Hub models, kept on disk: a second plan of the same model needs no network.
+"""Facts read from Hub models, kept on disk: a second plan of the same model needs no network.
 
 One small JSON file a model and revision, under the user's cache directory (XDG_CACHE_HOME). A file that cannot be read
-is as good as none, and a directory that cannot be written costs nothing but the next download.
+counts as absent, and a directory that cannot be written costs only the next download.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LIMIT_BYTES = 16 << 20
 
 
 def load(model_id: str, revision: str | None, *, however_old: bool = False) -> ModelMetadata | None:
-    """What is kept of a model at a revision; None when there is nothing, or nothing fresh."""
+    """The kept facts of a model at a revision; None when there are none, or none that are fresh."""
     place = _place(model_id, revision)
     try:
         if place.stat().st_size > LIMIT_BYTES:
@@ -37,7 +37,7 @@ def load(model_id: str, revision: str | None, *, however_old: bool = False) -> M
         kept = json.loads(place.read_bytes())
         if kept["format"] != FORMAT or kept["asked"] != [model_id, revision]:
             return None
-        # what comes from the future was written by a clock that was wrong: nobody knows how old it is
+        # an entry from the future was written under a wrong clock: its age is unknown
         if not however_old and not -SKEW_S <= time.time() - kept["saved_at"] <= FRESH_S:
             return None
         return metadata_from_config(

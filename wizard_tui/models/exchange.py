@@ -1,8 +1,8 @@
-"""One exchange with the Hub within bounds: of bytes, and of time from the look-up of its name to the last byte.
+"""One exchange with the Hub within bounds: on bytes, and on time from the look-up of its name to the last byte.
 
-A pause that a server may make does not bound the time in all: a byte now and then, in the status line as well as in the
-body, goes on for ever. So exchanges are tasks of one event loop, where a task that is late is ended wherever it is and
-its connection with it.
+A limit on pauses does not bound the total time: a server can send a byte now and then for ever, in the status line as
+well as in the body. So exchanges are tasks of one event loop, where a late task is ended wherever it is, and its
+connection with it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _ONE_AT_A_TIME = threading.Lock()
 
 
 class Reply(NamedTuple):
-    """What came: at most as many bytes as were asked for. Of a refusal the body is not read, it may be of any length.
+    """What came: at most as many bytes as were asked for. The body of a refusal is not read; it may have any length.
 
     `answer` is the HTTP library's own object, whose body is closed.
     """
@@ -38,9 +38,9 @@ def get(
     pause_s: float,
     whole_s: float,
 ) -> Reply:
-    """Get `limit_bytes` of `url` at most. Raises TimeoutError when `whole_s` are over, else what the client raises.
+    """Get at most `limit_bytes` of `url`. Raises TimeoutError after `whole_s` seconds, else what the client raises.
 
-    `headers` makes them, within the same time. A pause of `pause_s` ends the exchange earlier.
+    `headers` makes the request's headers, within the same time. A pause of `pause_s` ends the exchange earlier.
     """
     running = asyncio.run_coroutine_threadsafe(
         _in_time(_exchange(url, headers, params, limit_bytes, pause_s), whole_s), _loop()
@@ -55,7 +55,7 @@ async def _in_time(exchange: Coroutine[Any, Any, Reply], seconds: float) -> Repl
     try:
         return await asyncio.wait_for(exchange, seconds)
     except asyncio.TimeoutError:
-        # another class before Python 3.11
+        # a class different from TimeoutError before Python 3.11
         raise TimeoutError from None
 
 
@@ -92,7 +92,7 @@ async def _begin_of(answer: Any, limit_bytes: int) -> bytes:
 
 
 async def _apart(work: Callable[[], Result]) -> Result:
-    """What `work` gives, done in a thread that nothing waits for once its time is over, not even the program's end."""
+    """The result of `work`, run in a thread that nothing waits for after its time is up, not even the program's end."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[Result] = loop.create_future()
 
@@ -113,7 +113,7 @@ async def _apart(work: Callable[[], Result]) -> Result:
 
 
 def _loop() -> asyncio.AbstractEventLoop:
-    """The loop of all exchanges; it stands still while there is none."""
+    """The loop of all exchanges; it is idle while there is none."""
     with _ONE_AT_A_TIME:
         return _started_loop()
 
@@ -127,7 +127,7 @@ def _started_loop() -> asyncio.AbstractEventLoop:
 
 @lru_cache(maxsize=1)
 def _client() -> Any:
-    """The Hub's own client, with its connections; to be used on the loop alone."""
+    """The Hub's own client, with its connections; to be used only on the loop."""
     from huggingface_hub import get_async_session
 
     return get_async_session()

@@ -31,7 +31,7 @@ class Family:
 
     Positions:
     `no_rotary`: no table of rotary angles. `float32_rotary`: the table is in float32.
-    `stretches_full_layers_alone`: a scaling of the rotary positions is not for the layers with a window.
+    `stretches_full_layers_alone`: a scaling of the rotary positions does not apply to the layers with a window.
     `length_is_stretched`: `max_position_embeddings` is the length after scaling.
 
     Caches:
@@ -40,7 +40,7 @@ class Family:
     `latent_attention`: vLLM runs multi-head latent attention where the config has `kv_lora_rank`.
     `attention_modules`: attention modules in what the config counts as one layer.
     `state_dtype`: type of the recurrent states where the config does not say; otherwise the model's own.
-    `config_defaults`: keys that the family's config class has a value for where config.json has none.
+    `config_defaults`: values that the family's config class gives to keys missing from config.json.
 
     Serving:
     `no_float16`: activations overflow in float16, which vLLM therefore refuses.
@@ -81,8 +81,8 @@ class Family:
 def family_of(*model_types: str) -> Family:
     """The family of a model whose config names these types: the whole model's first, its language model's last.
 
-    The traits of all of them hold; where two contradict each other, the last one's. A type that is not in families.toml
-    has none.
+    The traits of all of them hold; where two contradict each other, the last one's holds. A type that is not in
+    families.toml has none.
     """
     traits: dict[str, Any] = {}
     for model_type in model_types:
@@ -99,12 +99,12 @@ def families() -> Mapping[str, tuple[str, ...]]:
 
 @lru_cache(maxsize=1)
 def _traits() -> Mapping[str, Mapping[str, Any]]:
-    """What is stated of every model type, with what it has from the family that it is like."""
+    """The stated traits of every model type, with those of the family that it is like."""
     traits: dict[str, dict[str, Any]] = {}
     for name, row in read_table(__package__, "families.toml").items():
         above = traits[row["like"]] if "like" in row else {}
         own = {trait: value for trait, value in row.items() if trait not in ("like", "also")}
-        # what is not so is not stated, so that it contradicts nothing that another type of the config says
+        # false traits are left out, so that they contradict nothing that another type of the config says
         stated = {trait: value for trait, value in ({"known": True} | above | own).items() if value}
         traits |= dict.fromkeys((name, *row.get("also", ())), stated)
     return traits

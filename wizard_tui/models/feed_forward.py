@@ -102,7 +102,7 @@ def _mixture(metadata: ModelMetadata, *, ungated: bool) -> Iterator[Tensor]:
 
 
 def _mixture_rule(text: Mapping[str, Any]) -> Callable[[int], bool]:
-    """Which layers have experts, by whichever key of the config says it."""
+    """Which layers have experts, from whichever key of the config says it."""
     for key in ("mlp_layer_types", "layer_mlp_types"):
         if isinstance(kinds := text.get(key), Sequence):
             return lambda number: kinds[number] == "sparse"

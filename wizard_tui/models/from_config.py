@@ -25,7 +25,7 @@ def metadata_from_config(
 ) -> ModelMetadata:
     """Read the facts out of a config.json.
 
-    Raises Refusal that names the key when one is missing or cannot be, such as zero layers.
+    Raises a Refusal that names the key when one is missing or impossible, such as zero layers.
     """
     where = f"config.json of {model_id}"
     config_shapes.check(config, where)
@@ -69,7 +69,7 @@ def metadata_from_config(
         warnings=warnings,
     )
     total, active = count_parameters(made)
-    # in place, as every table that is kept of a model knows it by its identity
+    # in place, because every cached table of a model finds it by identity
     object.__setattr__(made, "num_params", total)
     object.__setattr__(made, "active_params", active)
     return made

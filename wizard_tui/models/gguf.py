@@ -25,11 +25,11 @@ MAGIC = b"GGUF"
 VERSIONS = (2, 3)
 MOST_KEYS = 4096
 MOST_TENSORS = 1 << 17
-# of all lists together; the longest known vocabularies have a quarter of a million words, and twice as many merges
+# in all lists together; the longest known vocabularies have a quarter of a million words, and twice as many merges
 MOST_ITEMS = 1 << 21
 LONGEST_TEXT = 1 << 20
 MOST_DIMENSIONS = 4
-# all that is read of a file, its tokens included
+# the most that is read of a file, its tokens included
 HEADER_LIMIT_BYTES = 64 << 20
 
 _SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
@@ -39,14 +39,14 @@ _TOKENS = "tokenizer.ggml.tokens"
 
 @dataclass(frozen=True)
 class GGUFFile:
-    """The header of a file: its keys (of an array, its length), and type and shape of each tensor."""
+    """The header of a file: its keys (for an array, its length), and type and shape of each tensor."""
 
     keys: Mapping[str, Any]
     tensors: Mapping[str, Header]
 
 
 def metadata_from_gguf(path: Path) -> ModelMetadata:
-    """The facts of a GGUF file on this machine. Raises Refusal, one sentence, for a file that is none or broken."""
+    """The facts of a GGUF file on this machine. Raises Refusal, one sentence, when it is not one or is broken."""
     with open_regular(path) as file:
         header = read_header(file, str(path))
     return metadata_from_header(header, str(path), path=str(path.resolve()))
@@ -117,7 +117,7 @@ def config_of(header: GGUFFile, where: str) -> dict[str, Any]:
 
 @lru_cache(maxsize=1)
 def element_bytes() -> Mapping[str, float]:
-    """Bytes of one weight by the name of its GGML type, its share of the block's scales included."""
+    """Bytes of one weight by the name of its GGML type, including its share of the block's scales."""
     return {name: size / weights for name, weights, size in _table()["types"].values()}
 
 
@@ -159,7 +159,7 @@ class _Reader:
         raise Refusal(f"{self._where} has a value of the unknown type {kind}; download it again")
 
     def _array(self, depth: int) -> int | list[Any]:
-        """One number a layer is kept as a list; of what is longer, the length counts alone."""
+        """A list with one number a layer is kept; of a longer one, only the length is."""
         kind, length = int(self.number("<I")), self.count(MOST_ITEMS, "items in a list")
         if kind in _SCALARS:
             data = self.take(length * struct.calcsize(_SCALARS[kind]))

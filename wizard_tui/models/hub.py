@@ -27,7 +27,7 @@ TIMEOUT_S = 10.0
 PATIENCE = 6
 CONFIG = "config.json"
 QUANTIZATION = "hf_quant_config.json"
-# a repository of more tensor files than this has headers of several MiB; its config tells as much
+# a repository with more tensor files than this has headers of several MiB; its config says as much
 MOST_TENSOR_FILES = 200
 AT_ONCE = 8
 # the headers of most files are shorter than this; a longer one takes a second request
@@ -41,7 +41,7 @@ Answer = TypeVar("Answer")
 
 
 def fetch(model_id: str, revision: str | None = None, *, with_headers: bool = True) -> ModelMetadata:
-    """The facts of a repository. Raises Refusal, one plain sentence with its cure, for every way this can fail.
+    """The facts of a repository. Raises Refusal, one plain sentence with its cure, whenever this fails.
 
     Asks for the list of files, for the config, and for the head of each tensor file; nothing twice, no weights.
     """
@@ -110,7 +110,7 @@ def _bytes(model_id: str, name: str, revision: str | None, first: int, last: int
 
 
 class _Listed(NamedTuple):
-    """What the Hub says of a repository, as far as it is used here: names and sizes of its files among it."""
+    """What the Hub says about a repository, as far as it is used here, such as names and sizes of its files."""
 
     id: str
     sha: str | None
@@ -138,7 +138,7 @@ def _listed(model_id: str, revision: str | None) -> _Listed:
 
 
 def _text(value: object) -> str:
-    """A line of an answer, empty for null; a list of licences is their names. Raises Refusal for what is none."""
+    """A line of an answer, empty for null; a list of licences gives their names. Raises ValueError when it is not one."""
     if isinstance(value, list):
         return ", ".join(map(_text, value))
     if value is not None and not (isinstance(value, str) and value.isprintable()):
@@ -161,7 +161,7 @@ def got_json(path: str, params: Mapping[str, str]) -> Any:
 def _got(
     url: str, limit_bytes: int, *, params: Mapping[str, str] | None = None, further: Mapping[str, str] | None = None
 ) -> bytes:
-    """At most `limit_bytes` of an answer, within `PATIENCE` times the pause that the server may make."""
+    """At most `limit_bytes` of an answer, within `PATIENCE` times the pause allowed to the server."""
     from huggingface_hub.errors import OfflineModeIsEnabled
     from huggingface_hub.utils import hf_raise_for_status  # type: ignore[attr-defined]
 
@@ -231,8 +231,8 @@ def _read(model_id: str, name: str, revision: str | None) -> dict[str, Any]:
 
 
 def _headers(model_id: str, names: Sequence[str], revision: str | None) -> dict[str, Header]:
-    """Types and shapes of all tensors, one request a file; none when a file is broken or not there, or the headers are
-    longer than those of any model, for the config tells as much."""
+    """Types and shapes of all tensors, one request a file; empty when a file is broken or absent, or the headers are
+    longer than those of any model, as the config says as much."""
     budget = HeaderBudget()
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
         found = pool.map(lambda name: _header(model_id, name, revision, budget), names)
@@ -280,13 +280,13 @@ def _repository(info: _Listed) -> Repository:
 
 
 class _AbsentError(Refusal):
-    """A file that a repository lists and does not have."""
+    """A file that a repository lists but does not have."""
 
 
 def asked(model_id: str, question: Callable[[], Answer]) -> Answer:
     """The answer to a question that goes to the Hub and does nothing else.
 
-    Raises Refusal that says in plain words why there is none, and what to do.
+    Raises a Refusal that says in plain words why there is none, and what to do.
     """
     from huggingface_hub import errors
 
@@ -309,7 +309,7 @@ def asked(model_id: str, question: Callable[[], Answer]) -> Answer:
         sentence = _http_sentence(model_id, status)
         if status == NOT_FOUND:
             raise _AbsentError(sentence) from None
-    # the HTTP library behind the client has another name from version to version, so its error is taken from there
+    # the HTTP library behind the client changes from version to version, so its error is taken from the client
     except (errors.HTTPError, OSError) as error:  # type: ignore[attr-defined]
         seconds = PATIENCE * TIMEOUT_S if isinstance(error, TimeoutError) else TIMEOUT_S
         late = "Timeout" in type(error).__name__
@@ -317,7 +317,7 @@ def asked(model_id: str, question: Callable[[], Answer]) -> Answer:
         sentence = f"the Hub {problem} for {model_id}: {CURE_OFFLINE}"
     except ImportError:
         sentence = f"the Hub cannot be reached for {model_id}: a SOCKS proxy needs `pip install socksio`"
-    # what the client makes of an answer or of a setting that makes no sense is none of its documented errors
+    # for an answer or a setting that makes no sense, the client raises errors that it does not document
     except Exception:
         sentence = (
             f"what answers for {model_id} is not the Hub: see whether HF_ENDPOINT and the proxy are right, or "

@@ -1,4 +1,4 @@
-"""What is said with every request to the Hub: who asks, and by which token."""
+"""Headers sent with every request to the Hub: who asks, and with which token."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any
 
 from wizard_tui.version import __version__
 
-# what the client asks while it looks for a token is answered by a few hundred bytes; compressed ones become more
+# answers to the client's own requests for a token have a few hundred bytes; compressed ones expand
 LIMIT_BYTES = 1 << 16
 _HERE = threading.local()
 
 
 def request_headers() -> dict[str, str]:
-    """Headers with the user's token, where there is one and settings do not forbid it.
+    """Headers with the user's token, where there is one and the settings allow it.
 
-    They are made here, as those of huggingface_hub's build_hf_headers cost a request of its own. Its get_token may ask
-    the Hub too, for a newer token in the place of one that ends soon; what answers then is bounded by `LIMIT_BYTES`.
+    They are made here because huggingface_hub's build_hf_headers costs an extra request. Its get_token may ask the Hub
+    too, to replace a token that expires soon; that answer is bounded by `LIMIT_BYTES`.
     """
     from huggingface_hub import constants, get_session, get_token
 
@@ -37,9 +37,9 @@ def request_headers() -> dict[str, str]:
 
 
 def _bounded(answer: Any) -> None:
-    """Bound the body of an answer, if it is to a question of this thread's: the client is the whole program's."""
+    """Bound the body of an answer if this thread asked for it: the whole program shares the client."""
     if getattr(_HERE, "asks", False):
-        # the HTTP library behind the client has another name from version to version
+        # the HTTP library behind the client changes from version to version
         library = import_module(type(answer).__module__.partition(".")[0])
         answer.stream = _bounded_stream(library.SyncByteStream, answer.stream)
 

@@ -23,12 +23,12 @@ def load_model_metadata(
     trust_remote_code: bool = False,
     params_b: float | None = None,
 ) -> ModelMetadata:
-    """A model's facts: of a local directory or GGUF file, else from the caches or the catalogue, else from the Hub.
+    """A model's facts: from a local directory or GGUF file, else the caches or the catalogue, else the Hub.
 
     A Hub model may be given by the address of its page, and a GGUF file of it as `org/name/file.gguf`.
 
     `trust_remote_code` is vLLM's business: code of a repository is never run here. `params_b` (billions) stands in for
-    a model of which nothing can be read, and is ignored otherwise. Raises NoConfig for a local directory
+    a model that cannot be read at all, and is ignored otherwise. Raises NoConfig for a local directory
     without config.json or a path that does not exist, Refusal with the cure for a repository that cannot be read.
     """
     name = refuse_token(bare_address(model_id_or_path.strip()), "the model")
@@ -55,7 +55,7 @@ def load_model_metadata(
     if file is not None and file.lower().endswith(".gguf"):
         return hub.fetch_gguf(name, file, revision)
     entry = catalog.find(name)
-    # a file that is here already comes first, then what needs no network
+    # a file that is already here comes first, then sources that need no network
     known = hub.cached(entry.id if entry else name, revision) or disk_cache.load(name, revision)
     if known is not None:
         return known
@@ -75,8 +75,8 @@ def load_model_metadata(
 
 
 def metadata_from_directory(folder: Path) -> ModelMetadata:
-    """The facts of a model directory on this machine. Its files are read each time; while they say the same, the facts
-    are the same object, by which planning knows what it has reckoned of them already."""
+    """The facts of a model directory on this machine. Its files are read each time; while their content is unchanged,
+    the facts are the same object, by which planning finds its cached results."""
     config, headers = read_model_config(folder), read_tensor_headers(folder)
     return _of_directory(str(folder), str(folder.resolve()), json.dumps(config), tuple(headers.items()))
 
@@ -109,7 +109,7 @@ def metadata_from_catalog(model_id: str) -> ModelMetadata:
 
 
 def metadata_from_count(name: str, params_b: float, why: str) -> ModelMetadata:
-    """A stand-in for a model of which only the number of parameters (billions) is known: Llama's shape of that size.
+    """A stand-in for a model known only by its number of parameters (billions): Llama's shape of that size.
 
     `why` says why nothing better is known.
     """

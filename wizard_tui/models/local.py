@@ -1,4 +1,4 @@
-"""Reads a model directory on disk: config.json, quantisation, tensor headers. Never more than bounded JSON."""
+"""Reads a model directory on disk: config.json, quantisation, tensor headers. Only JSON of bounded size."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def read_json(path: Path, limit: int | None = None) -> dict[str, Any]:
 
 
 def parse_json_object(data: bytes, where: str, limit: int | None = None) -> dict[str, Any]:
-    """The object that `data` holds as JSON; Refusal, in which the file is called `where`, when it holds none."""
+    """The object that `data` holds as JSON; raises Refusal, naming the file `where`, when it holds none."""
     limit = limit or JSON_LIMIT_BYTES
     if len(data) > limit:
         raise Refusal(f"{where} is larger than {limit >> 20} MiB, which no model config is")
@@ -65,7 +65,7 @@ def read_model_config(folder: Path) -> dict[str, Any]:
 
 
 def with_quantization(config: dict[str, Any], hf_quant_config: Mapping[str, Any]) -> dict[str, Any]:
-    """A config with what hf_quant_config.json says, which counts only when the config itself says nothing
+    """A config completed by hf_quant_config.json, which counts only when the config itself says nothing
     (vllm/transformers_utils/config.py:get_config)."""
     if config.get("quantization_config"):
         return config
@@ -73,8 +73,8 @@ def with_quantization(config: dict[str, Any], hf_quant_config: Mapping[str, Any]
 
 
 def read_tensor_headers(folder: Path) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """Type and shape of every tensor of a directory's safetensors files; empty when a part of them is missing, or when
-    together they are longer than those of any model.
+    """Type and shape of every tensor in a directory's safetensors files; empty when some files are missing, or when
+    the headers together are longer than those of any model.
 
     With an index, the files that it names count, as vLLM skips all others. Raises Refusal for a broken file.
     """
@@ -115,7 +115,7 @@ def _is_file_name(name: str) -> bool:
 def open_regular(path: Path) -> Iterator[IO[bytes]]:
     """Open a regular file; a FIFO or a device, which could block for ever, is refused.
 
-    Raises NoConfig, or Refusal where it cannot be opened or, within the block, be read.
+    Raises NoConfig, or Refusal when it cannot be opened, or cannot be read within the block.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))

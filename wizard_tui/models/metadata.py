@@ -1,4 +1,4 @@
-"""What is known of a model, whatever it was read from."""
+"""What is known about a model, whatever the source."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST_DRAFT_LAYERS = 15
 
 @dataclass(frozen=True)
 class Repository:
-    """What surrounds a model's config: how it may be used, and how large it is. None: not known.
+    """Facts around a model's config: how it may be used, and how large it is. None: not known.
 
     `checkpoint_bytes` is what a download of the weights takes, `pipeline_tag` the Hub's word for the task,
     `gated` whether the licence has to be accepted on the Hub first.
@@ -34,7 +34,7 @@ class Repository:
 
 @dataclass(frozen=True, eq=False)
 class ModelMetadata:
-    """What the planner knows of a model; config-derived, immutable, hashable by identity.
+    """What the planner knows about a model; config-derived, immutable, hashable by identity.
 
     `config` is the checkpoint's config.json as plain data, `text_config` the part of it that describes the language
     model (the same object where nothing is nested). `num_params` counts what the checkpoint's architecture holds,

@@ -1,4 +1,4 @@
-"""Tensors of what mixes tokens in a layer: attention of all kinds, and recurrent layers."""
+"""Tensors of a layer's token mixer: attention of all kinds, and recurrent layers."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ PART = "attention"
 
 
 class Mixer(NamedTuple):
-    """What decides the tensors of a layer's mixer: its kind (as in `layer_kinds`), what it keeps in the cache, the
-    layer's number left out, and DeepSeek-V4's compression."""
+    """What decides the tensors of a layer's mixer: its kind (as in `layer_kinds`), what it keeps in the cache (without
+    the layer's number), and DeepSeek-V4's compression."""
 
     kind: str
     caches: tuple[LayerCache, ...]
@@ -32,7 +32,7 @@ def kinds(metadata: ModelMetadata) -> Iterator[Mixer]:
 
 
 def tensors(metadata: ModelMetadata, mixer: Mixer) -> tuple[Tensor, ...]:
-    """The tensors of a layer beside its feed-forward part; none where it has no mixer."""
+    """The tensors of a layer besides its feed-forward part; none where it has no mixer."""
     kind, caches, ratio = mixer
     if kind == "none":
         return ()
@@ -72,10 +72,10 @@ def _attention(metadata: ModelMetadata, kind: str, cache: AttentionCache | None)
     gates = 2 if metadata.family.gated_attention else 1
     yield Tensor("self_attn.q_proj", PART, heads * width * gates, hidden, "column", linear=True)
     if cache is not None:
-        # without a cache of its own the layer reads an earlier one's keys and values
+        # a layer without its own cache reads the keys and values of an earlier one
         pieces = cache.kv_heads
         yield Tensor("self_attn.k_proj", PART, pieces * width, hidden, "heads", linear=True, heads=pieces)
-        # where values are the keys, both are held all the same
+        # where the values are the keys, both are held nevertheless
         same = bool(text.get("attention_k_eq_v")) and kind == "full"
         rows = pieces * out_width
         yield Tensor("self_attn.v_proj", PART, rows, hidden, "heads", linear=True, heads=pieces, copied=same)

@@ -61,7 +61,7 @@ INT8_CHANNEL = Format(8, 4)
 AWQ = Format(4, 2, group=128, zeros=True)
 GPTQ = Format(4, 2, group=128)
 
-# vllm/model_executor/layers/quantization: what a name makes of an unquantised checkpoint, or of its own
+# vllm/model_executor/layers/quantization: the format that a name gives an unquantised checkpoint, or its own
 _BY_NAME = {
     "fp8_per_tensor": FP8_TENSOR,
     "fp8_per_channel": FP8_CHANNEL,
@@ -85,7 +85,7 @@ _BY_NAME = {
     "gptq": GPTQ,
     "auto_gptq": GPTQ,
     "bitsandbytes": Format(4, 4, group=64),
-    # of every file its own; the tensors' headers say how many
+    # differs from file to file; the tensors' headers say how many bits
     "gguf": Format(4.5),
     "online": FP8_TENSOR,
 }
@@ -102,7 +102,7 @@ _BLOCKWISE = frozenset({"fp8", "modelopt", "modelopt_mixed", "deepseek_fp8", "fp
 # least and most of what a checkpoint may state; a group of -1 is a whole row, and nothing has a size of 0
 _SIZES = {"bits": (1, 64), "num_bits": (1, 64), "group_size": (-1, LARGEST)}
 _IGNORED = ("ignore", "ignored_layers", "modules_to_not_convert", "exclude_modules")
-# an expression comes from anybody: one that repeats a group, or repeats often, may take for ever to say no
+# anybody may write an expression: one that repeats a group, or repeats often, may take for ever to fail
 _COSTLY = re.compile(r"\)[*+{]|(?:[*+}][^*+}]*){5}")
 _OUTER = re.compile(r"^(model\.|language_model\.|text_model\.|transformer\.|backbone\.|decoder\.)+")
 
@@ -133,7 +133,7 @@ class Quantization:
         if part == "experts" and self._stated.get("expert_dtype") == "fp4" and not self._layers:
             return MXFP4
         if self._layers:
-            # what is not named keeps the checkpoint's other format, where it states one beside the mixed ones
+            # modules not named keep the checkpoint's other format, where it states one besides the mixed ones
             return next((self._layers[name] for name in _module_and_above(module) if name in self._layers), self._rest)
         if module in self._exact or any(pattern.search(module) for pattern in self._patterns):
             return None
@@ -159,7 +159,7 @@ class Quantization:
         return _MODELOPT.get(algorithm) or usual_format(method)
 
     def _doubts(self) -> Iterator[str]:
-        """What in the checkpoint's own words cannot be, or is not understood; each a sentence."""
+        """What in the checkpoint's own statements is impossible or not understood; each a sentence."""
         stated, method = self._stated, self._method
         if method is not None and self._whole is None and not self._layers:
             yield f"how {method} stores weights is not said by the checkpoint's config; planned unquantised"
@@ -188,8 +188,8 @@ class Quantization:
 
 
 def usual_format(method: str) -> Format | None:
-    """How a method stores weights where no config says more: by its name, or by the first word of it, as `awq_marlin`
-    does it like `awq`. None where it is not known."""
+    """How a method stores weights where no config says more: by its name, or by the name's first word (`awq_marlin`
+    stores them like `awq`). None where it is not known."""
     return _BY_NAME.get(method) or _BY_NAME.get(method.partition("_")[0])
 
 
@@ -202,7 +202,7 @@ def _size(stated: Mapping[str, Any], key: str, usual: int) -> int:
 
 
 def _possible(key: str, value: object) -> int:
-    """A size that a checkpoint states, where it can be; else 0."""
+    """A size that a checkpoint states, where it is possible; else 0."""
     least, most = _SIZES[key]
     size = whole(value, least) or 0
     return size if size <= most else 0
@@ -215,8 +215,8 @@ def quantization_of(metadata: ModelMetadata, method: str | None = None) -> Quant
 
 
 class Grain(NamedTuple):
-    """The least pieces that tensor parallel can leave of a width; 0 where it does not matter: `block` of a checkpoint
-    in blocks, and `expert_block` of its experts, or `group` of one whose weights alone are quantised."""
+    """The smallest pieces into which tensor parallel can split a width; 0 where it does not matter: `block` for a
+    checkpoint in blocks, `expert_block` for its experts, or `group` for one where only weights are quantised."""
 
     block: int = 0
     expert_block: int = 0
@@ -230,7 +230,7 @@ def grain(metadata: ModelMetadata) -> Grain:
         return Grain()
     blocks = stated.get("weight_block_size")
     if isinstance(blocks, (list, tuple)) and blocks and isinstance(blocks[0], int):
-        # experts in four bits inside an fp8 checkpoint (DeepSeek-V4) know no such block
+        # four-bit experts inside an fp8 checkpoint (DeepSeek-V4) have no such block
         return Grain(blocks[0], 0 if metadata.text_config.get("expert_dtype") == "fp4" else blocks[0])
     group = stated.get("group_size")
     if group is None and isinstance(schemes := stated.get("config_groups"), Mapping):
@@ -240,7 +240,7 @@ def grain(metadata: ModelMetadata) -> Grain:
 
 
 def activation_format(metadata: ModelMetadata) -> str:
-    """In what a compressed-tensors checkpoint has activations quantised: `fp8`, `fp4`, `int8`, or `half` for not."""
+    """Type of a compressed-tensors checkpoint's activations: `fp8`, `fp4`, `int8`, or `half` if not quantised."""
     stated = quantization_config(metadata.config, metadata.text_config)
     groups = stated.get("config_groups") if stated is not None else None
     for group in groups.values() if isinstance(groups, Mapping) else ():
@@ -288,7 +288,7 @@ def _compressed(stated: Mapping[str, Any]) -> Format | None:
 
 
 def _compressed_weights(stated: Mapping[str, Any]) -> Mapping[str, Any]:
-    """How compressed-tensors says that its first group of modules stores weights; empty where it does not."""
+    """How the first group of modules stores weights, as compressed-tensors states it; empty where it does not."""
     groups = stated.get("config_groups")
     first = next(iter(groups.values()), None) if isinstance(groups, Mapping) else None
     weights = first.get("weights") if isinstance(first, Mapping) else None
@@ -313,7 +313,7 @@ def _ignored(names: Sequence[str]) -> tuple[frozenset[str], tuple[re.Pattern[str
 
 
 def _expression(name: str) -> re.Pattern[str] | None:
-    """The regular expression behind `re:`; None where it is none, or one that is not run here."""
+    """The regular expression behind `re:`; None where it is not one, or one that is not run here."""
     if _COSTLY.search(name):
         return None
     try:
@@ -323,7 +323,7 @@ def _expression(name: str) -> re.Pattern[str] | None:
 
 
 def _inner(name: str) -> str:
-    """A module's name without what stands around the decoder."""
+    """A module's name without the parts around the decoder."""
     return _OUTER.sub("", name).replace("block_sparse_moe", "mlp").replace(".ffn.", ".mlp.")
 
 

@@ -42,7 +42,7 @@ def _tables(metadata: ModelMetadata) -> Iterator[tuple[int, int]]:
     if text.get("mla_use_nope"):
         return
     if ratios := text.get("compress_ratios"):
-        # DeepSeek-V4 has a table for layers that compress and one for those that do not
+        # DeepSeek-V4 has one table for layers that compress and one for those that do not
         for _ in {ratio > 1 for ratio in ratios[: metadata.num_hidden_layers]}:
             yield longest, int(text["qk_rope_head_dim"])
         return
@@ -57,12 +57,12 @@ def _tables(metadata: ModelMetadata) -> Iterator[tuple[int, int]]:
     if _has_its_own_local_rope(metadata) and "sliding" in layer_kinds(metadata):
         yield longest, _width(metadata, {}, "sliding_attention")
     if "index_head_dim" in text and _stretch(stated) in _STRETCHED_FROM_ORIGINAL:
-        # the indexer turns halves instead of pairs, which needs a table of its own (models/deepseek_v2.py)
+        # the indexer rotates halves instead of pairs, which needs its own table (models/deepseek_v2.py)
         yield _positions(metadata, stated), int(text["qk_rope_head_dim"])
 
 
 def _has_its_own_local_rope(metadata: ModelMetadata) -> bool:
-    """Whether layers with a window turn by other angles than the others."""
+    """Whether layers with a window rotate by different angles from the others."""
     text = metadata.text_config
     if metadata.family.stretches_full_layers_alone and text.get("rope_scaling"):
         return True
@@ -98,5 +98,5 @@ def _width(metadata: ModelMetadata, rope: Mapping[str, Any], kind: str) -> int:
     if kind == "full_attention":
         head = int(text.get("global_head_dim") or head)
     share = rope.get("partial_rotary_factor") or text.get("partial_rotary_factor") or text.get("rotary_pct") or 1
-    # proportional angles are made for the whole head, the ones that do not turn as zeros
+    # proportional angles are made for the whole head; those that do not rotate are zeros
     return head if _stretch(rope) == "proportional" else int(head * float(share))

@@ -19,7 +19,7 @@ SERVED_TAGS = frozenset(
 
 @dataclass(frozen=True)
 class Found:
-    """A model that a search found; `where` says in a word or two what had it."""
+    """A model that a search found; `where` says in a word or two where."""
 
     model_id: str
     where: str

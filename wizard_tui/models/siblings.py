@@ -30,7 +30,7 @@ def _of(model_id: str) -> tuple[ModelMetadata, ...]:
 
 
 def plain_name(model_id: str) -> str:
-    """The name of a model without its organisation and without what tells how it is quantised."""
+    """The name of a model without its organisation and without the part that says how it is quantised."""
     name = model_id.rpartition("/")[2].lower().removeprefix("meta-")
     shorter = _SUFFIX.sub("", name)
     while shorter != name:

@@ -1,4 +1,4 @@
-"""A config for a model of which only the number of parameters is known: Llama's shape, stretched to that number."""
+"""A config for a model known only by its number of parameters: Llama's shape, stretched to that number."""
 
 from __future__ import annotations
 

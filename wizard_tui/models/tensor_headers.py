@@ -1,4 +1,4 @@
-"""The headers of safetensors files: types and shapes of tensors, held against one another before they are believed.
+"""The headers of safetensors files: types and shapes of tensors, checked against each other before they are used.
 
 The format: https://huggingface.co/docs/safetensors/index#format. The library itself maps whole files; a header from
 outside is read here within bounds.
@@ -17,9 +17,9 @@ from typing import Any
 from wizard_tui.errors import Refusal
 from wizard_tui.models.metadata import Header
 
-# what the format allows a header to be (safetensors/src/tensor.rs: MAX_HEADER_SIZE)
+# the longest header that the format allows (safetensors/src/tensor.rs: MAX_HEADER_SIZE)
 FORMAT_LIMIT_BYTES = 100_000_000
-# all headers of one model: twice what the largest have (140,000 tensors of Kimi K2)
+# all headers of one model: twice the largest known (140,000 tensors of Kimi K2)
 MODEL_LIMIT_BYTES = 32 << 20
 MOST_DIMENSIONS = 16
 LARGEST = 1 << 63
@@ -56,14 +56,14 @@ class HeaderBudget:
         self._lock = threading.Lock()
 
     def take(self, size: int) -> bool:
-        """Whether so many bytes more may be read."""
+        """Whether that many more bytes may be read."""
         with self._lock:
             self._left -= size
             return self._left >= 0
 
 
 def header_length(first: bytes, where: str) -> int:
-    """The length of a header, which stands in the file's first 8 bytes. Raises Refusal for what is none."""
+    """The length of a header, from the file's first 8 bytes. Raises Refusal when it is not a safetensors header."""
     if len(first) < 8:
         raise Refusal(f"{where} is cut off: it has no safetensors header; download it again")
     (length,) = struct.unpack("<Q", first[:8])
@@ -73,8 +73,8 @@ def header_length(first: bytes, where: str) -> int:
 
 
 def parse_header(data: bytes, where: str) -> dict[str, Header]:
-    """The tensors that a header lists. Raises Refusal where safetensors would refuse it: sizes that are not those of
-    the shapes, and ranges that overlap."""
+    """The tensors that a header lists. Raises Refusal where safetensors would refuse it: sizes that do not match the
+    shapes, and ranges that overlap."""
     try:
         listed = json.loads(data)
         found = {name: _tensor(entry) for name, entry in listed.items() if name != "__metadata__"}

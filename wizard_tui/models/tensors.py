@@ -61,7 +61,7 @@ def inventory(metadata: ModelMetadata) -> Inventory:
         layers = _layers(metadata)
         beside = towers.tensors(metadata)
         if any(None in (tensor.rows, tensor.columns) for layer in layers for tensor in layer.tensors):
-            raise TypeError  # null in the place of a width
+            raise TypeError  # null instead of a width
     except KeyError as missing:
         raise Refusal(f"config.json of {metadata.model_id} lacks {missing} for its layers") from None
     except (TypeError, IndexError):
@@ -71,7 +71,7 @@ def inventory(metadata: ModelMetadata) -> Inventory:
 
 @lru_cache(maxsize=256)
 def count_parameters(metadata: ModelMetadata) -> tuple[int, int]:
-    """All parameters of a model, and those that one token passes through: of the experts only the chosen ones."""
+    """All parameters of a model, and those that one token passes through: only the chosen ones of the experts."""
     total = active = 0
     for tensor, times in inventory(metadata).all_tensors():
         if tensor.copied:
@@ -84,7 +84,7 @@ def count_parameters(metadata: ModelMetadata) -> tuple[int, int]:
 
 
 def _layers(metadata: ModelMetadata) -> tuple[Layer, ...]:
-    """The decoder layers: tensors are made once for what decides them, and layers that come to the same are one."""
+    """The decoder layers: tensors are made once for each mixer and network, and layers with equal tensors are one."""
     numbers_of: dict[tuple[mixers.Mixer, str], list[int]] = {}
     for number, parts in enumerate(zip(mixers.kinds(metadata), feed_forward.kinds(metadata), strict=True)):
         numbers_of.setdefault(parts, []).append(number)

@@ -1,4 +1,4 @@
-"""Tensors of the encoders beside the language model: vision towers and what projects them into it."""
+"""Tensors of the encoders beside the language model: vision towers and their projectors."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _tower(metadata: ModelMetadata, vision: Mapping[str, Any]) -> Iterator[Tenso
         return
     ratio = vision.get("mlp_ratio")
     inner = _first(vision, _INNER) or int(width * float(ratio or 4))
-    # a tower that is served beside several language models has a model type of its own
+    # a tower that is served with several language models has its own model type
     gated = metadata.family.gated_tower or family_of(str(vision.get("model_type"))).gated_tower
     yield Tensor("visual.blocks.attn.qkv", PART, 3 * width, width, "column", times=depth)
     yield Tensor("visual.blocks.attn.proj", PART, width, width, "row", times=depth)
@@ -87,7 +87,7 @@ def _projector(metadata: ModelMetadata, vision: Mapping[str, Any]) -> Iterator[T
         yield Tensor("projector", PART, out, width)
         return
     if shuffled := vision.get("projector_input_dim"):
-        # Llama 4: neighbouring patches as one, two matrices, and a third into the language model
+        # Llama 4: neighbouring patches merged into one, two matrices, and a third into the language model
         inner, made = int(vision["intermediate_size"]), int(vision["projector_output_dim"])
         for name, rows, columns in (("fc1", shuffled, inner), ("fc2", made, shuffled), ("linear", out, made)):
             yield Tensor(f"projector.{name}", PART, int(rows), int(columns))

@@ -58,7 +58,7 @@ def ids() -> tuple[str, ...]:
 
 
 def entries() -> tuple[Entry, ...]:
-    """Every entry. Reading one needs `find` only."""
+    """Every entry. To read a single one, `find` is enough."""
     return tuple(_entry_at(match.start()) for match in _ID.finditer(_text()))
 
 
@@ -88,7 +88,7 @@ def _text() -> str:
 
 @cache
 def _index() -> dict[str, tuple[tuple[str, int], ...]]:
-    """Every name that is understood, in lower case, with the id and the place of the line that it means."""
+    """Every name that is understood, in lower case, with the id and the position of the line that it means."""
     index: dict[str, tuple[tuple[str, int], ...]] = {}
     for match in _ID.finditer(_text()):
         names = [match[1], *re.findall(r'"([^"]+)"', match[2] or "")]

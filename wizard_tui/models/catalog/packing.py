@@ -1,7 +1,7 @@
-"""Long lists of a config in a short form: what repeats once, and numbered names as one name with ranges.
+"""Long lists of a config in a short form: repeats written once, and numbered names as one name with ranges.
 
 `["a", "a", "b", "a", "a", "b"]` is `[{"times": 2, "of": ["a", "a", "b"]}]`; the names `layers.0.gate` to
-`layers.59.gate` are `layers.{0-59}.gate`. `packed` and `unpacked` undo one another, but for the order of names.
+`layers.59.gate` are `layers.{0-59}.gate`. `packed` and `unpacked` undo each other, except for the order of names.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def unpacked(value: Any) -> Any:
 
 
 def _packed_list(items: list[Any]) -> list[Any]:
-    """A list as its shortest period, where it has one that comes at least twice."""
+    """A list as its shortest period, where one occurs at least twice."""
     for period in range(1, len(items) // 2 + 1):
         times, rest = divmod(len(items), period)
         if items[:period] * times + items[:rest] == items:
