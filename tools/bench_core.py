@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def _swept_with_facts(planner: Any, asked: list[Any]) -> float:
-    """Models and GPUs are resolved once; all of the planning is in the time, and nothing was planned before."""
+    """Models and GPUs are resolved once; the time covers all of the planning, and nothing was planned before."""
     resolve = import_module("wizard_tui.resolve")
     models = {request.model.model: resolve.resolve_model(request.model) for request in asked[:: len(asked) // 5]}
     boxes = {request.hardware: resolve.resolve_gpus(request.hardware) for request in asked}

@@ -1,4 +1,4 @@
-"""What is typed in one burst does what the same keys do one by one."""
+"""Keys typed in one burst do what they do one by one."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 class End(NamedTuple):
-    """Where some keys have led."""
+    """The state that some keys have led to."""
 
     texts: dict[str, str]
     step: str
@@ -57,7 +57,7 @@ def end_of(pilot: Pilot[str]) -> End:
 
 
 async def write(pilot: Pilot[str], *keys: str) -> None:
-    """Keys that come at once, as Textual's driver hands them on; until all is done that follows from them.
+    """Send keys at once, as Textual's driver hands them on, and wait until they have acted.
 
     Each is read for itself: an Escape and a letter in one packet are, in every terminal, the letter with Alt.
     """
@@ -69,8 +69,7 @@ async def write(pilot: Pilot[str], *keys: str) -> None:
 
 
 async def ends(*rounds: Sequence[Sequence[str]], **fields: str) -> list[End]:
-    """Where the wizard is after each round of writes of some keys. Each is sent when all is done that the one before it
-    does."""
+    """Where the wizard is after each round of writes of some keys. Each is sent when the one before it has acted."""
     found = []
     async with opened(gpus=BOX, **fields) as pilot:
         for _ in range(3):
@@ -92,9 +91,9 @@ def by_one(keys: Sequence[str]) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("way", LEAVING)
-async def test_what_follows_a_key_that_leaves_a_step_goes_to_the_step_it_leads_to(way: str) -> None:
+async def test_keys_after_one_that_changes_the_step_go_to_the_new_step(way: str) -> None:
     """On every step, and from it: a name, a field, a number, nothing, two digits, and the key once more."""
-    # what is wrong behind them would keep a step from being left
+    # errors behind them would keep a step from being left
     before = [[BACK] * len(ORDER) + [NEXT] * at for at in range(len(ORDER))]
     told = [[key, WIPE, *"H2", TAB, TAB, WIPE, *"50", ESCAPE, *"77", key, *"3"] for key in LEAVING[way]]
     one_by_one = await ends(*([there, *by_one(told[0]), [UNDO] * 12] for there in before))
@@ -113,11 +112,11 @@ async def test_what_follows_a_key_that_leaves_a_step_goes_to_the_step_it_leads_t
         (NEXT + TAB + "4096" + ENTER + BACK + TAB + "7", "model.max_model_len", "40967"),
         (NEXT + TAB + "x" + ENTER + "5", "model.max_model_len", "x5"),
         (NEXT + "\x1b[200~-pasted\x1b[201~" + ENTER + WIPE + "H200", "hardware.gpu", "H200"),
-        # what a terminal makes of Enter before a program has told it otherwise
+        # what a terminal makes of Enter before a program changes its mode
         ("\n" + "\n" + WIPE + "H200", "hardware.gpu", "H200"),
     ],
 )
-async def test_one_write_fills_the_fields_it_was_aimed_at(keys: str, path: str, text: str) -> None:
+async def test_one_write_fills_the_intended_fields(keys: str, path: str, text: str) -> None:
     (end,) = await ends([[keys]])
     assert end.texts[path] == text
 
@@ -126,12 +125,12 @@ async def test_an_action_is_about_the_plan_of_the_keys_before_it() -> None:
     keys = [NEXT, TAB, *"131072", F4, TAB, UNDO]
     together, one_by_one = await together_and_one_by_one(keys, hardware__gpu="RTX 4090")
     assert together == one_by_one
-    # what was taken is taken back, and not what was typed
+    # the suggestion is undone, not the typed text
     assert together[0].texts["model.max_model_len"] == "131072"
 
 
 @pytest.mark.parametrize("key", [F1, F12, WHY, PLOTS, MENU, FIND, F9])
-async def test_what_is_opened_takes_the_keys_behind_it(key: str) -> None:
+async def test_a_page_that_opens_takes_the_keys_behind_it(key: str) -> None:
     keys = [NEXT, key, *"qwen", DOWN, ESCAPE, ESCAPE, *"5"]
     together, one_by_one = await together_and_one_by_one(keys[:2], keys[2:5], keys[5:], keys)
     assert together == one_by_one
@@ -146,7 +145,7 @@ KEYS = st.sampled_from(
 )
 
 
-# failing keys are said as they were drawn: to look for fewer of them takes minutes
+# failing keys are reported as drawn: shrinking them takes minutes
 @settings(max_examples=6, phases=(Phase.explicit, Phase.generate))
 @given(keys=st.lists(KEYS, min_size=20, max_size=60), cuts=st.sets(st.integers(1, 59), max_size=6))
 def test_any_keys_in_any_chunks_end_where_they_end_one_by_one(keys: list[str], cuts: set[int]) -> None:
