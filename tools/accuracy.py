@@ -34,7 +34,7 @@ DATA = Path(__file__).parents[1] / "tests" / "data"
 
 @dataclass(frozen=True)
 class Errors:
-    """Relative errors of one figure, of the planner and of the formulas."""
+    """Relative errors of one figure, for the planner and for the formulas."""
 
     name: str
     planner: Sequence[float]
@@ -67,7 +67,7 @@ def weights_counted() -> Errors:
 
 
 def _loaded(metadata: ModelMetadata, layout: Layout) -> Settings:
-    """A model as it is loaded where nothing is asked for but the layout."""
+    """A model as loaded when only the layout is asked for."""
     return Settings(
         layout=layout,
         dtype=metadata.dtype,
@@ -123,18 +123,18 @@ def since_029() -> str:
 
 
 def starts() -> str:
-    """How many servers are rightly said to come up, or not to."""
+    """How many servers are correctly predicted to come up, or not to."""
     right = [decide(*of_log(row)).estimate.starts == ("outcome" not in row) for row in rows("startup_logs.jsonl")]
     return f"starts or fails: {sum(right)} of {len(right)} right"
 
 
 def planned(row: dict[str, Any], **policy: Any) -> PlanResponse:
-    """The plan of the server that a log is of."""
+    """The plan for the server that wrote a log."""
     return plan(*of_log(row, **policy))
 
 
 def of_log(row: dict[str, Any], **policy: Any) -> tuple[PlanRequest, Facts]:
-    """The request for the server that a log is of, and the facts it is planned on."""
+    """The request for the server that wrote a log, and the facts to plan it with."""
     limits = {name: row[name] for name in ("max_num_seqs", "max_num_batched_tokens", "enforce_eager") if name in row}
     request = PlanRequest.model_validate(
         {
@@ -176,7 +176,7 @@ def _percent(share: float) -> str:
 
 
 def report() -> str:
-    """The table, and beneath it what is no median."""
+    """The table, and beneath it the figures that are not medians."""
     table = [
         f"| {'figure':<44} | rows |   median | 90 % in | formulas |",
         f"| {'-' * 44} | ---: | -------: | -------: | -------: |",

@@ -59,7 +59,7 @@ Figures = dict[str, list[float]]
 
 
 def installed(name: str, what: str, *, anew: bool = False) -> Path:
-    """The directory of programs of an environment that has `what`, made where it is missing."""
+    """The directory of programs of an environment with `what` installed, created when missing."""
     folder = ENVIRONMENTS / name
     pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     if not (folder / "done").exists():
@@ -96,7 +96,7 @@ def told(command: list[str], folder: str) -> str:
 
 
 def shown(figures: Figures, name: str, command: list[str], sign: str, home: str) -> None:
-    """Milliseconds until `sign` is on screen, and the memory when all is quiet."""
+    """Milliseconds until `sign` is on screen, and the memory once the program rests."""
     with Terminal(command, environment=environment(home)) as terminal:
         figures[f"to {name}"].append(1e3 * terminal.wait_for(lambda text: sign in text))
         terminal.settle(0.8)
@@ -129,7 +129,7 @@ def median_ms(answers: list[Answer]) -> float:
 
 
 def checkpoints(folder: Path) -> list[str]:
-    """Directories with the configs of well-known models under names that say nothing, so that both read the config."""
+    """Configs of well-known models in directories with meaningless names, so that both programs read the config."""
     names = []
     for number, model in enumerate(MODELS, 1):
         entry = catalog.find(model)
@@ -142,7 +142,7 @@ def checkpoints(folder: Path) -> list[str]:
 
 
 def screens(runs: int, ours: Path, home: str, used: str) -> list[tuple[str, float, float | None]]:
-    """The rows of what is seen: wizard and hello form."""
+    """The rows for what is seen: wizard and hello form."""
     profile = Path(home) / "profile.yaml"
     profile.write_text(PROFILE, encoding="utf-8")
     hello = [str(ours / "python"), str(ROOT / "tools" / "hello_form.py")]

@@ -47,7 +47,7 @@ def median_ms(work: Callable[[], object], runs: int = RUNS) -> float:
 
 
 def asked_of(hub: Hub, name: str) -> int:
-    """Requests for a model; the client asks for things of its own beside."""
+    """Requests for a model; the client makes others of its own."""
     return sum(f"/{name}" in path for _, path, _ in hub.asked)
 
 

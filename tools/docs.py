@@ -38,7 +38,7 @@ PARTS = {
 
 @dataclass(frozen=True)
 class Server:
-    """A server whose start-up log is public, and what the planner says of it."""
+    """A server with a public start-up log, and the planner's figures for it."""
 
     row: Mapping[str, Any]
     estimate: MemoryEstimate
@@ -73,7 +73,7 @@ class Plot:
         self.text(10, 20, title, weight="bold")
 
     def x(self, value: float) -> float:
-        """Where a value lies; beyond the scale at its end."""
+        """Where a value lies; values beyond the scale lie at its end."""
         inside = min(max(value, self._low), self._high)
         return LEFT + (inside - self._low) / (self._high - self._low) * (WIDTH - LEFT - RIGHT)
 

@@ -1,7 +1,7 @@
 """An app under Textual's pilot that waits for the event loop, not for the processor.
 
 Textual takes an app for idle when the process has used little processor time for a moment. On a busy machine that is so
-whenever another process has its turn. What an app still has to do, its event loop knows.
+whenever another process has its turn. Its event loop knows what an app still has to do.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from unittest import mock
 from textual.pilot import Pilot
 
 SOON_S = 0.06
-"""Timers that are due within it belong to what is under way: a repaint, a change of screens, which takes 0.05 s. The
+"""Timers due within this time belong to work under way: a repaint, a change of screens, which takes 0.05 s. The
 sign that something is loading, which Textual's palette has also where nobody sees it, moves every 0.0625 s."""
 MOST_TIMERS = 50
-"""What goes on after so many of them moves all the time."""
+"""After this many, whatever still goes on never stops moving."""
 
 
 @contextmanager

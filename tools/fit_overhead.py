@@ -37,7 +37,7 @@ FEWEST_ROWS = 4
 
 @dataclass(frozen=True)
 class Fitted:
-    """A constant of the table: where it stands, its value there, and what each boot says it is."""
+    """A constant of the table: its place, its value there, and the value from each boot."""
 
     table: str
     name: str
@@ -46,7 +46,7 @@ class Fitted:
 
     @property
     def value(self) -> float:
-        """The median of the boots, in the precision of the table; the value of the table where they are too few."""
+        """The median of the boots, in the precision of the table; the table's value when there are too few."""
         if len(self.said) < FEWEST_ROWS:
             return self.now
         middle = statistics.median(self.said)
@@ -54,7 +54,7 @@ class Fitted:
 
 
 def samples() -> Iterator[Sample]:
-    """What each boot says of each constant, by (table, name)."""
+    """The value of each constant in each boot, by (table, name)."""
     for row in rows("startup_logs.jsonl"):
         estimate = decide(*of_log(row)).estimate
         metadata = load_model_metadata(row["model"])
@@ -69,11 +69,11 @@ def _is_second(row: dict[str, Any]) -> bool:
 
 
 def _non_torch(row: dict[str, Any], estimate: MemoryEstimate, age: str) -> Iterator[Sample]:
-    """What is left of the term when all that is known of it is taken off."""
+    """The rest of the term after subtracting all known parts."""
     if "non_torch_gib" not in row:
         return
     key = ("base", age) if _is_second(row) else ("first_runner", "base" if row["tp"] == 1 else "communicators")
-    # vLLM counts as weights what is made of them while they load
+    # vLLM counts data derived from weights during loading as weights
     known = estimate.overhead.non_torch - estimate.weights.after_loading
     yield key, _now(*key) + (row["non_torch_gib"] * GIB - known) / MIB
 
@@ -102,7 +102,7 @@ def _graphs(row: dict[str, Any], estimate: MemoryEstimate, metadata: ModelMetada
 
 
 def fitted() -> list[Fitted]:
-    """Every constant that the boots say something of."""
+    """Every constant that the boots give a value for."""
     found: dict[tuple[str, str], list[float]] = defaultdict(list)
     for key, value in samples():
         found[key].append(value)
@@ -119,7 +119,7 @@ def _now(table: str, name: str) -> float:
 
 
 def write(constants: list[Fitted]) -> None:
-    """Put the fitted values where the old ones stand; of a list of changes, in the newest that has the name."""
+    """Replace the old values with the fitted ones; in a list of changes, in the newest entry that has the name."""
     text = TABLE.read_text(encoding="utf-8")
     for constant in constants:
         heads = [match.end() for match in re.finditer(rf"^\[+{re.escape(constant.table)}\]+$", text, re.MULTILINE)]

@@ -49,7 +49,7 @@ ABOUT = [
     " that are left once a run of the same server corrects the forecast.",
 ]
 
-# What the search starts from and is held to, where the points say little: round figures of the right size.
+# Where the search starts, and what holds it where the points say little: round figures of the right size.
 START: dict[str, Any] = {
     "bandwidth": {"hbm": 0.8, "gddr": 0.8, "amd": 0.6},
     "power_cap": {"bandwidth": 0.7, "compute": 0.5},
@@ -116,7 +116,7 @@ def fit(cases: list[Case], start: Mapping[str, Any], sweeps: int) -> dict[str, A
     """Constants that bring the predictions closest, by a search along one constant at a time.
 
     Errors count by their size, not their square, and no more than a factor of three; a configuration with many points
-    counts by their root, and each metric for as much as another; a constant that the points say nothing of stays put.
+    counts by their root, and each metric for as much as another; a constant that no point depends on stays put.
     """
     base = dict(start)
     values = flatten(base)
@@ -194,7 +194,7 @@ def bands(residuals: Iterable[Residual]) -> dict[str, list[float]]:
 
 
 def after_measuring(residuals: Iterable[Residual]) -> list[Residual]:
-    """What error is left on the other points of a configuration when one of them is used to correct the rest."""
+    """The error left on a configuration's other points when one of them is used to correct the rest."""
     alike: dict[tuple[str, str], list[Residual]] = defaultdict(list)
     for entry in residuals:
         alike[entry[0].configuration, entry[1]].append(entry)

@@ -1,4 +1,4 @@
-"""The smallest Textual form: what the wizard's times are held against."""
+"""The smallest Textual form, for comparison with the wizard's times."""
 
 from textual.app import App, ComposeResult
 from textual.widgets import Footer, Input, Static

@@ -54,7 +54,7 @@ class Case:
 
 
 def case_of(row: Row) -> Case | None:
-    """What a row says in the planner's terms; None where a fact is missing or the setting is not a plain server."""
+    """A row in the planner's terms; None when a fact is missing or the setting is not a plain server."""
     precision = row.get("prec") or "bf16"
     if row.get("quant") == "mxfp4":
         precision = "mxfp4"
@@ -100,7 +100,7 @@ def _measured(row: Row) -> dict[str, float]:
         rate = row["total_tps"] * row["osl"] / (row["osl"] + row["isl"])
     found = {"toks_per_s": rate}
     if row.get("concurrency"):
-        # in a burst they tell of the queue that the benchmark made
+        # in a burst they measure the queue that the benchmark made
         found |= {"ttft": row.get("ttft_ms"), "tpot": row.get("tpot_ms")}
     return {metric: float(value) for metric, value in found.items() if value}
 
@@ -108,7 +108,7 @@ def _measured(row: Row) -> dict[str, float]:
 def _load(shape: Mapping[str, Any], bits: float, tp: int, arithmetic: str, kv_scale: float) -> Load:
     experts, chosen = shape.get("num_experts", 0), shape.get("top_k", 0)
     routed = shape.get("experts", 0.0) * 1e9
-    # checkpoints of 4 bits leave all but the experts of a mixture alone
+    # 4-bit checkpoints of a mixture quantise only the experts
     dense_bits = 16.0 if experts and bits < 8 else bits
     active = shape["dense"] * 1e9 + (routed * chosen / experts if experts else 0.0)
     kv_bytes = 2.0 * kv_scale * shape["kv_width"] * shape.get("kv_layers", shape["layers"])
@@ -170,6 +170,6 @@ def _burst(roofline: Roofline, case: Case) -> float:
 
 
 def cases_of(files: Iterable[Path]) -> list[Case]:
-    """The points of the files that are a plain server of a known model and measured something."""
+    """The points in the files with a plain server, a known model and at least one measurement."""
     rows = [json.loads(line) for file in files for line in file.read_text(encoding="utf-8").splitlines() if line]
     return [case for case in map(case_of, rows) if case is not None and case.measured]

@@ -62,7 +62,7 @@ def _functions(tree: ast.Module) -> Iterator[ast.FunctionDef]:
 
 
 def results() -> dict[str, dict[str, int]]:
-    """For every file of the room its mutants that were run, each with mutmut's code."""
+    """For every file in the workspace, its mutants that were run, each with mutmut's code."""
     found = {}
     for meta in sorted((COPY / "mutants" / ROOM).rglob("*.meta")):
         codes: dict[str, int | None] = json.loads(meta.read_text(encoding="utf-8"))["exit_code_by_key"]
@@ -96,7 +96,7 @@ def told(mutant: str) -> str:
         [word for line in shown.splitlines() if line[:1] == sign and line[:3] != 3 * sign for word in line[1:].split()]
         for sign in "-+"
     )
-    # what both have in common at either end says nothing but for two words
+    # the common parts at either end say nothing, except for two words
     start = max(0, _common(before, after) - 2)
     end = max(0, _common(before[:start:-1], after[:start:-1]) - 1)
     old, new = (" ".join(words[start : len(words) - end]) for words in (before, after))

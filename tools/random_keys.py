@@ -30,7 +30,7 @@ LONGEST_BURST = 8
 SIZES = ((120, 36), (80, 24), (60, 16), (200, 60), (40, 10), (100, 30))
 TITLES = ("Welcome", "Model", "Hardware", "Workload", "Policy", "Review", "Launch")
 
-# those that leave (F10, ctrl+q, ctrl+c) are not among them: an end would then say nothing
+# without those that leave (F10, ctrl+q, ctrl+c): else an exit would prove nothing
 KEYS = (
     *(bytes([code]) for code in range(1, 27) if code not in (3, 17)),
     *(b"\t", b"\x1b[Z", b"\r", b"\x1b", b" ", b"\x7f", b"\x1b[3~"),
@@ -56,7 +56,7 @@ class Run:
     size: tuple[int, int] = SIZES[0]
 
     def burst(self) -> None:
-        """A few keys in one write, and what they do."""
+        """Send a few keys in one write, and wait for their effect."""
         keys = [self._key() for _ in range(self.chance.randint(1, LONGEST_BURST))]
         self.last.extend(keys)
         self.keys += len(keys)
@@ -66,7 +66,7 @@ class Run:
         self.terminal.settle(self.chance.choice((0.0, 0.0, 0.02)))
 
     def resize(self, size: tuple[int, int]) -> None:
-        """Give the terminal another size; the list of keys has it as what xterm would be asked for."""
+        """Give the terminal another size; the list of keys records it as the request to xterm."""
         self.size = size
         self.last.append(f"\x1b[8;{size[1]};{size[0]}t".encode())
         self.terminal.resize(size)
@@ -115,8 +115,8 @@ def ended(terminal: Terminal) -> int | None:
 
 
 def play(home: Path, chance: random.Random, *, keys: int, until_s: float) -> tuple[str | None, Sequence[bytes]]:
-    """Drive wizards, one after the other where one was left, until enough `keys` are typed, the clock says `until_s`
-    or one breaks: what is wrong with it, and its last keys."""
+    """Drive wizards, a new one whenever one was left, until enough `keys` are typed, the clock says `until_s` or one
+    breaks. Returns what is wrong with it, and its last keys."""
     typed, warm, rss_mib = 0, None, 0.0
     while typed < keys and time.monotonic() < until_s:
         with opened(home) as terminal:

@@ -21,7 +21,7 @@ from wizard_tui.models.catalog.packing import packed
 from wizard_tui.models.from_config import metadata_from_config
 from wizard_tui.models.local import read_model_config
 
-# what no plan depends on: training, sampling, tokens, provenance
+# keys that no plan depends on: training, sampling, tokens, provenance
 _NOISE = re.compile(
     r"""_.*|.*(_token_ids?|_token_index|_dropout|_dropout_.*|_pdrop|_prob|_coef|_loss|_loss_.*|_alpha|_id2label|_class)
     |(id2label|label2id|auto_map|transformers_version|torchscript|pretraining_tp|pruned_heads|problem_type|prefix)

@@ -50,7 +50,7 @@ asyncio.run(main())
 
 
 def call(*command: str | Path, cwd: Path, **more: str) -> str:
-    """What a command prints. Raises ValueError with all that it said when it fails."""
+    """The output of a command. Raises ValueError with all its output when it fails."""
     kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
     done = subprocess.run(
         [str(part) for part in command], cwd=cwd, capture_output=True, text=True, check=False, env=kept | more
@@ -78,7 +78,7 @@ def version_problems(version: str, changelog: str) -> Iterator[str]:
 
 
 def wheel_problems(names: Iterable[str]) -> Iterator[str]:
-    """What a wheel lacks, and what it has no use for."""
+    """What a wheel lacks, and what it should not contain."""
     there = set(names)
     sheets = {f"wizard_tui/styles/{path.name}" for path in (ROOT / "styles").glob("*.tcss")}
     data = {path.relative_to(ROOT).as_posix() for path in (ROOT / "wizard_tui").rglob("*") if path.suffix in DATA}
@@ -100,7 +100,7 @@ def archive_problems(names: Iterable[str]) -> Iterator[str]:
 
 
 def pythons() -> dict[str, Path]:
-    """An interpreter for each minor version that is at hand: on the PATH, or kept by pyenv."""
+    """An interpreter for each available minor version: on the PATH, or kept by pyenv."""
     kept = sorted(Path.home().glob(".pyenv/versions/3.*/bin/python"), reverse=True)
     found = {}
     for minor in MINORS:
@@ -113,7 +113,7 @@ def pythons() -> dict[str, Path]:
 
 
 def _is(python: Path, version: str) -> bool:
-    # a shim of pyenv is on the PATH for versions that are not installed too
+    # pyenv has shims on the PATH even for versions that are not installed
     done = subprocess.run([python, "--version"], capture_output=True, text=True, check=False)
     return done.returncode == 0 and done.stdout.startswith(f"Python {version}.")
 
@@ -132,7 +132,7 @@ def environment(python: Path, folder: Path) -> Path:
 
 
 def install(programs: Path, *what: str | Path) -> None:
-    """Install into an environment, as pip is told. What is never loaded need not be compiled."""
+    """Install into an environment with pip's arguments. Files that are never loaded need not be compiled."""
     pip = [programs / "python", "-m", "pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check"]
     call(*pip, *what, cwd=programs.parent.parent)
 

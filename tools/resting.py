@@ -1,6 +1,6 @@
-"""Whether a program rests, as the kernel knows it: it sleeps, and has not been given a processor for a while.
+"""Whether a program rests, according to the kernel: it sleeps, and has not been given a processor for a while.
 
-What a program writes says little about that on a busy machine, where it may be silent because it waits for its turn.
+A program's output says little about that on a busy machine, where it may be silent because it waits for its turn.
 The kernel calls such a program runnable, so here it is at work.
 """
 
@@ -37,7 +37,7 @@ def turns_at_rest(roots: Iterable[int]) -> Turns | None:
 
 
 def with_descendants(roots: Iterable[int]) -> list[int]:
-    """Those of the processes that there are, and all that they and their children started."""
+    """Those of the processes that still exist, and all their descendants."""
     found = [pid for pid in roots if _threads(pid)]
     for pid in found:
         for thread in _threads(pid):
@@ -58,7 +58,7 @@ def _status(thread: Path) -> dict[str, str]:
 
 
 def _read(path: Path) -> str:
-    """Nothing when the thread ended under our eyes."""
+    """Nothing when the thread ended while being read."""
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except (FileNotFoundError, ProcessLookupError):

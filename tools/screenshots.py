@@ -52,7 +52,7 @@ NEWEST_SHOWN = "0.33.0"
 class Shot:
     """One picture: what is in the fields, which keys are pressed, and the size of the terminal.
 
-    `hub` is what happens to a model that is asked for: `loading`, `gated` or `offline`; `served` shows a server with a
+    `hub` is what happens to a model request: `loading`, `gated` or `offline`; `served` shows a server with a
     public log of vLLM 0.31; `left` is the step on which an earlier session was left.
     """
 
@@ -134,7 +134,7 @@ SHOTS = (
 
 
 def walks(shots: Iterable[Shot]) -> list[list[Shot]]:
-    """The shots by runs of the wizard: one whose keys only go on from those of another is taken in the same run."""
+    """The shots grouped by run of the wizard: one whose keys extend those of another is taken in the same run."""
     found: list[list[Shot]] = []
     for shot in sorted(shots, key=lambda shot: len(shot.keys)):
         walk = next((walk for walk in found if _goes_on(walk[-1], shot)), None)
@@ -222,14 +222,14 @@ async def opened(shot: Shot) -> AsyncIterator[Pilot[str]]:
 
 
 def answer_of_the_hub(state: str, model: str, picture_taken: Event) -> ModelMetadata:
-    """No facts, in one of the ways in which there are none."""
+    """A failure of the Hub, of the given kind."""
     if state == "loading":
         picture_taken.wait()
         raise ValueError("too late for the picture")
 
     def question() -> ModelMetadata:
         if state == "gated":
-            # without the answer that it would hold: which library makes that depends on the client's version
+            # without the response object: which library makes that depends on the client's version
             raise errors.GatedRepoError.__new__(errors.GatedRepoError)
         raise errors.OfflineModeIsEnabled(state)
 

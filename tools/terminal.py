@@ -19,11 +19,11 @@ from rich.cells import cell_len
 from tools import resting
 
 ASLEEP_S = 0.15 if resting.KNOWN else 0.5
-"""A program that sleeps for so long is done: longer than its timers between a key and the last cell that changes, and
-than a terminal program waits for what may follow an escape."""
+"""A program that sleeps for this long is done: longer than its timers between a key and the last cell that changes, and
+than a terminal program waits after an escape."""
 LOOK_S = 0.02
 LIMIT_S = 60.0
-"""What does not come within this will not come, however busy the machine."""
+"""A result not seen within this time will not come, however busy the machine."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class Terminal:
             continue
 
     def send(self, keys: bytes) -> None:
-        """Write keys, and do not wait for what they do."""
+        """Write keys without waiting for their effect."""
         os.write(self._descriptor, keys)
 
     def press(self, keys: bytes, asleep_s: float = ASLEEP_S) -> Answer:
@@ -130,7 +130,7 @@ class Terminal:
     def _written_until_asleep(self, asleep_s: float, before: resting.Turns) -> Iterator[None]:
         """Yields after each piece that was read; TimeoutError when the program does not come to rest.
 
-        Sleep counts from the first turn after those `before`, which the keys that it has not yet got leave as they are.
+        Sleep counts from the first turn after those `before`; keys not yet delivered leave the turns unchanged.
         """
         turns, since = None, time.perf_counter()
         end = since + LIMIT_S

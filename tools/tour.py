@@ -84,7 +84,7 @@ def animated(shown: list[Frame]) -> str:
         first = "" if number == 0 else "0% { visibility: hidden } "
         steps = f"{first}{start:.2f}% {{ visibility: visible }} {end:.2f}% {{ visibility: hidden }}"
         rules.append(f"@keyframes f{number} {{ {steps} }}")
-        # the first one is what is seen where nothing moves
+        # the first one is shown where nothing moves
         rest = "hidden" if number else "visible"
         rules.append(f".f{number} {{ visibility: {rest}; animation: f{number} {total:g}s step-end infinite }}")
         groups.append(f'<g class="f{number}">{svg}</g>')

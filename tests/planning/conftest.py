@@ -1,7 +1,7 @@
-"""Real models and GPUs as facts, without disk, driver or network, on a box with one certain vLLM.
+"""Real models and GPUs as facts, without disk, driver or network, on a box with a fixed vLLM version.
 
-A test that states a figure states that of VERSION, so that it holds when a newer vLLM becomes known. What the newest
-does is stated in tests/engine/test_versions.py and tests/launch/test_startup_log.py alone.
+Tests state figures for VERSION, so they hold when a newer vLLM becomes known. The newest is tested in
+tests/engine/test_versions.py and tests/launch/test_startup_log.py alone.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from wizard_tui.schemas.inputs import PlanRequest
 
 Strategy = st.SearchStrategy[Any]
 
-# of each way to hold a cache and to be quantised one
+# one for each way to hold a cache and to be quantised
 MODELS = (
     "llama-8b", "llama-70b", "qwen3-30b-a3b", "openai/gpt-oss-20b", "Qwen/Qwen3-32B-AWQ", "google/gemma-3-27b-it",
     "deepseek-ai/DeepSeek-V3.1", "ibm-granite/granite-4.0-h-small", "state-spaces/mamba-2.8b-hf",
@@ -34,7 +34,7 @@ VERSIONS = ("0.6.6", "0.8.5", "0.11.0", "0.19.0", "0.24.0", "0.29.0", "0.31.0", 
 IMAGES = ("me/vllm:v0.29.0", "registry.local:5000/vllm:0.19.0", "vllm")
 IN_THE_BOX = 8
 
-# what no field takes: control characters but for tabs and line feeds, separators of lines, turns of the direction
+# characters that no field takes: control characters except tabs and line feeds, line separators, direction marks
 CHARACTERS = st.characters(
     exclude_categories=("Cc", "Cs", "Zl", "Zp"),
     exclude_characters="\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069",
@@ -120,7 +120,7 @@ FIELDS: dict[str, dict[str, Strategy]] = {
     },
 }
 
-# what a request may be refused for beyond its schema, and only a request in which that is set
+# reasons to refuse a request beyond its schema, and the fields that must be set for each
 REFUSALS: tuple[tuple[str, Callable[[PlanRequest], object]], ...] = (
     (r"vLLM \S+ has no --max-cudagraph-capture-size; it needs", lambda asked: asked.policy.max_cudagraph_capture_size),
     (r"vLLM \S+ has no --kv-cache-memory-bytes; it needs", lambda asked: asked.policy.kv_cache_memory_bytes),
@@ -148,7 +148,7 @@ ASKED = st.fixed_dictionaries({**{part: section(fields) for part, fields in FIEL
 
 @st.composite
 def requests(draw: st.DrawFn) -> tuple[PlanRequest, Facts | str]:
-    """A request, valid by construction, and its facts; or the sentence by which its GPUs are refused."""
+    """A request, valid by construction, and its facts; or the sentence that refuses its GPUs."""
     asked = PlanRequest.model_validate(draw(ASKED))
     try:
         gpus = resolve_gpus(asked.hardware, detected=box(draw(st.sampled_from(GPUS))))
@@ -176,7 +176,7 @@ def _known(model: str) -> ModelMetadata:
 
 
 def refused(asked: PlanRequest, error: Refusal) -> str:
-    """The sentence of a refusal; fails where it is not one that this request may get."""
+    """The sentence of a refusal; fails when this request may not get it."""
     sentence = str(error)
     assert "\n" not in sentence
     assert any(re.search(pattern, sentence) and may(asked) for pattern, may in REFUSALS), sentence

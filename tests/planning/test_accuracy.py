@@ -13,7 +13,7 @@ from wizard_tui.schemas.numbers import GIB, gib
 from wizard_tui.schemas.outputs import Provenance
 
 
-def test_of_a_config() -> None:
+def test_provenance_from_a_config() -> None:
     decision = decide(request(), facts())
     rest = decision.estimate.overhead
     low, high = gib(decision.estimate.kv_low), gib(decision.estimate.kv_high)
@@ -36,14 +36,14 @@ def test_of_a_config() -> None:
     assert rest.low < rest.budgeted < rest.high
 
 
-def test_of_a_parameter_count() -> None:
+def test_provenance_from_a_parameter_count() -> None:
     guessed = replace(facts(), metadata=metadata_from_count("a/b", 8, "nothing is known of a/b"))
     found = provenance(decide(request(), guessed))
     assert found["weights"] == Provenance(source="parameter count", expected_error="±10.0 %")
     assert (found["kv_cache"].source, found["kv_cache"].expected_error) == ("parameter count", "a guess")
 
 
-def test_of_starts_on_this_machine() -> None:
+def test_provenance_from_starts_on_this_machine() -> None:
     box = facts()
     version = decide(request(), box).rules.version
     seen = Observation(box.gpus[0].name, version, "test/llama-8b", "TP 1", -GIB // 2, "2026-01-01")

@@ -103,7 +103,9 @@ def test_all_ways_of_two_cards() -> None:
         ({}, {"prompt_tokens": 200_000, "gen_tokens": 1}, {131072}),
     ],
 )
-def test_lengths_hold_what_is_asked_for(model: dict[str, int], workload: dict[str, int], lengths: set[int]) -> None:
+def test_lengths_hold_the_requested_workload(
+    model: dict[str, int], workload: dict[str, int], lengths: set[int]
+) -> None:
     ways = alternatives(request(model=model, workload=workload), facts())
     assert {way.max_model_len for way in ways} == lengths
 
@@ -119,7 +121,7 @@ def test_lengths_hold_what_is_asked_for(model: dict[str, int], workload: dict[st
         ("H100 80GB", {"kv_cache_dtype": "bfloat16"}, {"fp8 weights"}),
     ],
 )
-def test_what_the_gpu_and_the_user_leave_open(gpu: str, model: dict[str, str], marks: set[str]) -> None:
+def test_choices_that_the_gpu_and_the_user_leave_open(gpu: str, model: dict[str, str], marks: set[str]) -> None:
     ways = alternatives(request(model=model), facts(gpu=gpu))
     assert {mark for way in ways for mark in ("fp8 weights", "fp8 KV") if mark in way.title} == marks
 

@@ -26,11 +26,11 @@ def test_more_clients_wait_longer() -> None:
     assert list(drawn.tpot_ms) == sorted(drawn.tpot_ms)
 
 
-def test_replicas_hold_as_many_more() -> None:
+def test_replicas_multiply_the_requests_that_fit() -> None:
     asked = request(hardware={"data_parallel_size": 2, "tensor_parallel_size": 1}, policy={"max_num_seqs": 8})
     assert curves(decide(asked, facts(gpus=2))).at_once[0] == 16
 
 
-def test_what_does_not_fit_is_drawn_as_nothing() -> None:
+def test_a_plan_that_does_not_fit_has_empty_curves() -> None:
     drawn = curves(decide(request("llama-70b"), facts("llama-70b", "RTX 4090")))
     assert set(drawn.at_once) == {0.0}

@@ -56,7 +56,7 @@ def decided(box: Facts | None = None, name: str = "llama-8b", **sections: dict[s
         (2, {"enable_expert_parallel": True}, ["TP 1 x EP", "TP 2 x EP", "TP 1 x PP 2 x EP"]),
         # stages span machines, tensor parallel does not
         (2, {"nodes": 2}, ["TP 1", "TP 2", "TP 1 x PP 2", "TP 2 x PP 2", "TP 1 x PP 3", "TP 1 x PP 4"]),
-        # what is asked for is tried, also where it cannot be
+        # an explicit layout is tried even if it is impossible
         (1, {"tensor_parallel_size": 8, "pipeline_parallel_size": 4}, ["TP 8 x PP 4"]),
         (1, {"tensor_parallel_size": 8}, ["TP 8"]),
         (1, {"data_parallel_size": 4}, ["TP 1 x DP 4"]),
@@ -67,7 +67,7 @@ def test_layouts_in_the_order_in_which_they_are_tried(gpus: int, hardware: dict[
     assert tried(gpus, **hardware) == order
 
 
-def test_no_more_stages_than_layers_and_no_size_that_cannot_be() -> None:
+def test_no_more_stages_than_layers_and_no_illegal_size() -> None:
     assert tried(4, model(num_hidden_layers=2)) == ["TP 1", "TP 2", "TP 4", "TP 1 x PP 2", "TP 2 x PP 2"]
     # 14 heads over 2 of keys
     odd = model(num_attention_heads=14, num_key_value_heads=2, hidden_size=896, intermediate_size=4864)
@@ -98,8 +98,8 @@ def test_the_fewest_gpus_that_hold_it_safely() -> None:
     assert none.estimate.settings.layout.gpus == 2
 
 
-def test_of_what_does_not_fit_the_roomiest_is_kept() -> None:
-    """405 B on eight cards of 24 GB: no layout holds it, and the least weights a card is all that can be had."""
+def test_when_nothing_fits_the_layout_with_most_room_is_kept() -> None:
+    """405 B on eight cards of 24 GB: no layout holds it, so the one with the least weights a card is taken."""
     metadata = load_model_metadata("meta-llama/Llama-3.1-405B")
     box = Facts(metadata, (get_gpu_by_name("RTX 4090"),) * 8, VERSION)
     found = decide(request(), box)
@@ -135,7 +135,9 @@ def test_of_what_does_not_fit_the_roomiest_is_kept() -> None:
         ),
     ],
 )
-def test_what_cannot_be_is_said_and_not_changed(sections: dict[str, Any], box: Facts, problem: str | None) -> None:
+def test_an_impossible_request_is_reported_and_not_changed(
+    sections: dict[str, Any], box: Facts, problem: str | None
+) -> None:
     found = decide(request(**sections), box)
     assert found.problem == problem
     assert found.fits == (problem is None)
@@ -152,7 +154,7 @@ def test_what_cannot_be_is_said_and_not_changed(sections: dict[str, Any], box: F
         ("fp8_per_tensor", "V100-SXM2-32GB", True),
         # methods for experts, on a model that has none
         ("nvfp4_per_token", "B200", True),
-        # of a checkpoint that is not quantised so
+        # of a checkpoint that is not quantised that way
         ("awq", "H100 80GB", True),
     ],
 )
@@ -196,7 +198,7 @@ def test_defaults_are_vllms() -> None:
     assert large.max_model_len == 131072
 
 
-def test_the_users_word_reaches_the_settings() -> None:
+def test_user_settings_reach_the_decided_settings() -> None:
     found = settled(
         facts(),
         model={"dtype": "float16", "quantization": "fp8_per_tensor", "kv_cache_dtype": "fp8", "max_model_len": 4096},
@@ -300,7 +302,7 @@ def test_a_length_that_is_left_open(kv_low: str, wanted: int, chosen: int) -> No
     assert choose_length(replace(result, kv_low=tokens * 131072), asked, facts().metadata) == chosen
 
 
-def test_a_length_that_is_left_open_is_one_that_starts() -> None:
+def test_a_length_left_open_is_one_that_starts() -> None:
     found = decided(facts(gpu="RTX 4090")).estimate
     assert found.starts
     assert found.settings.max_model_len < 131072
@@ -361,7 +363,7 @@ def test_a_gpu_without_bfloat16_computes_in_float16() -> None:
     assert found.problem is None
 
 
-def test_what_this_machine_showed_is_asked_for_by_gpu_version_model_and_layout() -> None:
+def test_observations_are_looked_up_by_gpu_version_model_and_layout() -> None:
     box, version = facts(), decided().rules.version
     row = Observation(box.gpus[0].name, version, "test/llama-8b", "TP 1", GIB, "2026-01-01")
     plain = decided().estimate.kv_available

@@ -1,4 +1,4 @@
-"""What is not known of a GPU: a warning, and wider bands."""
+"""Unknowns about a GPU: a warning, and wider bands."""
 
 from __future__ import annotations
 
@@ -70,20 +70,20 @@ def test_a_chip_that_nobody_measured_has_wider_bands_of_memory_and_speed() -> No
     assert unknown.accuracy["performance"] != known.accuracy["performance"]
 
 
-def test_a_figure_without_source_widens_what_rests_on_it() -> None:
+def test_a_figure_without_source_widens_the_bands_that_rest_on_it() -> None:
     memory, speed = replace(H100, unverified=("memory",)), replace(H100, unverified=("bandwidth",))
     assert spread(planned(memory)) > spread(planned(H100)) == spread(planned(speed))
     ranges = [planned(gpu).performance.ttft_ms_range for gpu in (H100, memory, speed)]
     assert ranges[0] == ranges[1] != ranges[2]
 
 
-def test_a_run_of_the_users_own_takes_the_place_of_what_is_not_known() -> None:
+def test_the_users_own_run_replaces_unknown_figures() -> None:
     measured = {"measured_tpot_ms": 20}
     known, unknown = (planned(gpu, workload=measured) for gpu in (H100, replace(H100, unverified=("bandwidth",))))
     assert known.performance.tpot_ms_range == unknown.performance.tpot_ms_range
 
 
-def test_the_width_is_that_of_a_measured_gpu_or_more() -> None:
+def test_bands_are_at_least_as_wide_as_for_a_measured_gpu() -> None:
     assert band_width(()) == 1 < band_width(("a doubt",))
     for gpu in all_gpus():
         every = doubt_sentences(gpu)

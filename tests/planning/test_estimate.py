@@ -1,4 +1,4 @@
-"""The memory of one GPU for settings that are decided."""
+"""The memory of one GPU for decided settings."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_the_cache_is_that_of_the_settings(changed: dict[str, Any], bytes_per_bl
     assert (cache.bytes_per_block, cache.block_size) == (bytes_per_block, block)
 
 
-def test_recurrent_layers_hear_of_drafts_prefixes_versions_and_tokens() -> None:
+def test_drafts_prefixes_versions_and_tokens_reach_recurrent_layers() -> None:
     from wizard_tui.models.load import load_model_metadata
 
     qwen = load_model_metadata("Qwen/Qwen3-Next-80B-A3B-Instruct")
@@ -206,7 +206,7 @@ def test_recurrent_layers_hear_of_drafts_prefixes_versions_and_tokens() -> None:
         ({"prompt_tokens": 513, "gen_tokens": 256, "concurrency": 2, "shared_prefix_tokens": 1}, {}, {}, 2 * 784),
     ],
 )
-def test_what_the_workload_needs(
+def test_cache_needed_by_the_workload(
     workload: dict[str, Any], policy: dict[str, Any], changed: dict[str, Any], tokens: int
 ) -> None:
     assert estimated(workload, policy, **changed).kv_needed == tokens * TOKEN
@@ -217,11 +217,11 @@ def test_an_overhead_of_your_own_replaces_all_of_ours() -> None:
     rest = result.overhead
     assert (rest.activation_peak, rest.cuda_graphs, rest.non_torch) == (0, 0, int(2.5 * GIB))
     assert rest.low == rest.high == rest.budgeted == int(2.5 * GIB)
-    # what was seen here is no more part of it
+    # what was seen here is no longer part of it
     assert result.observed == Correction()
 
 
-def test_what_was_seen_on_this_machine_moves_the_sum_and_its_band() -> None:
+def test_observations_on_this_machine_move_the_sum_and_its_band() -> None:
     plain, seen = estimated(), estimated(observed=Correction(GIB, 3))
     assert plain.kv_available - seen.kv_available == GIB
     assert plain.kv_low - seen.kv_low == GIB
@@ -230,7 +230,7 @@ def test_what_was_seen_on_this_machine_moves_the_sum_and_its_band() -> None:
     assert seen.observed == Correction(GIB, 3)
 
 
-def test_layouts_of_the_weights_that_are_made_after_loading_are_in_the_rest() -> None:
+def test_weight_layouts_made_after_loading_count_as_the_rest() -> None:
     from wizard_tui.models.load import load_model_metadata
 
     deepseek = load_model_metadata("deepseek-ai/DeepSeek-V3")
@@ -247,7 +247,7 @@ def held(result: MemoryEstimate, **changed: Any) -> MemoryEstimate:
     return replace(result, **changed)
 
 
-def test_fitting_is_starting_with_room_for_all() -> None:
+def test_fitting_means_starting_with_room_for_all() -> None:
     result = estimated({"concurrency": 4})
     assert result.fits
     assert result.headroom == result.kv_available - result.kv_needed
@@ -259,7 +259,7 @@ def test_fitting_is_starting_with_room_for_all() -> None:
     assert estimated(policy={"headroom_gb": 3}).headroom_wanted == 3 * GIB
 
 
-def test_tight_is_fitting_by_the_expected_number_alone() -> None:
+def test_tight_means_fitting_only_by_the_expected_number() -> None:
     result = estimated()
     one = result.cache.bytes_per_request + result.cache.bytes_per_block
     assert result.spare_at_worst == result.kv_low - max(result.kv_needed, one)
@@ -277,7 +277,7 @@ def test_the_cause_of_a_start_that_fails_is_kept() -> None:
     assert not broken.fits
     assert broken.failure is not None
     assert broken.failure.kind == "weights"
-    # one that lacks memory for its cache holds nothing
+    # a start that lacks memory for its cache holds nothing
     assert estimated(gpu_memory_utilization=0.1).cache.num_blocks == 0
 
 

@@ -1,4 +1,4 @@
-"""Goals: layouts that keep them, and what is said of those that none keeps."""
+"""Goals: layouts that keep them, and the sentences for goals that none keeps."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_a_crowd_is_told_what_holds_and_what_does_not() -> None:
     ]
 
 
-def test_what_is_out_of_reach_is_said_in_full() -> None:
+def test_goals_out_of_reach_are_worded_in_full() -> None:
     decision = decided(gpus=2, target_ttft_ms=0.5, target_tpot_ms=0.5)
     alone = forecast(decision).at(1)
     ttft, tpot = missed_goal_sentences(decision)
@@ -161,7 +161,7 @@ def test_a_plan_that_cannot_be_run_promises_no_speed() -> None:
 
 
 def test_stages_over_several_machines_are_among_the_nearest() -> None:
-    """Tensor parallel over two machines is nothing that the planner would choose, but it is what was asked for."""
+    """The planner would not choose tensor parallel over two machines, but it was asked for."""
     asked = request(
         "llama-70b",
         workload={"prompt_tokens": 4000, "gen_tokens": 200, "target_tpot_ms": 0.5},

@@ -1,6 +1,6 @@
 """What holds for every request, drawn from the whole of the schema.
 
-`make fuzz` draws 200,000: the properties share out what EXAMPLES says. Without it the same few are drawn each time.
+`make fuzz` draws 200,000: the properties share the number in EXAMPLES. Without it the same few are drawn each time.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def test_most_of_what_is_drawn_is_planned() -> None:
 
 @SHARE
 @given(requests())
-def test_parts_add_up_and_ranges_hold_what_they_stand_around(drawn: Drawn) -> None:
+def test_parts_add_up_and_ranges_contain_their_median(drawn: Drawn) -> None:
     if (response := planned(*drawn)) is None:
         return
     memory, tokens, feasibility = response.memory, response.kv_cache, response.feasibility
@@ -184,7 +184,7 @@ def pinned(asked: PlanRequest, config: VLLMConfig, **model: Any) -> PlanRequest:
 
 
 def planned_again(asked: PlanRequest, known: Facts) -> PlanResponse:
-    """The plan of a request that was planned before with other sizes, which is no reason to refuse it now."""
+    """The plan of a request already planned with other sizes; it must not be refused now."""
     response = planned(asked, known)
     assert response is not None
     return response
@@ -241,7 +241,7 @@ def test_more_tensor_parallelism_never_gives_a_rank_more(drawn: Drawn, tp: int) 
 
 @SHARE
 @given(requests())
-def test_what_is_suggested_can_be_taken(drawn: Drawn) -> None:
+def test_suggestions_can_be_taken(drawn: Drawn) -> None:
     asked, known = drawn
     if (response := planned(asked, known)) is None or isinstance(known, str):
         return

@@ -111,7 +111,7 @@ def test_the_reason_is_named_with_what_works(changed: dict[str, Any], tp: int, r
     ],
     ids=str,
 )
-def test_blocks_and_groups_that_say_nothing_refuse_nothing(quantization: dict[str, Any]) -> None:
+def test_blocks_and_groups_without_a_size_refuse_nothing(quantization: dict[str, Any]) -> None:
     assert why_not(model(quantization_config=quantization), 8) is None
 
 
@@ -131,11 +131,11 @@ def test_the_vocabulary_is_padded_to_64_first() -> None:
         ({"tp": 1, "expert_parallel": True}, "expert parallel needs a mixture of experts, which the model is not"),
     ],
 )
-def test_layouts_that_cannot_be(sizes: dict[str, Any], words: str) -> None:
+def test_impossible_layouts(sizes: dict[str, Any], words: str) -> None:
     assert why_not(model(), **sizes) == words
 
 
-def test_as_many_stages_as_layers_can_be() -> None:
+def test_there_can_be_as_many_stages_as_layers() -> None:
     assert why_not(model(), 1, pp=32) is None
 
 

@@ -59,7 +59,7 @@ def test_one_user_gets_less_than_all_together() -> None:
     st.integers(0, 16),
     st.sampled_from([None, 1e-6, 1e9]),
 )
-def test_no_workload_breaks_it(
+def test_no_workload_breaks_the_forecast(
     prompt: int, answer: int, clients: int, room: float, chosen: int, goal: float | None
 ) -> None:
     load = replace(LLAMA_8B, expert_bytes=1e9, num_experts=8, experts_per_token=chosen)
@@ -208,7 +208,7 @@ def test_capacity_is_the_room_of_all_replicas(changed: dict[str, Any], capacity:
     assert forecast(replace(CHAT, **changed)).capacity == capacity
 
 
-def test_what_is_assumed_is_said() -> None:
+def test_assumptions_are_stated() -> None:
     estimate = predict(LLAMA_8B, h100(), CHAT, assumptions=("one more",), drafted=2)
     assert estimate.assumptions == [
         "one more",
@@ -246,7 +246,7 @@ def test_drafts_reach_from_none_accepted_to_most() -> None:
 @pytest.mark.parametrize(
     ("run", "rate", "ttft", "tpot"),
     [
-        # twice as slow in what was measured; what was not follows from the pace of a token
+        # twice as slow where measured; unmeasured figures follow from the time per token
         ({"tpot_ms": 2.0}, 0.5, 2.0, 2.0),
         ({"toks_per_s": 0.5}, 0.5, 2.0, 2.0),
         ({"ttft_ms": 2.0}, 1.0, 2.0, 1.0),
@@ -271,7 +271,7 @@ def test_a_run_corrects_what_it_measured_and_what_follows(
     )
 
 
-def test_a_run_has_no_longer_prefix_than_its_prompt() -> None:
+def test_a_run_has_no_prefix_longer_than_its_prompt() -> None:
     shared = replace(CHAT, shared_prefix_tokens=1000)
     there = Roofline(LLAMA_8B, h100()).at(replace(shared, prompt_tokens=100, shared_prefix_tokens=99, concurrency=16))
     run = Measured(100, 256, 16, ttft_ms=there.ttft_ms)
@@ -310,7 +310,8 @@ def test_goals_in_words() -> None:
 
 
 def test_the_roof_of_a_step() -> None:
-    """Llama 8B on an H100: reading 15 GB beside 2 x 7.5 G operations a token; compute rules from some crowd on."""
+    """Llama 8B on an H100: reading 15 GB beside 2 x 7.5 G operations a token; compute dominates once there are enough
+    users."""
     ahead = forecast(replace(CHAT, prompt_tokens=1, gen_tokens=1, max_num_seqs=4096))
     line = Roofline(LLAMA_8B, h100())
     first = next(n for n in range(1, 4096) if line.compute_s(n) > line.memory_s(n, 1.5))
@@ -318,7 +319,7 @@ def test_the_roof_of_a_step() -> None:
     two = forecast(replace(CHAT, prompt_tokens=1, gen_tokens=1, max_num_seqs=4096, replicas=2))
     assert (two.roof(2 * first - 2), two.roof(2 * first)) == ("bandwidth", "compute")
     assert ahead.roof(0) == "bandwidth"
-    # what one more waits for, where no goal is set
+    # what one more request waits for, where no goal is set
     crowd = replace(CHAT, kv_tokens=20_000, concurrency=17)
     assert predict(LLAMA_8B, h100(), crowd).limited_by == "kv cache"
     assert predict(LLAMA_8B, h100(), replace(crowd, concurrency=16)).limited_by == "bandwidth"
@@ -360,7 +361,7 @@ def test_one_client_alone_has_a_replica_for_itself_and_other_traffic_its_own_rep
     assert ahead.of(replace(traffic, replicas=2), 4) == line.at(replace(traffic, replicas=2))
 
 
-def test_a_link_that_is_not_said_is_that_of_the_card() -> None:
+def test_an_unstated_link_is_that_of_the_card() -> None:
     two = replace(LLAMA_8B, tp=2)
     assert predict(two, h100(), CHAT) == predict(two, h100(), CHAT, interconnect="nvlink")
     assert predict(two, h100(), CHAT) != predict(two, h100(), CHAT, interconnect="pcie")

@@ -128,7 +128,7 @@ def test_idle_gpus_are_named_and_offered_as_replicas() -> None:
     assert any(s.title == "TP 1 -> TP 1 x DP 4: 4.0x concurrency" for s in report.suggestions)
 
 
-def test_json_is_complete_and_comes_back() -> None:
+def test_json_is_complete_and_reads_back() -> None:
     response = plan(request(), facts())
     text = response.model_dump_json()
     assert PlanResponse.model_validate_json(text) == response
@@ -234,11 +234,11 @@ def test_bounds_of_a_cache_are_never_below_nothing() -> None:
     response = plan(request("llama-70b"), facts("llama-70b"))
     assert response.kv_cache.tokens_range == (0, 0)
     assert response.feasibility.oom_risk == "high"
-    # a plan that cannot be is at risk whatever its memory
+    # an impossible plan is at risk whatever its memory
     assert plan(request(hardware={"tensor_parallel_size": 8}), facts(gpus=4)).feasibility.oom_risk == "high"
 
 
-def test_the_version_is_the_users_the_images_the_installed_one_or_the_newest() -> None:
+def test_the_version_comes_from_user_image_installation_or_is_the_newest() -> None:
     def version(installed: str | None, **policy: str) -> str:
         return plan(request(policy=policy), replace(facts(), installed_vllm=installed)).config.deployment.vllm_version
 

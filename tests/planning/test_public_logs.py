@@ -43,7 +43,7 @@ def test_gpu_kv_cache_size_for_the_memory_that_vllm_had(row: dict[str, Any]) -> 
     assert least <= row["tokens"] <= most
 
 
-def test_what_stays_and_what_passes_together() -> None:
+def test_lasting_and_passing_memory_together() -> None:
     """Which of the two a block counts as changes from boot to boot (see overhead.toml)."""
     near = []
     for row in (row for row in LOGS if "peak_gib" in row and "non_torch_gib" in row):

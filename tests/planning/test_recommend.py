@@ -29,7 +29,7 @@ def passed(config: object) -> dict[str, object]:
     }
 
 
-def test_what_vllm_does_by_itself_is_not_said() -> None:
+def test_vllms_defaults_are_not_passed() -> None:
     known = facts()
     config = generate_recommendations(request(), known.metadata, known.gpus, known.gpus[0].total_bytes)
     assert set(passed(config)) <= {"model", "host", "tool_call_parser", "enable_auto_tool_choice"}
@@ -42,7 +42,7 @@ def test_a_group_of_gpus_is_used_when_one_is_too_small() -> None:
     assert config.deployment.gpu_count == config.tensor_parallel_size
 
 
-def test_memory_that_is_given_counts_instead_of_the_gpus() -> None:
+def test_given_memory_counts_instead_of_the_gpus() -> None:
     known = facts("llama-8b", "RTX 4090")
     small = generate_recommendations(request(), known.metadata, known.gpus, 24 * GIB)
     large = generate_recommendations(request(), known.metadata, known.gpus, 80 * GIB)
@@ -77,7 +77,7 @@ def test_every_flag_is_one_of_that_version(version: str) -> None:
 
 
 def a_name_like(pattern: str) -> str:
-    """A name that a family's pattern finds: the first of its alternatives, without what may be left out."""
+    """A name that a family's pattern matches: its first alternative, without the optional parts."""
     text = re.sub(r"\(([^|)]*)[^)]*\)", r"\1", pattern).partition("|")[0]
     return re.sub(r"\[(.)[^]]*\]", r"\1", re.sub(r"\.\*|.\?", "", text)).replace("\\.", ".")
 
@@ -100,7 +100,7 @@ def test_every_parser_is_one_of_that_version(version: str) -> None:
             assert bool(config.enable_auto_tool_choice) == bool(config.tool_call_parser)
 
 
-def test_reasons_are_given_on_demand_alone() -> None:
+def test_reasons_are_given_only_on_demand() -> None:
     assert build_config(decide(request(), facts())).explanations == {}
     asked = request().model_copy(update={"explain": True})
     assert set(build_config(decide(asked, facts())).explanations) >= {"model", "host"}
@@ -120,7 +120,7 @@ def test_latency_makes_use_of_drafting_layers() -> None:
     assert not {"speculative_config", "performance_mode"} & set(passed(build_config(old)))
 
 
-def test_what_cannot_draft_is_not_made_to() -> None:
+def test_a_model_that_cannot_draft_is_not_made_to() -> None:
     decision = decide(request(policy={"speculative_tokens": 2}), facts())
     assert "no layers that draft" in str(decision.problem)
 
@@ -163,7 +163,7 @@ def reasons_of(
     return build_config(decide(asked, facts(name, gpus=gpus))).explanations
 
 
-def test_every_flag_of_yours_is_said_to_be_yours() -> None:
+def test_every_flag_the_user_set_is_marked_as_theirs() -> None:
     reasons = reasons_of(
         gpus=8,
         model={
@@ -244,11 +244,11 @@ SOURCE = f"add --chat-template with the file examples/{FILE} of vLLM's source"
             f"vLLM's image has the template for them; elsewhere {SOURCE}",
         ),
         ("MI300X", None, f"/app/vllm/examples/{FILE}", f"vLLM's image has the template for them; elsewhere {SOURCE}"),
-        # what lies in somebody's own image is not known, and vLLM does not start without a file that it is given
+        # the contents of a user's own image are unknown, and vLLM does not start when a given file is missing
         ("H100 80GB", "me/vllm:v0.33.0", None, f"for them {SOURCE}"),
     ],
 )
-def test_tool_calls_get_the_template_that_they_need_where_it_lies(
+def test_tool_calls_get_the_path_of_the_template_they_need(
     gpu: str, image: str | None, in_image: str | None, note: str
 ) -> None:
     """docker/Dockerfile and docker/Dockerfile.rocm of vllm-project/vllm: where they copy examples/ to."""
@@ -271,7 +271,7 @@ def test_a_share_that_others_force_down_is_explained() -> None:
     assert config.explanations["gpu_memory_utilization"] == (
         f"{outside:.1f} GiB are in use or needed outside vLLM's budget"
     )
-    # a fixed cache needs no share, unless it is said
+    # a fixed cache needs no share, unless the user gives one
     fixed = build_config(decide(request(policy={"kv_cache_memory_bytes": "1G"}), busy))
     assert fixed.gpu_memory_utilization is None
     both = build_config(decide(request(policy={"kv_cache_memory_bytes": "1G", "gpu_memory_utilization": 0.5}), busy))
@@ -297,7 +297,7 @@ def test_modes_drafts_and_adapters_have_their_reasons() -> None:
     )
 
 
-def test_states_that_bound_the_requests_are_said() -> None:
+def test_states_that_bound_the_requests_are_named() -> None:
     (gpu,) = facts(gpu="RTX 4090").gpus
     box = Facts(load_model_metadata("state-spaces/mamba-2.8b-hf"), (replace(gpu, total_bytes=8 * GIB),), VERSION)
     decision = decide(request().model_copy(update={"explain": True}), box)

@@ -148,7 +148,7 @@ def test_more_clients_are_never_faster_each_and_never_slower_together(
     assert all(math.isfinite(value) and value > 0 for value in (one.ttft_ms, one.tpot_ms, one.decode_toks_per_s))
 
 
-def test_who_finds_no_room_waits() -> None:
+def test_clients_without_room_wait() -> None:
     line = Roofline(LLAMA_8B, h100())
     tight = replace(CHAT, kv_tokens=4 * (1024 + 0.6 * 256), concurrency=4)
     at_once, queued = line.at(tight), line.at(replace(tight, concurrency=8))

@@ -178,14 +178,14 @@ def test_shares_by_chip(changed: dict[str, Any], prefill: float, bandwidth: floa
 
 
 def test_a_lowered_power_limit_by_hand() -> None:
-    """An H100 has 700 W: at half of them it reads at half the rate (exponent 1) and reckons at a quarter (2)."""
+    """An H100 has 700 W: at half of that it reads at half the rate (exponent 1) and computes at a quarter (2)."""
     whole = replace(CARD, name=h100().name)
     half = replace(whole, power_limit_w=350)
     assert by_hand(SMALL, half).memory_s(1, 0) - 1 * US / 0.5 == pytest.approx(10 * MS)
     assert by_hand(SMALL, half).compute_s(1) == pytest.approx(4 * by_hand(SMALL, whole).compute_s(1))
     fast, slow = (by_hand(replace(SMALL, active_params=0), card).prefill_s(1000) - 1 * MS for card in (whole, half))
     assert slow == pytest.approx(4 * fast)
-    # more than the board has is no more, and what no board is known of stays as it is
+    # a limit above the board's power changes nothing, nor does any limit when the board's power is unknown
     assert by_hand(SMALL, replace(whole, power_limit_w=1400)).compute_s(1) == by_hand(SMALL, whole).compute_s(1)
     assert by_hand(SMALL, replace(CARD, power_limit_w=1)).compute_s(1) == by_hand().compute_s(1)
 
@@ -216,7 +216,7 @@ def test_one_client_by_hand() -> None:
     assert point.decode_toks_per_s == pytest.approx(100 / (2 * prefill + 100 * step))
     assert point.tpot_ms * MS == pytest.approx(step)
     assert point.ttft_ms * MS == pytest.approx(prefill + step + 2 * MS)
-    # an answer of nothing is reckoned as one token
+    # an empty answer counts as one token
     assert by_hand().at(replace(LOOP, gen_tokens=0)) == by_hand().at(replace(LOOP, gen_tokens=1))
 
 

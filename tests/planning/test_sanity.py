@@ -1,6 +1,6 @@
-"""A plan against its neighbours: more memory is never worse, and what is offered is what one gets.
+"""A plan against its neighbours: more memory is never worse, and suggestions deliver what they promise.
 
-`EXAMPLES=3000 pytest tests/planning/test_sanity.py` draws so many for each property, others each time.
+`EXAMPLES=3000 pytest tests/planning/test_sanity.py` draws that many for each property, different ones each time.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def drawing(examples: int) -> settings:
     )
 
 
-# what people ask for: most of drawn.requests() is nothing that any box could serve
+# realistic requests: no box could serve most of drawn.requests()
 ORDINARY = st.fixed_dictionaries(
     {
         "model": st.fixed_dictionaries({"model": st.sampled_from((*MODELS, "deepseek-ai/DeepSeek-V2-Lite"))}),
@@ -152,7 +152,7 @@ def is_no_worse(asked: PlanRequest, box: Facts, larger: Facts) -> None:
     had, has = got(before), got(after)
     assert has.verdict >= had.verdict
     layout = before.estimate.settings.layout
-    # stages within one machine are taken where nothing else does what was asked, and given up for what does
+    # stages within one machine are used when nothing else does what was asked, and dropped when something does
     asked_for = max(asked.hardware.nodes, asked.hardware.pipeline_parallel_size or 1)
     if not before.estimate.starts or layout.pp > asked_for:
         return
@@ -162,12 +162,12 @@ def is_no_worse(asked: PlanRequest, box: Facts, larger: Facts) -> None:
         assert has.tokens >= had.tokens
         assert has.requests >= had.requests
     else:
-        # all that the users asked for can fill: the plan may free a GPU for it
+        # all users have the whole context: then the plan may free a GPU
         assert has.requests >= min(had.requests, asked.workload.concurrency)
 
 
 def ladder(box: Facts, factors: Iterable[float]) -> Iterator[Facts]:
-    """The same cards with so many times their memory, from the smallest to the largest."""
+    """The same cards with multiples of their memory, from the smallest to the largest."""
     for factor in factors:
         gpus = (replace(gpu, total_bytes=int(gpu.total_bytes * factor)) for gpu in box.gpus)
         yield replace(box, gpus=tuple(gpus))
@@ -211,7 +211,7 @@ def cards(name: str, count: int) -> tuple[GPU, ...]:
     return (get_gpu_by_name(name),) * count
 
 
-# counterexamples that were found, each with what it was about
+# counterexamples that were found, each with its subject
 @pytest.mark.parametrize(
     ("model", "gpu", "gpus", "concurrency", "hardware", "sizes"),
     [
@@ -256,7 +256,7 @@ def test_the_longest_context_for_all_the_users_takes_as_many_gpus_as_it_needs() 
     assert layout(1) == (1, 163840)
     assert layout(8) == (1, 163840)
     assert layout(11) == (2, 163840)
-    # what one card cannot give to all, eight give more of; a length that was asked for is enough where all have it
+    # eight cards give more of what one cannot give to all; a requested length is enough where all have it
     assert layout(64)[0] == 8
     assert layout(64, max_model_len=4096) == (1, 4096)
 
@@ -271,7 +271,7 @@ def test_copies_leave_the_sizes_that_experts_can_be_split_into() -> None:
     assert tried(4, data_parallel_size=2) == ["TP 1 x DP 2", "TP 1 x PP 2 x DP 2"]
     whole = {"data_parallel_size": 2, "enable_expert_parallel": True}
     assert tried(4, **whole)[:2] == ["TP 1 x DP 2 x EP", "TP 2 x DP 2 x EP"]
-    # where no size is legal, one is taken that says why
+    # where no size is legal, the chosen one says why
     assert tried(5, data_parallel_size=5) == ["TP 1 x DP 5"]
     workload = {"concurrency": 64, "prompt_tokens": 8000}
     found = decide(
@@ -326,7 +326,7 @@ def test_a_row_shows_the_figures_of_the_plan_that_it_gives(drawn: tuple[PlanRequ
 
 @drawing(150)
 @given(ordinary())
-def test_what_fits_is_as_many_as_one_may_ask_for(drawn: tuple[PlanRequest, Facts]) -> None:
+def test_the_count_of_users_at_once_is_the_most_that_fits(drawn: tuple[PlanRequest, Facts]) -> None:
     """The count of users at once and the verdict agree: so many fit, and one more in each replica does not."""
     asked, box = known(drawn)
     found = decide(asked, box)

@@ -32,7 +32,7 @@ def decided(*parts: dict[str, dict[str, Any]]) -> Decision:
 
 
 def fewest_gpus(*parts: dict[str, dict[str, Any]]) -> int:
-    """GPUs of the smallest layout on which it fits, each tried alone; more than there are where it fits on none."""
+    """GPUs of the smallest layout on which it fits, each tried alone; more than exist when none fits."""
     pinned = ({"hardware": {"tensor_parallel_size": tp, "pipeline_parallel_size": 1}} for tp in (1, 2, 4))
     found = (decided(pin, *parts) for pin in pinned)
     return min((one.estimate.settings.layout.gpus for one in found if one.fits and not one.estimate.tight), default=8)
@@ -65,14 +65,14 @@ def test_every_field_that_moves_memory_has_a_value_to_try() -> None:
 
 
 @moves_memory
-def test_what_moves_memory_reaches_the_settings(field: RequestField) -> None:
+def test_fields_that_move_memory_reach_the_settings(field: RequestField) -> None:
     moved = MOVED[field.path]
     beside = {field.section: moved.beside}
     assert decided(moved.asked(field)).estimate.settings != decided(beside).estimate.settings
 
 
 @moves_memory
-def test_what_moves_memory_counts_when_layouts_are_compared(field: RequestField) -> None:
+def test_fields_that_move_memory_count_when_layouts_are_compared(field: RequestField) -> None:
     """The search finds the smallest layout on which it fits: it leaves none out that the field makes room for."""
     moved = MOVED[field.path]
     asked, beside = moved.asked(field), {field.section: moved.beside}

@@ -1,4 +1,4 @@
-"""From a decided plan to what the roofline is fed with."""
+"""From a decided plan to the roofline's inputs."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_tensor_parallelism_shares_out_bytes_and_work() -> None:
     assert half.dense_bytes == pytest.approx(whole.dense_bytes / 2, rel=0.05)
 
 
-def test_experts_hold_what_a_token_skips() -> None:
+def test_a_token_skips_the_experts_not_chosen() -> None:
     metadata = model(QWEN3_30B_A3B)
     # 48 layers of 128 experts of three 2048 x 768 matrices
     held = 48 * 128 * 3 * 2048 * 768
@@ -276,7 +276,7 @@ def test_the_share_of_experts(chosen: int, experts: int, active: int, total: int
     assert expert_share(metadata) == pytest.approx(share)
 
 
-def test_a_run_has_the_plans_lengths_unless_it_says_its_own() -> None:
+def test_a_run_has_the_plans_lengths_unless_it_states_its_own() -> None:
     own = {
         "measured_toks_per_s": 100, "measured_ttft_ms": 50, "measured_tpot_ms": 10, "measured_prompt_tokens": 7,
         "measured_gen_tokens": 8, "measured_concurrency": 9,

@@ -1,4 +1,4 @@
-"""What is offered when it does not fit, and that it helps."""
+"""Suggestions for a plan that does not fit, and that they help."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_copies_are_of_the_layout_that_was_planned() -> None:
     assert offered(one_stage)["hardware.data_parallel_size"].patch["hardware"]["pipeline_parallel_size"] == 1
 
 
-def test_what_an_offer_frees_is_for_the_users_and_not_for_a_smaller_layout() -> None:
+def test_memory_freed_by_a_suggestion_goes_to_the_users_not_to_a_smaller_layout() -> None:
     """With a cache in eight bits one card would give all 16 users the whole context, and seven would be idle."""
     box = Facts(load_model_metadata("deepseek-ai/DeepSeek-V2-Lite"), (get_gpu_by_name("H100 80GB"),) * 8, VERSION)
     decision = decide(request(workload={"concurrency": 16}), box)
@@ -95,7 +95,7 @@ def test_what_an_offer_frees_is_for_the_users_and_not_for_a_smaller_layout() -> 
     assert eight_bits.title.startswith("kv_cache_dtype auto -> fp8: ")
 
 
-def test_what_does_not_fit_is_made_to_by_the_cheapest_first() -> None:
+def test_a_plan_that_does_not_fit_gets_the_cheapest_change_first() -> None:
     decision = decided(facts(gpu="RTX 4090"), model=FULL_LENGTH)
     assert not decision.fits
     found = suggestions(decision)
@@ -111,7 +111,7 @@ def test_what_does_not_fit_is_made_to_by_the_cheapest_first() -> None:
         assert one.title.endswith(f": {one.gain}")
 
 
-def test_a_workload_that_would_queue_is_told_what_would_not() -> None:
+def test_a_workload_that_would_queue_gets_one_that_would_not() -> None:
     decision = decided(facts(gpu="RTX 4090"), model={"max_model_len": 2048}, workload={"concurrency": 100})
     assert decision.estimate.starts
     assert not decision.fits
@@ -172,22 +172,22 @@ def test_graphs_can_be_made_smaller_or_given_up() -> None:
     assert not any("enforce_eager" in patch.get("policy", {}) for patch in (one.patch for one in suggestions(eager)))
 
 
-def test_weights_that_are_too_many_are_met_by_fewer_bytes_or_more_cards() -> None:
+def test_too_large_weights_get_smaller_formats_or_more_cards() -> None:
     decision = decided(facts("llama-70b"), "llama-70b")
     found = suggestions(decision)
-    # of several numbers of cards the smallest that does, and no setting makes weights smaller
+    # of several numbers of cards the smallest that fits; no setting makes weights smaller
     assert [one.patch for one in found] == [{"hardware": {"gpus": 2}}]
     on_a_large_card = suggestions(decided(facts("llama-70b", "H200"), "llama-70b", model={"max_model_len": 131072}))
     assert {"model": {"quantization": "fp8_per_tensor"}} in [one.patch for one in on_a_large_card]
 
 
-def test_a_box_that_is_here_is_not_made_larger() -> None:
+def test_a_detected_box_is_not_made_larger() -> None:
     box = facts("llama-70b")
     here = replace(box, gpus=tuple(replace(gpu, index=0) for gpu in box.gpus))
     assert not any("gpus" in one.patch.get("hardware", {}) for one in suggestions(decided(here, "llama-70b")))
 
 
-def test_what_is_quantised_is_not_quantised_again() -> None:
+def test_a_quantised_model_is_not_quantised_again() -> None:
     metadata = load_model_metadata("Qwen/Qwen3-32B-AWQ")
     box = Facts(metadata, (get_gpu_by_name("RTX 3060"),), VERSION)
     found = suggestions(decide(request(), box))
@@ -201,7 +201,7 @@ def test_a_checkpoint_that_is_smaller_is_offered_first() -> None:
     assert found[0].startswith("Qwen/Qwen3-32B-")
 
 
-def test_what_cannot_be_is_taken_back() -> None:
+def test_impossible_settings_are_taken_back() -> None:
     decision = decided(facts(gpus=4), hardware={"tensor_parallel_size": 3})
     (back,) = suggestions(decision)
     assert back.patch == {"hardware": {"tensor_parallel_size": None}}
@@ -235,7 +235,7 @@ def test_a_goal_is_kept_by_fewer_users_or_by_all_gpus() -> None:
     assert (freed.patch, freed.gain) == ({"hardware": {"tensor_parallel_size": None}}, "keeps the TTFT goal")
 
 
-def test_a_patch_is_merged_and_what_was_said_stays() -> None:
+def test_a_patch_is_merged_and_user_settings_stay() -> None:
     asked = request(model={"max_model_len": 4096}, policy={"max_num_seqs": 8})
     changed = patched(asked, {"policy": {"max_num_seqs": None, "port": 9000}, "hardware": {"gpus": 2}})
     assert changed.model.max_model_len == 4096

@@ -1,4 +1,4 @@
-"""What is said of a plan, word for word: it is what the user reads first."""
+"""The sentences about a plan, word for word: the user reads them first."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_it_starts_and_queues() -> None:
     )
 
 
-def test_it_leaves_less_than_was_asked_for() -> None:
+def test_it_leaves_less_memory_than_was_asked_for() -> None:
     decision = decided(policy={"headroom_gb": 60})
     spare = gib(decision.estimate.headroom)
     assert verdict(decision) == f"Starts, but leaves {spare:.2f} GiB spare, less than headroom_gb asks for."
@@ -98,7 +98,7 @@ def test_idle_gpus_are_named_with_the_layout() -> None:
 
 
 @pytest.mark.parametrize(("starts", "words"), [(1, "1 start seen"), (2, "2 starts seen")])
-def test_a_correction_by_this_machine_is_owned_up_to(starts: int, words: str) -> None:
+def test_a_correction_by_this_machine_is_disclosed(starts: int, words: str) -> None:
     box = facts()
     version = decided().rules.version
     rows = tuple(
@@ -125,7 +125,7 @@ def test_a_correction_by_this_machine_is_owned_up_to(starts: int, words: str) ->
         ({}, {"host": "0.0.0.0"}, "the server listens on 0.0.0.0 without an API key; set api_key_env"),
     ],
 )
-def test_what_will_surprise(workload: dict[str, Any], policy: dict[str, Any], line: str) -> None:
+def test_warnings_for_what_would_surprise(workload: dict[str, Any], policy: dict[str, Any], line: str) -> None:
     assert said(decided(model={"max_model_len": 8192}, workload=workload, policy=policy)) == [line]
 
 
@@ -140,7 +140,9 @@ def test_what_will_surprise(workload: dict[str, Any], policy: dict[str, Any], li
         ({}, {"host": "0.0.0.0", "api_key_env": "MY_KEY"}, {}),
     ],
 )
-def test_what_will_not(workload: dict[str, Any], policy: dict[str, Any], hardware: dict[str, Any]) -> None:
+def test_no_warning_where_nothing_would_surprise(
+    workload: dict[str, Any], policy: dict[str, Any], hardware: dict[str, Any]
+) -> None:
     box = facts(gpus=2 if hardware else 1)
     assert said(decided(box, model={"max_model_len": 8192}, workload=workload, policy=policy, hardware=hardware)) == []
 

@@ -1,4 +1,4 @@
-"""The wizard with facts that need neither disk, driver nor network."""
+"""The wizard with facts that need no disk, driver or network."""
 
 from __future__ import annotations
 

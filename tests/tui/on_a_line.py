@@ -21,12 +21,12 @@ from tools.bench import environment
 WIZARD = [sys.executable, "-m", "wizard_tui"]
 LIMIT_S = 30.0
 HANDED_BACK = b"\x1b[?1004l"
-"""The last of what Textual writes to give a terminal back."""
+"""The last bytes that Textual writes to hand a terminal back."""
 COLUMNS, ROWS = 100, 36
 
 
 class Line:
-    """A command on a pty of its own, which reads what it writes only while it is asked for a state."""
+    """A command on a pty of its own; its output is read only while a state is waited for."""
 
     def __init__(self, command: Sequence[str], home: Path, *, controlling: bool = True, **more: str) -> None:
         """`controlling`: the kernel tells the command by SIGHUP when the line is cut. `more` is for its environment."""
@@ -59,7 +59,7 @@ class Line:
 
     @property
     def behind(self) -> str:
-        """What was written when the terminal was handed back, on one line."""
+        """The output after the terminal was handed back, on one line."""
         text = self._written.rpartition(HANDED_BACK)[2].decode()
         return " ".join(re.sub(r"\x1b\[[?\d;]*[a-z]|\x1b\][^\x07]*\x07", "", text).split())
 
@@ -68,7 +68,7 @@ class Line:
         os.write(self._ours, keys)
 
     def until(self, reached: Callable[[str], bool]) -> None:
-        """Read until the screen is so; fails when it does not come to that."""
+        """Read until the screen reaches a state; fails when it does not."""
         end = time.monotonic() + LIMIT_S
         while not reached(self.text):
             assert time.monotonic() < end, f"the state was not reached; seen at last:\n{self.text}"
@@ -133,5 +133,5 @@ def until(reached: Callable[[], object], limit_s: float = LIMIT_S) -> None:
 
 
 def state(home: Path) -> Path:
-    """Where a wizard with this home directory keeps what it keeps."""
+    """Where a wizard with this home directory keeps its state."""
     return home / ".local" / "state" / "vllm-wizard-tui"

@@ -1,4 +1,4 @@
-"""What a palette shows."""
+"""The contents of a palette."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wizard_tui.tui.palette import MARK, Palette
 
 
 def listed(pilot: Pilot[str]) -> list[tuple[str, str]]:
-    """The offers of the page on screen: name, and what stands behind it."""
+    """The offers of the page on screen: name, and the text behind it."""
     assert isinstance(pilot.app.screen, Palette)
     names, does = (text_of(pilot, panel).splitlines() for panel in ("#names", "#does"))
     return [(name[len(MARK) :], rest) for name, rest in zip_longest(names, does, fillvalue="")]

@@ -45,7 +45,7 @@ def screen(pilot: Pilot[str]) -> object:
 # a card that idles, and a cache that could be smaller: two suggestions
 CROWDED = {"hardware__gpu": "RTX 4090", "hardware__gpus": "4", "hardware__tensor_parallel_size": "1"}
 
-# id of an action -> what is looked at, and what it must be after the key; a function is asked about before and after
+# id of an action -> what is checked, and its value after the key; a function is compared before and after
 SHOWN: dict[str, tuple[Seen, object]] = {
     "next": (step, "hardware"),
     "back": (step, "welcome"),
@@ -93,7 +93,7 @@ async def test_an_action_does_what_it_says(name: str, key: str) -> None:
             await pilot.press("ctrl+z", "ctrl+z") if name == "redo" else await pilot.press("ctrl+z")
             wanted = {"undo": "4096", "redo": ""}[name]
         if key == "question_mark":
-            # in a field it is typed
+            # in a field the key is typed
             await pilot.press("escape")
         if name == "rescan":
             cards = (get_gpu_by_name("T4"),) * 3

@@ -29,7 +29,7 @@ def terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
 
 
 def go(terminal: Terminal, step: str) -> None:
-    """To a step by keys, from wherever the wizard is."""
+    """Go to a step by keys, from wherever the wizard is."""
     at_step = next(index for index, name in enumerate(STEPS) if f"{name}]" in terminal.text)
     by = STEPS.index(step) - at_step
     for _ in range(abs(by)):
@@ -47,7 +47,7 @@ def at(column: int, row: int) -> bytes:
 
 
 def on(terminal: Terminal, words: str, first_column: int = 0) -> bytes:
-    """A click on the first place that says these words."""
+    """A click on the first place that shows these words."""
     for row, line in enumerate(terminal.text.splitlines()):
         if (column := line.find(words, first_column)) >= 0:
             return at(column + len(words) // 2, row)
@@ -129,7 +129,7 @@ def test_a_digit_sends_at_most_1000_bytes_and_more_where_it_rewrites_the_command
 
 def test_a_number_of_gpus_sends_what_it_changes(terminal: Terminal) -> None:
     turns, others = digits(terminal, "Hardware", "GPUs", ("2", "0", "1"))
-    # all figures change, and the verdict stays
+    # all figures change, but the verdict stays
     assert max(*turns.values(), *others.values()) <= 1_000
     # and here GPUs that stay idle have a bar of their own
     turns, others = digits(terminal, "Hardware", "GPUs", ("4",))
@@ -164,7 +164,7 @@ def verdict(terminal: Terminal) -> str:
 
 @given(drawn_line, drawn_line)
 @settings(derandomize=True)
-def test_what_is_not_sent_again_is_alike(before: Line, after: Line) -> None:
+def test_cells_that_are_not_sent_again_look_alike(before: Line, after: Line) -> None:
     stretches = _differences(before, after, COLUMNS)
     old, new = seen(before), seen(after)
     sent_again = {column for start, end in stretches for column in range(start, end)}

@@ -18,7 +18,7 @@ from wizard_tui.cli import commands
 from wizard_tui.tui import crash
 
 TOKEN = "hf_" + "a1B2c3D4e5F6g7H8i9" * 2
-# a wizard in which something of ours raises; what was typed stands in the message, as it may in ours
+# a wizard in which our code raises; the message holds what was typed, as ours may
 FAULTY = """
 import asyncio, sys
 HOW = sys.argv.pop()
@@ -124,7 +124,7 @@ def test_a_fault_while_it_is_used_ends_in_one_sentence(tmp_path: Path, lines: li
 
 
 @pytest.mark.parametrize("how", AT_THE_START)
-def test_a_fault_before_the_first_key_does_too(tmp_path: Path, lines: list[Line], how: str) -> None:
+def test_a_fault_before_the_first_key_ends_in_one_sentence(tmp_path: Path, lines: list[Line], how: str) -> None:
     line = Line([sys.executable, "-c", FAULTY, how], tmp_path)
     lines.append(line)
     assert line.ended() == 70
@@ -134,7 +134,7 @@ def test_a_fault_before_the_first_key_does_too(tmp_path: Path, lines: list[Line]
     assert "in fail" in file.read_text(), "the line that failed is named"
 
 
-def test_a_fault_of_the_end_itself_does_not_keep_a_wizard_without_a_terminal(tmp_path: Path, lines: list[Line]) -> None:
+def test_a_fault_while_ending_does_not_keep_a_wizard_without_a_terminal(tmp_path: Path, lines: list[Line]) -> None:
     script = FAULTY.replace("cli.main()", "app.WizardApp._end = fail; cli.main()")
     line = Line([sys.executable, "-c", script, "none"], tmp_path)
     lines.append(line)
@@ -165,7 +165,7 @@ def faulty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["vllm-wizard-tui", "detect", "--model=org/secret-model"])
 
 
-def test_a_command_says_one_sentence_and_keeps_the_rest(
+def test_a_failing_command_prints_one_sentence_and_keeps_the_rest(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     faulty(monkeypatch)
@@ -181,7 +181,7 @@ def test_a_command_says_one_sentence_and_keeps_the_rest(
     assert not any(private in text for private in (TOKEN, "secret-model"))
 
 
-def test_where_no_file_can_be_written_the_traceback_is_said(
+def test_the_traceback_is_printed_when_no_file_can_be_written(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", "/dev/null/nowhere")
@@ -193,7 +193,7 @@ def test_where_no_file_can_be_written_the_traceback_is_said(
     assert TOKEN not in told
 
 
-def test_only_the_last_few_are_kept(home: Path) -> None:
+def test_only_the_last_few_files_are_kept(home: Path) -> None:
     for number in range(crash.MOST_FILES + 3):
         crash.report(ValueError(f"number {number}"))
     files = crash_files(home)
@@ -218,7 +218,7 @@ def test_only_the_last_few_are_kept(home: Path) -> None:
         # what was typed, and a part of it
         ("the field holds my own SECRETSECRET", "my own SECRETSECRET"),
         ("not /SECRETSECRET/x", "org/SECRETSECRET"),
-        # half of a key is not to be kept because the rest was cut off
+        # half of a key must not be kept because the rest was cut off
         ("x" * 5000 + " SECRETSECRET", ""),
     ],
 )
@@ -226,7 +226,7 @@ def test_no_secret_in_a_message_reaches_the_text(message: str, private: str) -> 
     assert "SECRETSECRET" not in crash.described(ValueError(message), private=[private])
 
 
-def test_what_is_quoted_is_kept_where_it_is_a_word_of_the_code() -> None:
+def test_quoted_text_is_kept_when_it_is_a_word_of_the_code() -> None:
     def attribute(row: object, key: str) -> None:
         assert row.wrong_name or key  # type: ignore[attr-defined]
 
@@ -244,7 +244,7 @@ def test_what_is_quoted_is_kept_where_it_is_a_word_of_the_code() -> None:
     assert told(lookup, {}) == "builtins.KeyError: (17 characters)"
 
 
-def test_what_an_error_came_from_is_told_as_well_and_once() -> None:
+def test_the_causes_of_an_error_are_told_too_and_once() -> None:
     loop = ValueError("the first")
     try:
         try:
@@ -258,7 +258,7 @@ def test_what_an_error_came_from_is_told_as_well_and_once() -> None:
     assert text.count("the second") == text.count('raise TypeError("the second")') + 1
 
 
-def test_an_error_that_cannot_be_shown_is_no_second_fault(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_that_cannot_be_shown_causes_no_second_fault(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     class MuteError(Exception):
         def __str__(self) -> str:
             raise RuntimeError
@@ -271,7 +271,7 @@ def test_an_error_that_cannot_be_shown_is_no_second_fault(home: Path, capsys: py
     ("closing", "code"), [(">&-", 2), ("<&-", 0), ("2>&-", 0), ("<&- 2>&-", 0), ("<&- >&- 2>&-", 2)]
 )
 @pytest.mark.parametrize("line", ["plan -m Qwen/Qwen3-8B --gpu H100", "plan -m Qwen/Qwen3-8B --gpu H100 --json"])
-def test_closed_streams_are_no_fault(tmp_path: Path, closing: str, code: int, line: str) -> None:
+def test_closed_streams_cause_no_fault(tmp_path: Path, closing: str, code: int, line: str) -> None:
     done = subprocess.run(
         ["sh", "-c", f"exec {sys.executable} -m wizard_tui {line} {closing}"],
         env=environment(str(tmp_path)), capture_output=True, text=True, check=False,

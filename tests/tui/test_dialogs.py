@@ -1,4 +1,4 @@
-"""What lies over the wizard, at moments for which nobody waited: all keys at once, twice, while it opens or closes."""
+"""Pages and dialogs at awkward moments: all keys at once, twice, while they open or close."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def at_once(pilot: Pilot[str], keys: Sequence[str]) -> None:
-    """Send keys as a terminal does that has them all in one packet."""
+    """Send keys as a terminal does when it gets them all in one packet."""
     for key in keys:
         pilot.app.post_message(events.Key(NAMES.get(key, key), key if len(key) == 1 else None))
 
@@ -162,7 +162,7 @@ class Counted(Provider):
 
 
 @pytest.mark.parametrize("name", MADE)
-async def test_one_that_is_closed_before_it_is_drawn_or_twice_closes_nothing_else(name: str) -> None:
+async def test_a_dialog_closed_before_it_is_drawn_or_twice_closes_nothing_else(name: str) -> None:
     answers: list[object] = []
     async with opened() as pilot:
         page = MADE[name](session_of(pilot))
@@ -181,7 +181,7 @@ async def test_one_that_is_closed_before_it_is_drawn_or_twice_closes_nothing_els
         assert answers == [None], "and it answers once"
 
 
-async def test_one_kind_is_opened_once() -> None:
+async def test_each_kind_of_page_is_opened_once() -> None:
     async with opened() as pilot:
         for _ in range(2):
             push(pilot.app, Palette(Counted(), ""))
@@ -190,7 +190,7 @@ async def test_one_kind_is_opened_once() -> None:
 
 
 @pytest.mark.parametrize("how", ["clicks", "enters", "both"])
-async def test_what_is_chosen_runs_once(how: str) -> None:
+async def test_a_chosen_offer_runs_once(how: str) -> None:
     Counted.taken = []
     async with opened() as pilot:
         palette = Palette(Counted(), "")
@@ -240,7 +240,7 @@ async def test_the_cursor_stays_on_the_page_whatever_the_size(size: tuple[int, i
         assert under_cursor(pilot) == chosen
 
 
-async def test_a_file_that_was_not_shown_is_not_replaced(here: Path) -> None:
+async def test_a_file_whose_difference_was_not_shown_is_not_replaced(here: Path) -> None:
     script = here / "vllm-deploy" / "serve.sh"
     script.parent.mkdir()
     script.write_text("my own line\n")

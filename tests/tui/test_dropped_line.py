@@ -60,7 +60,7 @@ def type_the_last_of(typed: str, terminal: Terminal) -> None:
     terminal.wait_for(lambda text: typed[-5:] in text)
 
 
-def test_a_killed_wizard_is_gone_on_with(tmp_path: Path) -> None:
+def test_the_session_of_a_killed_wizard_is_continued(tmp_path: Path) -> None:
     with wizard(tmp_path) as terminal:
         type_a_length(terminal)
         wait_for(lambda: saved(tmp_path).get("model.max_model_len") == "4321")
@@ -81,7 +81,7 @@ def test_a_line_that_drops_saves_what_was_typed_last(tmp_path: Path, number: sig
 
 
 def test_a_kill_while_keys_keep_coming_loses_no_more_than_the_last_of_them(tmp_path: Path) -> None:
-    """Saving is not put off by further keys: what is on disk follows what is typed, while it is typed."""
+    """Further keys do not delay saving: the disk follows the typing while it goes on."""
     with wizard(tmp_path) as terminal:
         at_model(terminal)
         terminal.press(b"\t\t\t\t\t")  # the revision, which may be any text

@@ -18,7 +18,7 @@ WIZARD = [sys.executable, "-m", "wizard_tui"]
 ENTER, WIPE, TAB, F10 = b"\r", b"\x15", b"\t", b"\x1b[21~"
 
 
-def test_what_is_typed_before_the_first_screen_is_dealt_with_on_it(tmp_path: Path) -> None:
+def test_keys_typed_before_the_first_screen_act_on_it(tmp_path: Path) -> None:
     with Terminal(WIZARD, environment=environment(str(tmp_path))) as terminal:
         # the interpreter itself has to start first, and until then the terminal edits lines
         wait_for(lambda: not terminal.edits_lines)

@@ -12,8 +12,8 @@ def test_every_field_is_on_a_form() -> None:
     assert {step_of(path) for path in all_fields()} == set(FORMS)
 
 
-def test_a_row_follows_the_schema_unless_it_says_what_it_follows() -> None:
-    """headroom_gb says gpu_memory_utilization, and so does kv_cache_memory_bytes, which comes later in the schema."""
+def test_a_row_follows_the_schema_unless_it_names_its_predecessor() -> None:
+    """headroom_gb names gpu_memory_utilization, and so does kv_cache_memory_bytes, which comes later in the schema."""
     names = [field.name for field in fields_under("Memory")]
     assert names[:3] == ["gpu_memory_utilization", "kv_cache_memory_bytes", "headroom_gb"]
     assert names.index("overhead_gb") < names.index("fragmentation_factor") < names.index("block_size")

@@ -22,7 +22,7 @@ from wizard_tui.tui import app, sources
 app.Sources = lambda: sources.Sources(detect=lambda: threading.Event().wait())
 app.run()
 """
-# a wizard that writes more than any terminal takes that nobody reads
+# a wizard that writes more than an unread terminal takes
 FULL = """
 import pathlib, sys
 from wizard_tui.tui import app
@@ -100,7 +100,7 @@ def test_a_wizard_whose_shell_was_killed_ends_with_the_terminal(tmp_path: Path, 
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_where_the_terminal_takes_no_more_output(
+def test_a_signal_ends_it_when_the_terminal_takes_no_more_output(
     tmp_path: Path, line: Open, number: signal.Signals
 ) -> None:
     """Flow control, or a line that hangs: the wizard cannot write, and waits for that."""
@@ -123,7 +123,7 @@ def test_a_terminal_that_takes_no_more_output_and_then_goes_ends_it(tmp_path: Pa
     assert lengths(tmp_path) == ["4321"]
 
 
-def test_a_driver_that_never_answers_holds_nobody(tmp_path: Path, line: Open) -> None:
+def test_a_driver_that_never_answers_does_not_keep_the_wizard_running(tmp_path: Path, line: Open) -> None:
     """Neither when the line is cut, nor when the wizard is left."""
     opened = line([sys.executable, "-c", HANGING])
     type_a_length(opened)

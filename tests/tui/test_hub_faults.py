@@ -1,4 +1,4 @@
-"""The Hub fails in every way while somebody types: what was typed stays, one sentence says it, other fields work."""
+"""The Hub fails in every way while somebody types: the typed text stays, one sentence reports it, other fields work."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ async def test_what_was_typed_stays_and_other_fields_work(hub: Hub) -> None:
             assert re.search(said, problem), f"{name}: {problem}"
             assert problem.isprintable(), name
             assert len(problem) < 250, f"{name}: {problem}"
-            # another field takes what is typed, and its own errors are still its own
+            # another field takes typed text, and still shows its own errors
             await wizard(pilot).go("workload")
             field = pilot.app.screen.query_one("#workload-concurrency", Input)
             field.focus()
@@ -83,7 +83,7 @@ async def test_what_was_typed_stays_and_other_fields_work(hub: Hub) -> None:
 
 
 @pytest.mark.parametrize("why", ["refused", "no such host"])
-async def test_no_way_to_the_hub(hub: Hub, monkeypatch: pytest.MonkeyPatch, why: str) -> None:
+async def test_the_hub_cannot_be_reached(hub: Hub, monkeypatch: pytest.MonkeyPatch, why: str) -> None:
     from huggingface_hub import constants
 
     if why == "refused":

@@ -27,7 +27,7 @@ def test_no_key_means_two_things() -> None:
     assert {key: count for key, count in Counter(key for one in ALL for key in keys_of(one)).items() if count > 1} == {}
 
 
-def test_what_the_line_swallows_is_never_the_only_way() -> None:
+def test_keys_that_the_line_swallows_are_never_the_only_way() -> None:
     names = {binding.action.rpartition(".")[2] for binding in ALL}
     for action in names:
         keys = {key for binding in ALL if binding.action.rpartition(".")[2] == action for key in keys_of(binding)}
@@ -35,7 +35,7 @@ def test_what_the_line_swallows_is_never_the_only_way() -> None:
         assert not keys & AMBIGUOUS, action
 
 
-def test_keys_that_edit_a_line_stay_with_it() -> None:
+def test_line_editing_keys_stay_with_the_fields() -> None:
     edits = {key for one in Input.BINDINGS for key in keys_of(one)}
     # the menu is within reach everywhere; `ctrl+u` and `ctrl+w` still wipe out
     ours = {key for one in ALL for key in keys_of(one)} - {"enter", "ctrl+c", "ctrl+k"}
@@ -60,7 +60,7 @@ async def test_a_page_opens_and_closes_by_its_key(key: str, said: str) -> None:
         assert not isinstance(pilot.app.screen, Page)
 
 
-async def test_the_glossary_has_the_words_of_the_screens() -> None:
+async def test_the_glossary_explains_the_words_of_the_screens() -> None:
     meanings = words()
     async with opened() as pilot:
         await pilot.press("f12")

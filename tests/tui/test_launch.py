@@ -66,7 +66,7 @@ async def asked_to_start(pilot: Pilot[str]) -> None:
 
 
 async def answered(pilot: Pilot[str]) -> None:
-    """Wait until the server was asked something; while that goes on, other keys are not taken."""
+    """Wait until the server has answered; until then other keys are refused."""
     await until(pilot, lambda: launcher(pilot).answer is not None and not launcher(pilot).busy)
     assert launcher(pilot).is_ready
 
@@ -182,7 +182,7 @@ async def together(pilot: Pilot[str], *keys: str) -> None:
 
 
 async def test_of_two_starts_at_once_the_second_is_refused(stand_in: Callable[..., None], port: int) -> None:
-    """The first is looked at and refused alone, and of more that go on one starts one server."""
+    """Of two at once only the first is checked, and refused; of the next three, one starts one server."""
     stand_in()
     async with at_launch(port, gpus=(H100,)) as pilot:
         one = launcher(pilot)
@@ -200,7 +200,7 @@ async def test_of_two_starts_at_once_the_second_is_refused(stand_in: Callable[..
         await until(pilot, lambda: "! busy: starting" in text_of(pilot, "#launch-head"))
         may_end.set()
         await until(pilot, lambda: not one.busy)
-        # without a vLLM of its own this machine is refused, which the second key has not overruled
+        # this machine has no vLLM and is refused; the second key has not overruled that
         assert begun == [False]
         assert "s again" in one.problem
         assert not one.runs
@@ -211,7 +211,7 @@ async def test_of_two_starts_at_once_the_second_is_refused(stand_in: Callable[..
 
 
 @pytest.mark.parametrize("key", ["s", "w", "c", "x", "t", "l", "u"])
-async def test_no_key_is_dropped_while_something_goes_on(stand_in: Callable[..., None], port: int, key: str) -> None:
+async def test_no_key_is_dropped_while_work_goes_on(stand_in: Callable[..., None], port: int, key: str) -> None:
     stand_in()
     async with at_launch(port) as pilot:
         one = launcher(pilot)
@@ -243,14 +243,14 @@ async def test_no_key_is_dropped_while_something_goes_on(stand_in: Callable[...,
         ("p", "no failure with a known cure"),
     ],
 )
-async def test_a_key_for_which_there_is_nothing_says_so(port: int, key: str, said: str) -> None:
+async def test_a_key_with_nothing_to_act_on_says_so(port: int, key: str, said: str) -> None:
     async with at_launch(port) as pilot:
         await pilot.press(key)
         await settled(pilot)
         assert said in text_of(pilot, "#launch-head")
 
 
-async def test_a_stop_ends_the_load_run_and_takes_its_place(stand_in: Callable[..., None], port: int) -> None:
+async def test_a_stop_ends_and_replaces_the_load_run(stand_in: Callable[..., None], port: int) -> None:
     stand_in()
     async with at_launch(port) as pilot:
         await started(pilot)
@@ -343,7 +343,7 @@ async def test_the_log_follows_however_much_room_the_figures_take(
         await settled(pilot)
         assert log.size.height < height, "the load run has taken some of its rows"
         assert log.is_vertical_scroll_end
-        # who scrolls away stays there, until f
+        # scrolling away stays in effect until f
         log.scroll_home(animate=False)
         await settled(pilot)
         await pilot.resize_terminal(size[0], size[1] + 2)
@@ -353,7 +353,7 @@ async def test_the_log_follows_however_much_room_the_figures_take(
         await until(pilot, lambda: log.is_vertical_scroll_end)
 
 
-async def test_what_a_server_prints_cannot_reach_the_terminal(stand_in: Callable[..., None], port: int) -> None:
+async def test_control_codes_of_a_server_cannot_reach_the_terminal(stand_in: Callable[..., None], port: int) -> None:
     stand_in(log=["[bold red]markup[/] \x1b]0;title\x07 \u202eright-to-left", "\x1b[2Jcleared"])
     async with at_launch(port) as pilot:
         await started(pilot)

@@ -1,4 +1,4 @@
-"""What was closed is forgotten: a session of hours holds no more than one of minutes."""
+"""Closed pages are freed: a session of hours holds no more than one of minutes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def open_and_close(pilot: Pilot[str], key: str) -> None:
     assert pilot.app.screen is wizard, key
 
 
-async def test_what_was_closed_is_forgotten() -> None:
+async def test_closed_pages_are_freed() -> None:
     keys = ("f1", "f12", "ctrl+p", "ctrl+g", "ctrl+k", "ctrl+f", "f9")
     async with opened() as pilot:
         await rounds(pilot, keys, WARM_UP)
@@ -61,7 +61,7 @@ async def rounds(pilot: Pilot[str], keys: Sequence[str], count: int) -> None:
         await settled(pilot)
 
 
-async def test_a_long_paste_is_not_remembered_anew_with_every_letter_behind_it() -> None:
+async def test_a_long_paste_is_not_cached_again_with_every_letter_behind_it() -> None:
     async with opened() as pilot:
         await pilot.press("ctrl+n")
         pilot.app.screen.post_message(Paste("x界" * 1500))

@@ -48,7 +48,7 @@ async def test_models_are_found_as_one_types_and_enter_takes_one() -> None:
         assert wizard(pilot).session.texts["model.model"] == "llama-8b"
 
 
-async def test_without_the_hub_what_is_here_is_still_found() -> None:
+async def test_local_models_are_found_without_the_hub() -> None:
     def refuses(text: str) -> Sequence[Found]:
         raise Refusal("the Hub cannot be reached")
 
@@ -60,7 +60,7 @@ async def test_without_the_hub_what_is_here_is_still_found() -> None:
         assert len(listed(pilot)) > 3
 
 
-async def test_the_disk_is_read_once_and_enter_waits_for_it_and_for_no_letter(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_disk_is_read_once_and_only_enter_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(palette, "LONGEST_WAIT_S", LIMIT_S)
     may_answer, read = Event(), []
 
@@ -81,7 +81,7 @@ async def test_the_disk_is_read_once_and_enter_waits_for_it_and_for_no_letter(mo
         assert read == [True]
 
 
-async def test_a_disk_that_does_not_answer_holds_no_key_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_disk_that_does_not_answer_does_not_block_keys_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(palette, "LONGEST_WAIT_S", 0.01)
     over = Event()
 

@@ -1,4 +1,4 @@
-"""Text from outside is shown as it is: brackets are no markup, and nothing of it is obeyed by a terminal."""
+"""Text from outside is shown as it is: brackets are no markup, and no terminal obeys any of it."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ async def test_no_screen_dialog_or_toast_obeys_what_it_shows(tmp_path: Path, mon
         await pilot.press("right", "f8")
         await settled(pilot)
         shown_clean(pilot)
-        # the dialog that writes: a directory of this name, and what the disk says of one that cannot be
+        # the dialog that writes files: a directory of this name, and the disk's error for an impossible one
         await pilot.press("f9", "ctrl+u")
         await typed(pilot, "out")
         pilot.app.screen.query_one("#directory", Input).value = f"/proc/{MARKUP}\x1b[2J"
@@ -96,7 +96,7 @@ async def test_no_screen_dialog_or_toast_obeys_what_it_shows(tmp_path: Path, mon
         await settled(pilot)
         await until(pilot, lambda: "written" in picture(pilot))
         assert MARKUP in shown_clean(pilot), "the toast"
-        # a model that is refused by a sentence like that
+        # a model refused with such a sentence
         await wizard.go("model")
         wizard.take_model(f"refused{MARKUP}")
         await until(pilot, lambda: "is not known" in (wizard.session.stale or ""))
@@ -129,7 +129,7 @@ async def test_a_session_that_was_left_is_named_as_it_was(tmp_path: Path) -> Non
         shown_clean(pilot)
 
 
-def test_nothing_of_a_profile_reaches_the_terminal_as_a_command(tmp_path: Path) -> None:
+def test_nothing_in_a_profile_reaches_the_terminal_as_a_command(tmp_path: Path) -> None:
     profile = tmp_path / "profile.yaml"
     model = "\\e[2J\\e]0;owned\\a[bold]x"
     profile.write_text(f'profile_version: 1\nmodel: {{model: "{model}"}}\nhardware: {{gpu: H100}}\n')

@@ -44,7 +44,7 @@ async def test_before_there_is_a_plan_nothing_opens() -> None:
         assert isinstance(pilot.app.screen, WizardScreen)
 
 
-async def test_what_does_not_fit_has_its_pages_too() -> None:
+async def test_a_plan_that_does_not_fit_has_its_pages_too() -> None:
     async with opened(model__model="llama-70b", hardware__gpu="RTX 4090") as pilot:
         await pilot.press("ctrl+p")
         await settled(pilot)

@@ -31,7 +31,7 @@ def test_the_parts_are_the_whole_gpu() -> None:
 
 
 @pytest.mark.parametrize(("weights", "available"), [(90, -24), (60, 6)])
-def test_what_is_missing_sticks_out_of_the_gpu(weights: int, available: int) -> None:
+def test_missing_memory_sticks_out_of_the_gpu(weights: int, available: int) -> None:
     memory = ROOMY.model_copy(
         update={"weights": weights * GIB, "kv_available": available * GIB, "kv_needed": 10 * GIB, "used_by_others": 0}
     )
@@ -131,7 +131,7 @@ async def test_copies_of_a_server_are_counted_together() -> None:
         assert after <= before
 
 
-async def test_gib_and_times_are_said_as_such() -> None:
+async def test_changes_are_shown_in_gib_and_in_factors() -> None:
     async with opened(
         hardware__gpu="H100 80GB", model__max_model_len="1024", policy__gpu_memory_utilization="0.25"
     ) as pilot:

@@ -1,4 +1,4 @@
-"""What the pen writes is seen as what Rich writes, in every colour system."""
+"""The pen's output looks like Rich's, in every colour system."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def seen(written: str) -> list[tuple[Any, ...]]:
 @pytest.mark.parametrize("system", list(ColorSystem)[:3])
 @settings(max_examples=60)
 @given(segments=SEGMENTS)
-def test_it_is_seen_as_rich_writes_it(system: ColorSystem, segments: list[Segment]) -> None:
+def test_it_looks_as_rich_writes_it(system: ColorSystem, segments: list[Segment]) -> None:
     # made anew: a style remembers its codes for the first system that asks
     pen = Pen(system)
     ours = "".join(map(pen.write, segments)) + pen.lift()
@@ -51,7 +51,7 @@ def test_without_colours_there_are_none() -> None:
     assert Pen(None).write(Segment("a", Style(bold=True))) == "a"
 
 
-def test_what_is_alike_is_not_said_again() -> None:
+def test_a_style_that_does_not_change_is_not_written_again() -> None:
     pen = Pen(ColorSystem.EIGHT_BIT)
     grey, bold = Style.parse("color(250) on color(234)"), Style.parse("bold color(80) on color(234)")
     written = "".join(pen.write(Segment("a", style)) for style in (grey, grey, bold, grey)) + pen.lift()

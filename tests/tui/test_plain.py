@@ -50,12 +50,12 @@ def test_the_finer_settings_are_asked_on_demand() -> None:
     assert any(question.startswith("utilization") for question in asked)
 
 
-def test_what_was_found_is_said() -> None:
+def test_the_facts_found_are_printed() -> None:
     _, _, said = conversation({"model ": ["llama-8b"]})
     assert "there is no driver." in said
 
 
-def test_what_fits_is_said_and_its_number_takes_it() -> None:
+def test_models_that_fit_are_listed_and_a_number_takes_one() -> None:
     asked_for: list[str] = []
 
     def load(model: str, revision: str | None, params_b: float | None) -> ModelMetadata:

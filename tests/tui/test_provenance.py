@@ -75,7 +75,7 @@ def test_what_is_shown_behind_auto_gives_the_same_plan_when_it_is_typed(model: s
     plan(left_open)
     shown = {path: text for path, text in left_open.settled().items() if text not in ("none", AUTO, "")}
     assert {"model.max_model_len", "hardware.tensor_parallel_size", "policy.max_num_seqs"} <= set(shown)
-    # what is off is said as 0 and stays off by not being asked for; sizes are rounded to what can be read
+    # a setting that is off shows as 0 and stays off when not asked for; sizes are rounded for reading
     kept = {path: text for path, text in shown.items() if text != "0" and not path.endswith(ROUNDED)}
     typed_out.set({**fields, **kept})
     plan(typed_out)

@@ -1,4 +1,4 @@
-"""What fails while the outside is asked, and is no answer, is a fault of this program, and said to be one."""
+"""A failure of an outside query that is not an answer is a fault of this program, and is reported as one."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def nothing_found() -> Detection:
     ],
     ids=["GPUs", "calibration"],
 )
-async def test_a_fault_of_ours_is_told_and_not_waited_for(sources: Sources) -> None:
+async def test_a_fault_of_ours_is_reported_and_not_waited_for(sources: Sources) -> None:
     session = Session()
     session.set({"model.model": "llama-8b"})
     app = WizardApp(session, sources=sources)

@@ -46,7 +46,7 @@ def names(sessions: list[Saved]) -> list[str]:
     return [saved.name for saved in sessions]
 
 
-def test_what_is_saved_is_private_and_leaves_nothing_beside(tmp_path: Path) -> None:
+def test_a_saved_session_is_private_and_leaves_no_other_file(tmp_path: Path) -> None:
     folder = tmp_path / "sessions"
     mine = StateFile(folder)
     mine.save({"fields": {"a": ["ü", "yours"]}})
@@ -81,13 +81,13 @@ def test_the_same_process_number_elsewhere_is_another_wizard(tmp_path: Path) -> 
     assert len(list(tmp_path.glob("*.json"))) == 2
 
 
-def test_all_that_were_left_are_offered_the_newest_first(tmp_path: Path) -> None:
+def test_all_earlier_sessions_are_offered_newest_first(tmp_path: Path) -> None:
     for number in range(5):
         left(tmp_path, f"{number}.json", b"{}", age_s=number * OLD_S)
     assert names(StateFile(tmp_path).left()) == ["0", "1", "2", "3", "4"], "and none is removed, though all are old"
 
 
-def test_a_session_goes_when_it_is_old_and_one_of_many(tmp_path: Path) -> None:
+def test_a_session_is_removed_when_it_is_old_and_one_of_many(tmp_path: Path) -> None:
     now = time.time()
     for number in range(KEPT_AT_LEAST + 4):
         left(tmp_path, f"{number}.json", b"{}")
@@ -99,7 +99,7 @@ def test_a_session_goes_when_it_is_old_and_one_of_many(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("*.json"))) == KEPT_AT_LEAST
 
 
-def test_who_takes_a_session_has_it_alone_until_it_lets_go(tmp_path: Path) -> None:
+def test_a_taken_session_belongs_to_one_wizard_until_it_lets_go(tmp_path: Path) -> None:
     left(tmp_path, "1.json", b'{"n": 1}')
     first, second = StateFile(tmp_path), StateFile(tmp_path)
     taken = first.take("1")
@@ -112,8 +112,8 @@ def test_who_takes_a_session_has_it_alone_until_it_lets_go(tmp_path: Path) -> No
     assert second.take("1") is not None
 
 
-def test_a_look_at_the_lock_is_no_other_wizard(tmp_path: Path) -> None:
-    """Who looks whether a session is held, holds it for a moment: that must not cost the user the offer."""
+def test_checking_the_lock_does_not_count_as_another_wizard(tmp_path: Path) -> None:
+    """Checking whether a session is held holds it for a moment: that must not cost the user the offer."""
     left(tmp_path, "1.json", b"{}")
     looking = os.open(tmp_path / "1.lock", os.O_CREAT | os.O_RDONLY)
     fcntl.flock(looking, fcntl.LOCK_SH)
@@ -131,7 +131,7 @@ def test_two_wizards_that_take_at_once_never_both_have_it(tmp_path: Path) -> Non
         assert len([one for one in taken if one is not None]) <= 1
 
 
-def test_what_was_taken_goes_when_its_successor_is_on_disk_and_not_before(
+def test_a_taken_session_is_removed_only_when_its_successor_is_on_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     left(tmp_path, "1.json", b"{}")
@@ -147,7 +147,7 @@ def test_what_was_taken_goes_when_its_successor_is_on_disk_and_not_before(
     assert not (tmp_path / "1.lock").exists()
 
 
-def test_what_was_taken_and_not_gone_on_with_stays(tmp_path: Path) -> None:
+def test_a_session_taken_but_not_continued_stays(tmp_path: Path) -> None:
     left(tmp_path, "1.json", b"{}")
     mine = StateFile(tmp_path)
     mine.take("1")
@@ -155,7 +155,7 @@ def test_what_was_taken_and_not_gone_on_with_stays(tmp_path: Path) -> None:
     assert names(StateFile(tmp_path).left()) == ["1"]
 
 
-def test_a_session_that_is_set_aside_is_a_left_one(tmp_path: Path) -> None:
+def test_a_session_set_aside_is_offered_later(tmp_path: Path) -> None:
     mine = StateFile(tmp_path)
     mine.save({"n": 1})
     mine.set_aside()
@@ -164,7 +164,7 @@ def test_a_session_that_is_set_aside_is_a_left_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff\xfe", b"[" * 100_000, b" " * (LIMIT_BYTES + 1)])
-def test_a_broken_file_is_no_session(tmp_path: Path, content: bytes) -> None:
+def test_a_broken_file_is_not_offered_as_a_session(tmp_path: Path, content: bytes) -> None:
     left(tmp_path, "1.json", content)
     left(tmp_path, "2.json", b"{}", age_s=10)
     assert names(StateFile(tmp_path).left()) == ["2"]
@@ -175,7 +175,7 @@ def full(path: Path, text: str) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def test_why_it_cannot_be_saved_is_said_with_the_cure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_save_is_explained_with_the_cure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(NotSavedError, match=r"cannot be written \(Not a directory\); make it writable, or set "):
         StateFile(tmp_path / "file" / "sessions").save({})
@@ -219,7 +219,7 @@ def test_locks_of_wizards_that_saved_nothing_go_when_they_are_old(tmp_path: Path
     assert {path.name for path in tmp_path.iterdir()} == {held.name, "young.lock"}
 
 
-def test_state_that_is_no_json_leaves_the_old_one(tmp_path: Path) -> None:
+def test_data_that_cannot_be_json_leave_the_old_session(tmp_path: Path) -> None:
     mine = StateFile(tmp_path)
     mine.save({"version": 1})
     (path,) = tmp_path.glob("*.json")

@@ -1,4 +1,4 @@
-"""Colours over SSH: what says something differs also where there are few colours."""
+"""Colours over SSH: meaningful colours differ even where there are few."""
 
 from __future__ import annotations
 

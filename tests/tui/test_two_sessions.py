@@ -1,4 +1,4 @@
-"""Several sessions that were left: each is offered until somebody goes on with it, and none is lost by another."""
+"""Several earlier sessions: each is offered until somebody continues it, and none loses another."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ async def test_a_letter_goes_on_with_that_one_and_the_newest_is_offered_again(tm
         assert session_of(pilot).texts[CONCURRENCY] == "7"
 
 
-async def test_what_was_typed_stays_when_another_session_is_gone_on_with(tmp_path: Path) -> None:
+async def test_typed_text_stays_when_another_session_is_continued(tmp_path: Path) -> None:
     leave(tmp_path, "new", "7")
     leave(tmp_path, "old", "8", age_s=3600)
     async with opened(state=tmp_path, resume=True) as pilot:
@@ -134,7 +134,7 @@ async def test_a_wizard_in_which_nothing_was_done_leaves_no_session(tmp_path: Pa
     assert list(tmp_path.glob("*.json")) == []
 
 
-async def test_what_a_wizard_offers_no_other_offers(tmp_path: Path) -> None:
+async def test_a_session_offered_by_one_wizard_is_offered_by_no_other(tmp_path: Path) -> None:
     leave(tmp_path, "new", "7")
     leave(tmp_path, "old", "8", age_s=3600)
     async with opened(state=tmp_path, resume=True) as first:
@@ -152,7 +152,7 @@ async def test_what_a_wizard_offers_no_other_offers(tmp_path: Path) -> None:
         assert session_of(first).texts[CONCURRENCY] == "7", "and its own is still there"
 
 
-async def test_so_many_are_named_and_the_others_counted(tmp_path: Path) -> None:
+async def test_a_few_sessions_are_named_and_the_others_counted(tmp_path: Path) -> None:
     for number in range(6):
         leave(tmp_path, str(number), str(number), age_s=number)
     async with opened(state=tmp_path, resume=True) as pilot:
@@ -173,7 +173,7 @@ async def test_a_click_on_a_line_goes_on_with_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("saved", [{"version": 2, "fields": {}}, {"version": 1}, {"version": 1, "fields": []}])
-async def test_a_session_of_another_version_is_not_in_the_way(tmp_path: Path, saved: object) -> None:
+async def test_a_session_of_another_version_does_not_block_the_offer(tmp_path: Path, saved: object) -> None:
     (tmp_path / "later.json").write_text(json.dumps(saved))
     leave(tmp_path, "old", "8", age_s=10)
     async with opened(state=tmp_path, resume=True) as pilot:
@@ -182,7 +182,7 @@ async def test_a_session_of_another_version_is_not_in_the_way(tmp_path: Path, sa
     assert (tmp_path / "later.json").exists()
 
 
-def test_what_is_about_a_session_that_holds_nonsense() -> None:
+def test_a_session_that_holds_nonsense() -> None:
     at = datetime.fromtimestamp(AT)
     for step, row in (("nowhere", None), ("welcome", []), ("model", [1]), (None, "text")):
         left = Left.of({"version": 1, "step": step, "fields": {"model.model": row}}, at)
@@ -197,7 +197,7 @@ def full(path: Path, text: str) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-async def test_a_full_disk_is_said_at_once_tried_again_and_said_no_more(
+async def test_a_full_disk_is_reported_at_once_retried_and_then_cleared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(app_module, "RETRY_S", 0.05)
@@ -216,9 +216,7 @@ async def test_a_full_disk_is_said_at_once_tried_again_and_said_no_more(
 
 
 @pytest.mark.parametrize("size", [(120, 36), (80, 24), (60, 16)])
-async def test_a_folder_that_cannot_be_written_is_said_before_a_key_is_pressed(
-    tmp_path: Path, size: tuple[int, int]
-) -> None:
+async def test_an_unwritable_folder_is_reported_before_a_key_is_pressed(tmp_path: Path, size: tuple[int, int]) -> None:
     (tmp_path / "file").touch()
     async with opened(size, state=tmp_path / "file" / "sessions", resume=True) as pilot:
         await until(pilot, lambda: "Not saved:" in picture(pilot))
@@ -230,7 +228,7 @@ async def test_a_user_without_a_home_is_told(tmp_path: Path) -> None:
         await until(pilot, lambda: "Not saved: this user has no home directory" in picture(pilot))
 
 
-async def test_another_session_is_not_taken_where_this_one_would_be_lost(
+async def test_another_session_is_not_taken_when_this_one_would_be_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     leave(tmp_path, "new", "7")
@@ -280,7 +278,7 @@ def test_two_wizards_that_are_cut_off_at_once_are_both_offered(tmp_path: Path) -
             line.close()
 
 
-def test_what_could_not_be_saved_is_said_behind_the_command(tmp_path: Path) -> None:
+def test_a_failed_save_is_reported_after_the_command(tmp_path: Path) -> None:
     state(tmp_path).mkdir(parents=True)
     (state(tmp_path) / "sessions").write_text("a file where the folder should be")
     line = Line(WIZARD, tmp_path)

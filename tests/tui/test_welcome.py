@@ -50,7 +50,7 @@ async def test_enter_five_times_gives_a_command_that_fits(gpu: str, count: int) 
         assert session.response.artifacts.serve_command.startswith("vllm serve ")
 
 
-async def test_what_fits_is_listed_and_a_digit_takes_it() -> None:
+async def test_models_that_fit_are_listed_and_a_digit_takes_one() -> None:
     app = WizardApp(sources=sources("RTX 4090", 2))
     async with app.run_test(size=(120, 36)) as pilot:
         session = await found_out(pilot)

@@ -120,7 +120,7 @@ async def test_no_number_field_takes_nonsense(text: str) -> None:
         assert pilot.app.session.texts["workload.concurrency"] == text  # type: ignore[attr-defined]
 
 
-async def test_an_unknown_model_is_said_where_the_plan_would_be() -> None:
+async def test_an_unknown_model_is_reported_where_the_plan_would_be() -> None:
     async with opened(model__model="nobody/nothing") as pilot:
         assert "give a local directory" in text_of(pilot, "#feasibility")
 
@@ -131,7 +131,7 @@ async def test_an_unknown_gpu_is_an_error_at_its_field() -> None:
         assert "H20x" in text_of(pilot, "#help")
 
 
-async def test_detected_gpus_fill_the_form_and_are_said_on_welcome() -> None:
+async def test_detected_gpus_fill_the_form_and_are_listed_on_welcome() -> None:
     gpu = get_gpu_by_name("RTX 4090")
     async with opened(gpus=(gpu, gpu)) as pilot:
         assert "2 x NVIDIA GeForce RTX 4090" in text_of(pilot, "#welcome-lines")
@@ -199,7 +199,7 @@ async def test_the_review_compares_other_ways_and_a_digit_takes_one() -> None:
         assert session.plan.decision.request.model.max_model_len is None
 
 
-async def test_the_last_edit_is_said_in_numbers() -> None:
+async def test_the_effect_of_the_last_edit_is_shown_in_numbers() -> None:
     async with opened(hardware__gpu="H100 80GB") as pilot:
         await pilot.press("enter")
         pilot.app.screen.query_one("#model-kv_cache_dtype", Choice).focus()
@@ -209,7 +209,7 @@ async def test_the_last_edit_is_said_in_numbers() -> None:
         assert line.endswith("+100 %")
 
 
-async def test_a_session_that_was_left_is_offered_and_gone_on_with(tmp_path: Path) -> None:
+async def test_an_earlier_session_is_offered_and_continued(tmp_path: Path) -> None:
     async with opened(workload__concurrency="7", state=tmp_path) as pilot:
         await pilot.press(*["ctrl+n"] * 3)
         pilot.app.action_leave()  # type: ignore[attr-defined]
@@ -224,7 +224,7 @@ async def test_a_session_that_was_left_is_offered_and_gone_on_with(tmp_path: Pat
         assert pilot.app.screen.query_one("#workload-concurrency", Input).value == "7"
 
 
-async def test_a_session_that_was_left_need_not_be_gone_on_with(tmp_path: Path) -> None:
+async def test_an_earlier_session_can_be_declined(tmp_path: Path) -> None:
     async with opened(workload__concurrency="7", state=tmp_path) as pilot:
         await pilot.press(*["ctrl+n"] * 3)
         pilot.app.action_leave()  # type: ignore[attr-defined]
@@ -264,7 +264,7 @@ async def test_the_preview_has_a_tab_for_each_artifact() -> None:
         assert "kind: Deployment" in found["k8s"]
 
 
-async def test_what_a_field_holds_is_never_read_as_markup() -> None:
+async def test_the_text_of_a_field_is_never_read_as_markup() -> None:
     async with opened(policy__served_model_name="[red]x[/red]") as pilot:
         assert "[red]x[/red]" in text_of(pilot, "#preview-text")
 
@@ -336,7 +336,7 @@ async def test_keys_that_come_faster_than_plans_are_all_kept() -> None:
     async with opened() as pilot:
         await pilot.press("enter", "tab")
         editor = pilot.app.screen.query_one("#model-max_model_len", Input)
-        # as from a paste or a slow line: the keys are there before any of them is planned
+        # as from a paste or a slow line: all keys are there before any is planned
         for digit in "123456":
             editor.insert_text_at_cursor(digit)
             pilot.app.screen.post_message(Replan())

@@ -54,7 +54,7 @@ async def test_a_file_changed_by_hand_is_shown_and_replaced_only_after_a_second_
     assert "vllm serve" in script.read_text()
 
 
-async def test_a_directory_that_cannot_be_is_said_and_what_was_typed_stays(here: Path) -> None:
+async def test_an_impossible_directory_is_reported_and_the_typed_text_stays(here: Path) -> None:
     (here / "file").write_text("")
     async with opened() as pilot:
         await pilot.press("f9", "ctrl+u")

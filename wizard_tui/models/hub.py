@@ -138,7 +138,7 @@ def _listed(model_id: str, revision: str | None) -> _Listed:
 
 
 def _text(value: object) -> str:
-    """A line of an answer, empty for null; a list of licences gives their names. Raises ValueError when it is not one."""
+    """A line of an answer, empty for null; a list of licences gives their names. Raises ValueError for others."""
     if isinstance(value, list):
         return ", ".join(map(_text, value))
     if value is not None and not (isinstance(value, str) and value.isprintable()):

@@ -1,4 +1,4 @@
-"""The questions that the planner asks of memory, of single numbers: what is not named is as vLLM has it by itself."""
+"""The planner's questions about memory, asked with single numbers: anything not named is vLLM's default."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def settings_of(metadata: ModelMetadata, **named: Any) -> Settings:
 
 
 def gpu_of(capability: Capability) -> GPU:
-    """A GPU of which nothing else matters."""
+    """A GPU with nothing else set."""
     return GPU(name="some GPU", total_bytes=80 << 30, compute_capability=capability)
 
 
@@ -53,7 +53,7 @@ def layout_for(
     dcp: int = 1,
     **named: Any,
 ) -> KVLayout:
-    """`prefix_caching` None: as vLLM has it where the flag is left out."""
+    """`prefix_caching` None: vLLM's default when the flag is left out."""
     rules = rules_for(named.get("vllm_version"))
     caches = rules.default_state_prefix_caching if prefix_caching is None else prefix_caching
     settings = settings_of(metadata, **named, enable_prefix_caching=caches)

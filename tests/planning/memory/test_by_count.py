@@ -74,12 +74,12 @@ def test_unknown_types_are_named(dtype: str, quantization: str | None, words: st
      ("auto_awq", 66.5 / 128), ("mxfp4", 17 / 32), ("mxfp8", 33 / 32), ("modelopt_mxfp8", 33 / 32), ("gguf", 4.5 / 8),
      ("bitsandbytes", 36 / 64), ("int8", 1.0), ("fp8_per_block", 1 + 4 / 128**2)],
 )  # fmt: skip
-def test_a_method_is_known_by_its_name_or_the_first_word_of_it(quantization: str | None, like: float) -> None:
+def test_a_method_is_known_by_its_name_or_its_first_word(quantization: str | None, like: float) -> None:
     """`mxfp8` is no `fp8`."""
     assert bytes_per_parameter(quantization=quantization) == like
 
 
-def test_a_model_may_be_smaller_than_a_billion_and_not_nothing() -> None:
+def test_a_model_may_have_less_than_a_billion_parameters_but_not_none() -> None:
     assert compute_weights_memory(0.6) == 1_200_000_000
     for count in (0, -1):
         with pytest.raises(ValueError, match=r"^params_b must be positive$"):
@@ -105,14 +105,14 @@ def test_a_model_may_be_smaller_than_a_billion_and_not_nothing() -> None:
         ("turboquant_k3v4_nc", "float32", (28 * (50 + 68) + 4 * 1024) / (32 * 256)),
     ],
 )
-def test_the_cache_has_a_type_of_its_own_or_the_models(kv_dtype: str, dtype: str, bytes_each: float) -> None:
+def test_the_cache_has_its_own_type_or_the_models(kv_dtype: str, dtype: str, bytes_each: float) -> None:
     values = 16 * 2 * 32 * 8 * 128
     assert compute_kv_cache_memory(LLAMA_8B, 16, 1, kv_dtype, dtype) == values * bytes_each
     if dtype == "auto":
         assert compute_kv_cache_memory(LLAMA_8B, 16, 1, kv_dtype) == values * bytes_each
 
 
-def test_a_model_of_few_layers_is_all_ends() -> None:
+def test_a_model_of_few_layers_keeps_all_of_them_at_full_precision() -> None:
     few = replace(LLAMA_8B, num_hidden_layers=3)
     assert compute_kv_cache_memory(few, 16, 1, "turboquant_4bit_nc") == compute_kv_cache_memory(few, 16, 1)
 
@@ -144,7 +144,7 @@ def test_kv_cache_grows_in_whole_blocks(context: int, requests: int) -> None:
 
 
 @pytest.mark.parametrize(("context", "requests"), [(0, 1), (1, 0), (-5, 1)])
-def test_kv_cache_refuses_sizes_that_cannot_be(context: int, requests: int) -> None:
+def test_kv_cache_refuses_impossible_sizes(context: int, requests: int) -> None:
     with pytest.raises(ValueError, match=r"^context_len and concurrency must be 1 or more$"):
         compute_kv_cache_memory(LLAMA_8B, context, requests)
 
@@ -158,13 +158,13 @@ def test_overhead_grows_with_the_card_and_with_communication(card_gib: int, tp: 
     assert compute_overhead(card_gib * GIB, tp) / GIB == pytest.approx(rest_gib, abs=1e-6)
 
 
-def test_an_overhead_that_is_given_is_taken() -> None:
+def test_a_given_overhead_is_taken() -> None:
     assert compute_overhead(80 * GIB, 8, fixed_overhead_gb=1.5) == int(1.5 * GIB)
     assert compute_overhead(80 * GIB) == compute_overhead(80 * GIB, 1)
 
 
 @pytest.mark.parametrize(("total", "tp"), [(0, 1), (-1, 1), (GIB, 0)])
-def test_overhead_of_nothing_is_refused(total: int, tp: int) -> None:
+def test_overhead_without_memory_or_gpus_is_refused(total: int, tp: int) -> None:
     assert compute_overhead(1) > 0
     with pytest.raises(ValueError, match=r"^vram_total_bytes and tp_size must be positive$"):
         compute_overhead(total, tp)

@@ -249,7 +249,7 @@ def test_every_limit_counts_and_has_a_default() -> None:
     assert plan_kv_cache(full | {"dcp": 4})["blocks_per_request"] == 2048
     state = {"type": "mamba", "block_size": 512, "shapes": [[4]], "dtypes": ["bf16"]}
     assert plan_kv_cache(case | {"layers": [state]})["blocks_per_request"] == 1
-    # a window may be recorded on full layers, by either word, and does not part them
+    # a window may be recorded on full layers, by either word, without splitting them
     recorded = [attention(window=128), attention(chunk=128), attention()]
     assert len(plan_kv_cache(case | {"layers": recorded})["groups"]) == 1
     assert len(plan_kv_cache(case | {"layers": [attention(window=128), attention(chunk=64)]})["groups"]) == 1
@@ -261,14 +261,14 @@ def test_every_limit_counts_and_has_a_default() -> None:
 
 
 @pytest.mark.parametrize("missing", ["layers", "max_model_len", "available_kv_bytes"])
-def test_what_a_case_lacks_is_named(missing: str) -> None:
+def test_a_missing_entry_is_named(missing: str) -> None:
     case = {"layers": [attention()], "max_model_len": 4096, "available_kv_bytes": GIB}
     del case[missing]
     with pytest.raises(ValueError, match=rf"^the KV cache case lacks '{missing}'$"):
         plan_kv_cache(case)
 
 
-def test_an_unknown_type_is_told_all_that_are_known() -> None:
+def test_an_unknown_type_is_refused_with_the_known_ones() -> None:
     words = "^unknown layer type 'magic'; known are full, mla, sliding, sliding_mla, chunked, cross, ring, mamba$"
     with pytest.raises(ValueError, match=words):
         plan([{"type": "magic", "block_size": 16}])

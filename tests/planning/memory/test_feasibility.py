@@ -40,13 +40,13 @@ def test_a_deficit_is_shown_and_not_clipped() -> None:
     assert report.verdict == "Does not fit: weights and overhead alone exceed the budget by 111.40 GiB."
 
 
-def test_a_workload_that_is_too_large_is_told_from_weights_that_are() -> None:
+def test_too_large_a_workload_and_too_large_weights_are_told_apart() -> None:
     report = compute_feasibility(15 * GIB, 8 * GIB, 1 * GIB, 24 * GIB, 0.9)
     assert report.verdict == "Does not fit: the KV cache this workload needs is 2.40 GiB too large."
     assert report.oom_risk == "high"
 
 
-def test_spare_memory_that_was_asked_for_counts() -> None:
+def test_requested_spare_memory_counts() -> None:
     report = compute_feasibility(15 * GIB, 1 * GIB, 1 * GIB, 20 * GIB, 0.9, headroom_gb=2)
     assert not report.fits
     assert report.verdict == "Does not fit: 1.00 GiB stay spare, 2 GiB were asked for."
@@ -73,12 +73,12 @@ def test_risk_follows_the_band(expected: int, pessimistic: int, risk: str) -> No
     assert oom_risk(expected, pessimistic) == risk
 
 
-def test_three_quarters_of_a_gib_are_the_usual_error() -> None:
+def test_without_a_band_the_error_is_three_quarters_of_a_gib() -> None:
     assert compute_feasibility(0, 0, 0, int(0.76 * GIB), 1.0).oom_risk == "low"
     assert compute_feasibility(0, 0, 0, int(0.74 * GIB), 1.0).oom_risk == "medium"
 
 
-def test_what_is_left_out_is_vllms_default() -> None:
+def test_omitted_settings_are_vllms_defaults() -> None:
     """Utilisation 0.92, one request of 4096 tokens, the cache in the model's own type."""
     sizes = (15 * GIB, 4 * GIB, 2 * GIB, 80 * GIB)
     assert compute_feasibility(*sizes, metadata=LLAMA_8B) == compute_feasibility(
@@ -129,12 +129,12 @@ def test_the_questions_are_about_the_same_cache() -> None:
     ],
     ids=str,
 )
-def test_sizes_that_cannot_be_are_refused(arguments: tuple[float, ...], words: str) -> None:
+def test_impossible_sizes_are_refused(arguments: tuple[float, ...], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         compute_feasibility(*arguments)  # type: ignore[arg-type]
 
 
-def test_sizes_that_just_can_be_are_taken() -> None:
+def test_the_smallest_possible_sizes_are_taken() -> None:
     assert compute_feasibility(0, 0, 0, 1, 1.0).fits
 
 

@@ -30,7 +30,7 @@ def test_no_layers_are_no_groups() -> None:
     assert group_layers({}) == ()
 
 
-def test_layers_that_are_one_are_one_group() -> None:
+def test_mergeable_layers_form_one_group() -> None:
     assert shape(grouped((4, FULL))) == [("FullAttentionSpec", 4, 16, PAGE)]
     assert shape(grouped((2, FULL), (2, replace(FULL, window=4096)))) == [("FullAttentionSpec", 4, 16, PAGE)]
 
@@ -64,7 +64,7 @@ def test_sizes_of_groups(sliding: int, full: int, sizes: list[int]) -> None:
     assert [len(group.layers) for group in grouped((sliding, SLIDING), (full, FULL))] == sizes
 
 
-def test_a_recorded_window_does_not_part_full_layers_from_the_others() -> None:
+def test_a_recorded_window_does_not_separate_full_layers() -> None:
     groups = grouped((3, FULL), (6, SLIDING), (3, replace(FULL, window=4096)))
     assert [group.layers for group in groups] == [(0, 1, 2, 9, 10, 11), (3, 4, 5, 6, 7, 8)]
 
@@ -137,7 +137,7 @@ def test_a_promoted_page_keeps_its_padding() -> None:
     assert [layer.page_size_bytes for layer in group.specs] == [2 * PAGE, PAGE, PAGE]
 
 
-def test_what_cannot_do_without_the_hybrid_manager() -> None:
+def test_layers_that_need_the_hybrid_manager() -> None:
     words = r"^without the hybrid KV cache manager vLLM cannot hold this mix of caches; leave it enabled$"
     for runs in (
         ((2, FULL), (2, state(1000))),
@@ -180,7 +180,7 @@ def test_a_pattern_of_several_pages_stays_whole() -> None:
         (10, 12, 14, 16, 18),
         (11, 13, 15, 17, 19),
     ]
-    # where the pages are no pattern, nothing is split
+    # where the pages form no pattern, nothing is split
     uneven = grouped((5, latent), (3, index), (10, window), layout="BLHNC")
     assert [len(group.layers) for group in uneven] == [8, 10]
 

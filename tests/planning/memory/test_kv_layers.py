@@ -155,7 +155,7 @@ def test_decode_context_parallel_shares_out_the_tokens() -> None:
     assert old.tokens == 2 * 16 * old.num_blocks
 
 
-def test_no_memory_is_no_block_and_the_null_block_serves_nobody() -> None:
+def test_no_memory_gives_no_block_and_the_null_block_serves_no_request() -> None:
     layout = layout_of("meta-llama/Llama-3.1-8B")
     nothing = layout.capacity(0, 131072)
     assert (nothing.num_blocks, nothing.tokens, nothing.admitted, nothing.estimated_max_model_len) == (0, 0, False, 0)
@@ -167,7 +167,7 @@ def test_no_memory_is_no_block_and_the_null_block_serves_nobody() -> None:
     assert layout.capacity(8193 * one, 131072).admitted
 
 
-def test_where_nothing_is_kept_nothing_limits() -> None:
+def test_a_model_without_cache_has_no_limit() -> None:
     layout = KVLayout(layout_of("meta-llama/Llama-3.1-8B").pool.of((), layout_limits()), (), 0, False, True, 1)
     assert layout.max_concurrency(GIB, 4096) == math.inf
     found = layout.capacity(GIB, 4096)

@@ -167,7 +167,9 @@ def test_an_indexer_without_latent_attention_has_blocks_of_its_own() -> None:
         ((HEADS,), "nvfp4_ds_mla", "is for multi-head latent attention only"),
     ],
 )
-def test_formats_that_a_model_cannot_have(caches: tuple[AttentionCache, ...], kv_cache_dtype: str, words: str) -> None:
+def test_unsupported_cache_formats_are_refused(
+    caches: tuple[AttentionCache, ...], kv_cache_dtype: str, words: str
+) -> None:
     with pytest.raises(ValueError, match=words):
         sharded(*caches, kv_cache_dtype=kv_cache_dtype)
 
@@ -191,7 +193,7 @@ def test_formats_that_a_model_cannot_have(caches: tuple[AttentionCache, ...], kv
 def test_a_checkpoint_may_bring_its_own_scheme(quantization: dict[str, Any], stored: str) -> None:
     config = {"quantization_config": quantization} if quantization else {"model_type": "llama"}
     assert stored_dtype(model(**config), [HEADS], settings()) == stored
-    # what the user says counts before it
+    # the user's setting takes precedence
     assert stored_dtype(model(**config), [HEADS], settings(kv_cache_dtype="fp8_e5m2")) == "fp8_e5m2"
 
 

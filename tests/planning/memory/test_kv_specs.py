@@ -75,7 +75,7 @@ def test_pages(layer: LayerSpec, size: int) -> None:
         ([FULL, STATE], False),
     ],
 )
-def test_layers_that_are_one(layers: list[LayerSpec], one: bool) -> None:
+def test_which_layers_merge(layers: list[LayerSpec], one: bool) -> None:
     assert mergeable(layers) == one
 
 
@@ -103,5 +103,5 @@ def test_layers_that_are_one(layers: list[LayerSpec], one: bool) -> None:
         ([STATE, replace(FULL, block_size=544)], False),
     ],
 )
-def test_layers_that_need_equally_many_blocks(layers: list[LayerSpec], uniform: bool) -> None:
+def test_which_layers_need_equally_many_blocks(layers: list[LayerSpec], uniform: bool) -> None:
     assert uniform_type(layers) == uniform

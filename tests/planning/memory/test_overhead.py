@@ -1,4 +1,4 @@
-"""The rest beside weights and cache, against what vLLM measured of itself."""
+"""The rest beside weights and cache, against vLLM's own measurements."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_fewer_sequences_need_fewer_graphs_and_less_sampler_state() -> None:
     assert many.non_torch - few.non_torch == pytest.approx(4.125 * 960 * 128256, rel=1e-6)
 
 
-def test_experts_keep_a_workspace_that_more_gpus_make_smaller() -> None:
+def test_experts_keep_a_workspace_that_shrinks_with_more_gpus() -> None:
     model = metadata_from_config(QWEN3_30B_A3B, model_id="m", source="config")
     dense = overhead(
         metadata_from_config(LLAMA_8B, model_id="m", source="config"), "H100 80GB", "0.33.0", 8192, 256, tp=4
@@ -106,7 +106,7 @@ def test_what_stays_reserved(model: str, gpu: str, tokens: int, sequences: int, 
     assert gib(found.non_torch) == pytest.approx(non_torch, abs=0.08)
 
 
-def test_where_it_depends_on_the_boot_the_band_has_it() -> None:
+def test_the_band_covers_what_depends_on_the_boot() -> None:
     # Qwen3-1.7B on an L4 kept its 0.58 GiB, Qwen3-32B on an A100 did not keep its 1.45
     small = overhead(load_model_metadata("Qwen/Qwen3-1.7B"), "L4", "0.29.0", 2048, 256)
     assert gib(small.non_torch) < 0.3 < 0.84 - 0.26 <= gib(small.high - small.budgeted)
@@ -171,7 +171,7 @@ def test_second_runner_by_hand(gpu: str, base: int, kept: int) -> None:
     assert found.graphs_in_budget
 
 
-def test_an_unknown_card_is_taken_for_the_newest() -> None:
+def test_an_unknown_card_is_treated_as_the_newest() -> None:
     unknown = GPU(name="manual GPU", total_bytes=80 << 30, source="manual")
     given = {"tp": 1, "dtype": "bfloat16", "max_num_seqs": R, "max_num_batched_tokens": T, "vllm_version": "0.33.0"}
     found, h100 = (overhead_for(llama(), gpu, **given) for gpu in (unknown, get_gpu_by_name("H100 80GB")))

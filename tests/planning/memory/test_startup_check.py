@@ -31,7 +31,7 @@ def test_weights_that_are_larger_than_the_gpu() -> None:
     assert found.sentence == "the weights take 131.45 GiB a GPU and 79.18 are free: CUDA out of memory"
 
 
-def test_memory_that_others_hold_is_looked_at_first() -> None:
+def test_memory_held_by_others_is_checked_first() -> None:
     box = facts("llama-70b", "H100 80GB")
     taken = replace(box, gpus=tuple(replace(gpu, used_bytes=30 * GIB) for gpu in box.gpus))
     found = decide(request("llama-70b", policy={"gpu_memory_utilization": 0.92}), taken).estimate.failure
@@ -42,7 +42,7 @@ def test_memory_that_others_hold_is_looked_at_first() -> None:
     )
 
 
-def test_a_budget_that_the_rest_uses_up() -> None:
+def test_a_budget_used_up_by_the_rest() -> None:
     found = failure("llama-8b", "RTX 4090", policy={"gpu_memory_utilization": 0.68})
     assert found.kind == "cache"
     words = r"no available memory for the cache blocks: weights and overhead exceed the budget of [\d.]+ GiB by 0\.\d\d"

@@ -69,7 +69,7 @@ def test_pipeline_stages_share_the_layers_and_the_ends_hold_the_vocabulary() -> 
     assert stages[1] < min(stages[0], stages[2])
 
 
-def test_a_tied_embedding_is_there_twice_when_its_ends_are_apart() -> None:
+def test_a_tied_embedding_is_held_twice_when_first_and_last_stage_differ() -> None:
     tied = made(LLAMA_8B, tie_word_embeddings=True)
     embedding = 128256 * 4096 * 2
     one, two = weights_for(tied, tp=1), weights_for(tied, tp=1, pp=2)
@@ -297,7 +297,7 @@ def test_experts_in_blackwells_kernels_are_padded() -> None:
     ("source", "error"),
     [("tensor headers", 0.004), ("config", 0.01), ("catalogue", 0.01), ("parameter count", 0.1), ("rumour", 0.01)],
 )
-def test_the_band_is_that_of_the_source(source: str, error: float) -> None:
+def test_the_band_follows_the_source_of_the_facts(source: str, error: float) -> None:
     metadata = metadata_from_config(LLAMA_8B, model_id="m", source=source)
     assert weights_for(metadata, tp=1).relative_error == error
 
@@ -313,7 +313,7 @@ def headed(scale: float, **changed: Any) -> ModelMetadata:
     )
 
 
-def test_tensors_that_say_otherwise_scale_all_but_what_is_made() -> None:
+def test_differing_tensors_scale_all_but_rotary_tables_and_adapters() -> None:
     implied = weights_for(made(LLAMA_8B), tp=2, pp=2, max_loras=1, max_lora_rank=8)
     made_here = implied.parts["buffers"] + implied.parts["adapters"]
     found = weights_for(headed(1.5), tp=2, pp=2, max_loras=1, max_lora_rank=8)
@@ -339,7 +339,7 @@ def test_a_config_is_believed_to_one_part_in_a_hundred(scale: float, kept: bool)
     assert weights_for(headed(1.5), tp=1, quantization="fp8_per_tensor").relative_error == 0.004
 
 
-def test_gguf_says_its_bits_by_its_tensors_alone() -> None:
+def test_gguf_states_its_bits_only_in_its_tensors() -> None:
     found = weights_for(headed(0.3, quantization_config={"quant_method": "gguf"}), tp=1)
     assert found.relative_error == 0.02
     assert found.warnings == ()

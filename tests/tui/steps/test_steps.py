@@ -16,7 +16,7 @@ from wizard_tui.tui.widgets.line_view import LineView
 
 
 class Notes(Step):
-    """A step that has nothing but what a step must have."""
+    """A step with only what every step must have."""
 
     name, title = "notes", "Notes"
 
@@ -39,7 +39,7 @@ def test_every_field_stands_on_one_step() -> None:
             assert steps.of(path) is step
 
 
-def test_the_ends_have_nothing_behind_them() -> None:
+def test_the_first_and_last_step_have_none_beyond_them() -> None:
     steps = all_steps()
     first, *_, last = steps
     assert steps.beside(first, -1) is first
@@ -48,7 +48,7 @@ def test_the_ends_have_nothing_behind_them() -> None:
 
 
 @pytest.mark.parametrize("name", ["", FIRST, "a step of another version"])
-def test_who_left_on_no_step_that_is_known_goes_on_behind_the_first(name: str) -> None:
+def test_a_session_left_on_an_unknown_step_continues_after_the_first(name: str) -> None:
     assert all_steps().behind_the_first(name).name == ORDER[1]
 
 

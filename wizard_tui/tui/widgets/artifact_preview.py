@@ -78,7 +78,7 @@ class ArtifactPreview(QuietScroll, can_focus=True):
         self.query_one("#preview-tabs", LineView).show([tabs], {0: clicks})
         old = set((self._text if self._before is None else self._before).splitlines())
         lines = [_styled(line, changed=line not in old) for line in self._text.splitlines()]
-        # as high as the place for it: a text that got shorter would be laid out, and sent, as a whole
+        # as high as its place: else a text that gets shorter would be laid out, and sent, as a whole
         room = self.scrollable_content_region.height - 1
         self.query_one("#preview-text", LineView).show([*lines, *[((("", ""),))] * (room - len(lines))])
 

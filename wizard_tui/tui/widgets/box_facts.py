@@ -1,4 +1,4 @@
-"""What is known of the GPUs that are planned for, beneath their form."""
+"""Facts about the planned GPUs, beneath their form."""
 
 from __future__ import annotations
 

@@ -14,8 +14,8 @@ from wizard_tui.tui.widgets.line_view import shown
 class Entry(Input):
     """Textual's input, quiet and in order.
 
-    A blinking cursor sends a kilobyte a second to an idle terminal. And what is typed is told at once, by a call: a
-    message would reach its reader when the next keys have already been dealt with.
+    A blinking cursor sends a kilobyte a second to an idle terminal. And typed text is reported at once, by a call: a
+    message would be read only after the next keys have been handled.
     """
 
     def __init__(
@@ -28,8 +28,8 @@ class Entry(Input):
         on_edit: Callable[[str], None] | None = None,
         on_submit: Callable[[], object] | None = None,
     ) -> None:
-        """`on_edit` gets the text after every key; `on_submit` is called, and awaited, on Enter, which without it goes
-        to whatever is around this line."""
+        """`on_edit` gets the text after every key; `on_submit` is called, and awaited, on Enter, which otherwise goes
+        to the widget around this line."""
         self._on_edit: Callable[[str], None] | None = None
         self._on_submit = on_submit
         self._suggestions = suggestions
@@ -65,7 +65,7 @@ class Entry(Input):
         self.placeholder = text if text == NONE else f"{self._default}: {shown(text)}" if text else self._default
 
     def validate_value(self, value: str) -> str:
-        """What a terminal would obey becomes text that can be seen: a profile or a paste may hold anything."""
+        """Text that a terminal would obey is made visible: a profile or a paste may hold anything."""
         return shown(value)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

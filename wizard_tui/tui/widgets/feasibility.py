@@ -15,12 +15,12 @@ SUGGESTIONS = 3
 EMPTY: Line = (("", ""),)
 # F4 takes the first suggestion
 FIRST_KEY = 3
-# changes below a hundredth of a GiB or a per cent are not said
+# changes below a hundredth of a GiB or a per cent are not shown
 WORTH_SAYING = 0.01
 # from here on per cents are no longer read at a glance
 MANY_TIMES = 10
 NO_SPEED = "-"
-# vLLM's own words want this much room, else there are shorter ones
+# vLLM's own words need this much room, else shorter ones are used
 ROOMY = 60
 
 _BADGES = {"low": ("OK", "good"), "medium": ("TIGHT", "warn"), "high": ("NO", "bad")}
@@ -55,7 +55,7 @@ class FeasibilityPanel(LineView):
         room = VERDICT_ROWS - len(lines)
         said = wrapped(report.verdict, columns, style=tone, mark=(" ", tone), indent=" " * (len(word) + 3), rows=room)
         lines += [((f" {word} ", f"{style}-badge"), *said[0]), *said[1:]]
-        # what stands beneath keeps its place when the verdict turns
+        # lines beneath keep their place when the verdict changes
         lines += [EMPTY] * (VERDICT_ROWS - len(lines))
         lines.extend(_figures(response, previous or response, roomy=columns >= ROOMY))
         clicks: dict[int, list[Click]] = {}
@@ -85,7 +85,7 @@ def _figures(response: PlanResponse, previous: PlanResponse, *, roomy: bool) -> 
     times = _times(response, previous)
     low, high = cache.tokens_range
     kv_low, kv_high = (gib(size) for size in memory.kv_available_range)
-    # what holds not even one request does not start, and has no speed
+    # a plan that holds not even one request does not start, and has no speed
     runs = response.feasibility.fits or cache.max_concurrency >= 1
     output, ttft, tpot = speed.decode_toks_per_s_range, speed.ttft_ms_range, speed.tpot_ms_range
     rows = (
@@ -117,7 +117,7 @@ def _figures(response: PlanResponse, previous: PlanResponse, *, roomy: bool) -> 
 
 
 def _times(response: PlanResponse, previous: PlanResponse) -> float:
-    """How many times the requests of `previous` all replicas together hold; 1 where requests are of another length."""
+    """Requests that all replicas hold, as a multiple of those of `previous`; 1 when their length differs."""
     before = _concurrency(previous)
     same_length = response.kv_cache.max_model_len == previous.kv_cache.max_model_len
     return _concurrency(response) / before if same_length and before else 1.0

@@ -34,8 +34,8 @@ _WRONG: Span = (" !", "bad")
 class FieldRow(LineView):
     """Shows the text of a field as it was typed, whatever it is.
 
-    Draws label and mark itself, around its one child: every widget of a form is visited for every key typed in it, and
-    five for each row were too many. What is wrong stands beneath the form: a row that grew would move those below it.
+    Draws label and mark itself, around its one child: each key typed visits every widget of the form, and five for each
+    row were too many. Errors stand beneath the form: a row that grew would move those below it.
     """
 
     @dataclass
@@ -66,7 +66,7 @@ class FieldRow(LineView):
             self.editor.put(text)
 
     def show_state(self, origin: Origin, settled: str, *, is_wrong: bool) -> None:
-        """Bring the mark up to date, and what the plan made of a field that leaves it open."""
+        """Bring the mark up to date, and the plan's value for a field left open."""
         self.editor.show_settled(settled)
         mark = _WRONG if is_wrong else _MARKS[origin]
         if self._mark != mark:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Foot(LineView):
-    """What is known of the thing that a form is about, beneath its last row."""
+    """Facts about the subject of a form, beneath its last row."""
 
     def show_facts(self, session: Session) -> None:
         """Draw what is known by now."""
@@ -51,7 +51,7 @@ class Form(QuietScroll, can_focus=False):
             yield self._foot
 
     async def build(self, session: Session) -> None:
-        """Mount the rows, once. Whoever comes while that goes on waits until it is done."""
+        """Mount the rows, once. A second caller waits until that is done."""
         async with self._building:
             if self._rows:
                 return
@@ -66,7 +66,7 @@ class Form(QuietScroll, can_focus=False):
             await self.mount_all(children, before=self._foot)
 
     def show(self, session: Session) -> None:
-        """Bring the rows, which are there from the first visit on, and the foot up to date."""
+        """Bring the rows, which exist from the first visit on, and the foot up to date."""
         if self._foot is not None:
             self._foot.show_facts(session)
         settled = session.settled()

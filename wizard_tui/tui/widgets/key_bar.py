@@ -19,7 +19,7 @@ class KeyBar(LineView):
     def on_resize(self, event: Resize) -> None:
         """Lay out for the width that there is."""
         named = {binding.id: binding for binding in WIZARD_KEYS}
-        # where the panels have their place there is nothing to toggle
+        # where the panels are always shown there is nothing to toggle
         names = [name for name in BAR if name != "panels" or self.screen.has_class("-narrow")]
         for left_out in range(len(FIRST_TO_GO) + 1):
             keys = [named[name] for name in names if name not in FIRST_TO_GO[:left_out]]

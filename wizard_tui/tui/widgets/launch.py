@@ -1,4 +1,4 @@
-"""The Launch step: checks, a server and its log, what was predicted and what came."""
+"""The Launch step: checks, a server and its log, the predicted figures and the real ones."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class LaunchView(QuietVertical, Pane, can_focus=True):
         id: str,  # noqa: A002
         on_patch: Callable[[Mapping[str, Mapping[str, Any]]], None],
     ) -> None:
-        """`on_patch` gets the change of the request that cures a failure, or that plans with what was measured."""
+        """`on_patch` gets the change of the request that cures a failure, or that plans with the measured figures."""
         super().__init__(id=id)
         self._on_patch = on_patch
         self.session = session
@@ -102,7 +102,7 @@ class LaunchView(QuietVertical, Pane, can_focus=True):
         self._begin(CHECK, lambda: asyncio.to_thread(self.launcher.check_and_find, self.session.response))
 
     def action_start(self) -> None:
-        """Start; a second time although something would stop it."""
+        """Start; a second press starts although a check failed."""
         kept, plan = self.session.plan_to_keep(), self.session.plan
         if kept is None or plan is None:
             self.launcher.may(START, "there is no plan to start yet")
@@ -115,7 +115,7 @@ class LaunchView(QuietVertical, Pane, can_focus=True):
             self._log.clear()
 
     def action_stop(self) -> None:
-        """Stop what runs; what is being asked of it ends with it."""
+        """Stop the server, and with it any question put to it."""
         self._begin(STOP, lambda: asyncio.to_thread(self.launcher.stop))
 
     def action_way(self) -> None:
@@ -133,7 +133,7 @@ class LaunchView(QuietVertical, Pane, can_focus=True):
         self._begin(LOAD, self._load)
 
     def action_use_measured(self) -> None:
-        """Plan with what was measured."""
+        """Plan with the measured figures."""
         said = "the plan follows what was measured; Review shows it", "nothing was measured yet; l does that"
         self._apply(self.launcher.measured(), *said)
 
@@ -188,10 +188,10 @@ class LaunchView(QuietVertical, Pane, can_focus=True):
     # work that takes time
 
     def _begin(self, act: Act, work: Callable[[], Awaitable[object]], unless: str = "") -> bool:
-        """Begin what a key asks for, unless the launcher refuses it, which then says why."""
+        """Begin what a key asks for, unless the launcher refuses and says why."""
         has_begun = self.launcher.begin(act, unless)
         if has_begun:
-            # exclusive: what it takes the place of, as a stop does of a load run, ends
+            # exclusive: work that it replaces ends, as a load run does for a stop
             self.run_worker(self._until_done(act, work), group="launch", exclusive=True)
         self.draw()
         return has_begun
@@ -206,7 +206,7 @@ class LaunchView(QuietVertical, Pane, can_focus=True):
             self._follow_server()
 
     def _carry_on(self) -> None:
-        """Begin what comes next without being asked for."""
+        """Begin the work that follows without a key."""
         begin = {CHECK: self.action_check, ASK: self.action_ask, LEARN: self._learn_soon}
         while (act := self.launcher.next_act()) is not None:
             begin[act]()
@@ -230,7 +230,7 @@ class LaunchView(QuietVertical, Pane, can_focus=True):
         self.run_worker(self._learn(), group="learn", exclusive=True)
 
     async def _learn(self) -> None:
-        """Plan again with what starts on this machine have shown by now."""
+        """Plan again with what starts on this machine have shown so far."""
         self.session.observed = await asyncio.to_thread(self.launcher.observations.all)
         # planned at once, as this view is drawn next; the panels follow the message
         self.session.replan()
@@ -266,7 +266,7 @@ class LaunchView(QuietVertical, Pane, can_focus=True):
         launcher = self.launcher
         place = self.query_one_optional("#launch-head", LineView)
         if place is None:
-            # the wizard is being left while something was going on
+            # the wizard is closing while work was going on
             return
         self.set_class(launcher.watch is not None, "-served")
         head: list[Line] = [state_line(launcher)]

@@ -1,4 +1,4 @@
-"""The Launch step in lines: checks, stages, what was predicted and what came, why it ended."""
+"""The Launch step in lines: checks, stages, predicted and real figures, why it ended."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def _learnt(session: Session, columns: int) -> list[Line]:
 
 def _checks(checks: list[Check], columns: int) -> list[Line]:
     lines: list[Line] = []
-    # what stands in the way comes first: a small screen shows no more
+    # obstacles come first: a small screen shows no more
     for check in sorted(checks, key=lambda check: list(_MARKS).index(check.state), reverse=True):
         mark, style = _MARKS[check.state]
         tone = "" if check.state != "ok" else "dim"
@@ -141,7 +141,7 @@ def stage_lines(launcher: Launcher, *, brief: bool) -> list[Line]:
         if stage.detail and stage.share is None:
             lines[-1] += ((f" {stage.detail}", "dim"),)
         elif stage.detail:
-            # beneath its bar, for which there is no room beside it
+            # beneath its bar, where there is no room beside it
             lines.append((("    ", ""), (stage.detail, "")))
     return lines
 
@@ -167,7 +167,7 @@ def _ending(watch: Watch, columns: int, verdict_with: VerdictWith) -> list[Line]
 
 
 def _table(title: str, rows: list[Row], came: str, columns: int) -> list[Line]:
-    """Predicted figures beside those that came, with the difference and whether it lies in the band."""
+    """Predicted figures beside the real ones, with the difference and whether it lies in the band."""
     if not rows:
         return [((title, "accent"),)]
     widest = max(len(title), *(len(row.name) for row in rows))

@@ -26,8 +26,8 @@ Line = tuple[Span, ...]
 Click = tuple[int, str]
 """The column before which a line answers to the mouse, and the action that it then does."""
 
-# a variable of the theme, and how it is set. Textual's component classes would say the same, and cost each of our
-# panels eleven more passes through the style sheets, which was a third of the time to the first screen
+# a variable of the theme, and its text style. Textual's component classes would do the same, but cost each of our
+# panels eleven more passes through the style sheets: a third of the time to the first screen
 STYLES: Mapping[str, tuple[str, str]] = {
     "faint": ("faint", ""),
     "dim": ("dim", ""),
@@ -49,7 +49,7 @@ STYLES: Mapping[str, tuple[str, str]] = {
 
 
 _SEEN_ON_BLANKS = {name for name, (_, setting) in STYLES.items() if "reverse" in setting}
-# what it takes, about, to set a style and to end it, and to go to another column before
+# rough bytes to set and end a style, and to move to another column before
 STYLE_BYTES = 23
 ANEW_BYTES = STYLE_BYTES + 8
 
@@ -100,7 +100,7 @@ class LineView(Widget):
         self._is_marked = False
 
     def mark(self, *, on: bool) -> None:
-        """Set the first line in reverse, as that of the pane that has the focus, or as the others."""
+        """Set the first line in reverse, for the pane that has the focus, or like the others."""
         self._is_marked = on
         self.refresh(Region(0, 0, self.size.width, 1))
 
@@ -110,7 +110,7 @@ class LineView(Widget):
         return ["".join(text for text, _ in line) for line in self._lines]
 
     def show(self, lines: Sequence[Line], clicks: Mapping[int, Sequence[Click]] | None = None) -> None:
-        """Replace all lines; `clicks` tells what those do that answer to the mouse, from left to right."""
+        """Replace all lines; `clicks` names the actions of those that answer to the mouse, from left to right."""
         self._clicks = clicks or {}
         fresh = [tuple((shown(text), style) for text, style in line) for line in lines]
         old, self._lines = self._lines, fresh
@@ -151,12 +151,12 @@ class LineView(Widget):
     def strip_of(self, line: Sequence[Span], columns: int) -> Strip:
         """Styled cells, cut or filled up to `columns`."""
         base = self.rich_style
-        # neighbours of one style are one piece: each piece brings its style along
+        # neighbours of one style form one piece: each piece writes its style
         pieces = [("".join(text for text, _ in group), style) for style, group in groupby(line, itemgetter(1))]
         segments = [Segment(text, base + self._named(style) if style else base) for text, style in pieces]
         room = columns - _width(line)
         if segments and room > 0 and not (segments[-1].style or base).reverse:
-            # blanks as part of the last piece: of their own, they would bring a style along
+            # blanks join the last piece: as a piece of their own, they would write a style
             segments[-1] = Segment(segments[-1].text + " " * room, segments[-1].style)
             return Strip(segments, columns)
         return Strip(segments, columns - room).adjust_cell_length(columns, base)
@@ -181,7 +181,7 @@ def _differences(before: Line, after: Line, columns: int) -> list[tuple[int, int
 
 
 def _cells(line: Line, columns: int) -> list[Span]:
-    """The character and the style of each column; of a blank, what is seen of it."""
+    """The character and the style of each column; for a blank, only its visible style."""
     cells: list[Span] = []
     for char, style in ((char, style) for text, style in line for char in text):
         if width := cell_len(char):
@@ -194,7 +194,7 @@ def _cells(line: Line, columns: int) -> list[Span]:
 
 
 def _cost(cells: Sequence[Span]) -> int:
-    """Bytes that these cells take: their text, and each of their styles but the first."""
+    """Bytes that these cells take: their text, and every style except the first."""
     styles = len(list(groupby(cells, itemgetter(1))))
     return sum(len(char.encode()) for char, _ in cells) + STYLE_BYTES * max(0, styles - 1)
 

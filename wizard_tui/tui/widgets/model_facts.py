@@ -1,4 +1,4 @@
-"""What is known of the model, beneath its form: size, shape, download, licence."""
+"""Facts about the model, beneath its form: size, shape, download, licence."""
 
 from __future__ import annotations
 

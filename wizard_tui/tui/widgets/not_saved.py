@@ -1,4 +1,4 @@
-"""The lines over everything else that say that nothing is saved, as long as it is so."""
+"""The lines over everything else, shown while nothing can be saved."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class NotSaved(LineView):
         self._why = ""
 
     def show_why(self, why: str) -> None:
-        """Say it; nothing is shown for an empty text."""
+        """Show the reason; nothing is shown for an empty text."""
         self._why = why
         self.display = bool(why)
         self._draw()
@@ -33,7 +33,7 @@ class NotSaved(LineView):
 
 
 def show_not_saved(screen: Screen[None], why: str) -> None:
-    """Say on a screen why the session is not saved, or, with an empty text, say it no more."""
+    """Show on a screen why the session is not saved; an empty text removes it."""
     line = screen.query_one_optional(NotSaved)
     if line is None and why:
         line = NotSaved()

@@ -1,5 +1,5 @@
-"""Widgets that are painted once. Textual's own paint themselves and all within a second time as soon as they know how
-large their content is, which is half of what a step or a page sends; the layout that follows is enough."""
+"""Widgets that are painted once. Textual's own paint themselves and their content again once they know its size, which
+is half of what a step or a page sends; the layout that follows is enough."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class QuietVertical(Vertical):
 
 
 class Pane(Widget):
-    """Takes the focus as a whole, which its first line shows.
+    """Takes the focus as a whole, and shows that in its first line.
 
-    Textual's own is painted anew, with all that it holds and its scrollbar, when the focus comes and goes: 6 to 8 kB
-    for a Tab. To be named behind a container, whose style sheet counts.
+    Textual's own is repainted, with its content and scrollbar, when the focus comes and goes: 6 to 8 kB for a Tab. As a
+    base class it comes after a container, whose style sheet counts.
     """
 
     def _on_focus(self, event: Focus) -> None:
@@ -63,13 +63,13 @@ class QuietSwitcher(ContentSwitcher):
 
 
 class QuietLog(Log):
-    """Lines that come, seen from the end until somebody scrolls away from it, whatever size the log gets."""
+    """Incoming lines, seen from the end until somebody scrolls away, whatever size the log gets."""
 
     virtual_size: Reactive[Size] = Reactive(Size(0, 0), layout=True, repaint=False)
     _at_end = True
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """Textual's own auto_scroll takes a log that got smaller for one that was scrolled away from its end."""
+        """Textual's own auto_scroll mistakes a log that got smaller for one that was scrolled away from its end."""
         super().watch_scroll_y(old_value, new_value)
         self._at_end = self.is_vertical_scroll_end
 

@@ -55,7 +55,7 @@ class Review(QuietScroll, can_focus=True):
         boxes: Sequence[tuple[GPU, int]],
         stale: str | None,
     ) -> None:
-        """Draw a plan, what else could be done on these GPUs, and which other boxes would do."""
+        """Draw a plan, other ways on these GPUs, and other boxes that would do."""
         self._others = others[:OTHERS]
         lines: list[Line] = []
         if stale is not None:
@@ -106,7 +106,7 @@ class Review(QuietScroll, can_focus=True):
 
     @property
     def _columns(self) -> int:
-        # the place that it will have: it is drawn before it is shown for the first time
+        # its future size: it is drawn before it is first shown
         place = self.parent.content_size.width if isinstance(self.parent, Widget) else 0
         return max(30, place - SCROLLBAR_COLUMNS)
 

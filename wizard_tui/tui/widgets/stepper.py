@@ -43,7 +43,7 @@ class Stepper(LineView):
         for number, (step, title) in enumerate(self._steps, 1):
             name = str(number) if short and step != self._current else f"{number} {title}"
             broken = step in self._broken
-            # of the same width right or wrong, so that those behind it stay where they are
+            # the same width with or without errors, so that the steps behind it stay in place
             begin, end = ("[", "]") if step == self._current else (" ", " ")
             text = f"{'!' if broken else begin}{name}{end}"
             style = "bad" if broken else "strong" if step == self._current else self._style_of(step)

@@ -22,8 +22,8 @@ TALL_ROWS = 6
 
 @dataclass(frozen=True)
 class Part:
-    """One stretch of the bar: `fill` is its pattern, and `letter`, the capital of its name, stands in its middle, where
-    colours cannot tell."""
+    """One stretch of the bar: `fill` is its pattern, and `letter`, the capital of its name, stands in its middle for
+    when colours cannot tell."""
 
     name: str
     letter: str
@@ -33,8 +33,8 @@ class Part:
 
 
 def claims_of(response: PlanResponse) -> MemoryBreakdown:
-    """The memory of one GPU, where the cache that is needed is what keeps vLLM from starting: one request of full
-    length."""
+    """The memory of one GPU. Where one request of full length keeps vLLM from starting, it counts as the needed
+    cache."""
     memory, one_request = response.memory, response.kv_cache.bytes_per_request
     if one_request <= memory.kv_available:
         return memory
@@ -42,7 +42,7 @@ def claims_of(response: PlanResponse) -> MemoryBreakdown:
 
 
 def parts_of(memory: MemoryBreakdown) -> list[Part]:
-    """The stretches from left to right; sizes in bytes, none negative. What is `short` sticks out of the GPU."""
+    """The stretches from left to right; sizes in bytes, none negative. The `short` part sticks out of the GPU."""
     spare = memory.kv_available - memory.kv_needed
     room = max(0, memory.budget)
     parts = [Part("Others", "O", "▒", "dim", memory.used_by_others)]
@@ -114,7 +114,7 @@ class VramBar(LineView):
                 cells = round(room * sum(part.size for part in parts) / largest)
                 lines.append(((f"{label:<{width - room}}", "dim"), *bar(parts, cells)))
         lines += _legend(memory, width)
-        # room for a second bar, which would move all that stands beneath
+        # room for a second bar, which would otherwise move everything beneath
         rows = TALL_ROWS if self.screen.has_class("-tall") else 0
         self.show([*lines, *[((("", ""),))] * (rows - len(lines))])
 
@@ -137,7 +137,7 @@ def _kinds(memory: MemoryBreakdown, busy: int, gpus: Sequence[GPU]) -> list[tupl
     return found[:BARS]
 
 
-# the cache left, as it changes most and what stands left of a change is sent with it; then the model, then the rest
+# the cache on the left: it changes most, and cells left of a change are sent with it; then the model, then the rest
 _PLACES = (
     *("KV needed", "Weights", "Non-torch"),
     *("Spare KV", "Activations", "Others"),
@@ -146,8 +146,8 @@ _PLACES = (
 
 
 def _legend(memory: MemoryBreakdown, width: int) -> list[Line]:
-    """Every part in a place of its own, also when it is nothing: what moves cannot be read."""
-    # in full, where the bar shows what of it is inside the GPU
+    """Every part in a place of its own, even when it is zero: moving text cannot be read."""
+    # in full, while the bar shows only the part inside the GPU
     sizes = {
         "Weights": memory.weights,
         "Activations": memory.activation_peak,

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 # what the column of the forms leaves at 120 columns
 COLUMNS = 50
 PROPOSALS = 8
-# beside the newest, so many sessions that were left are named, each with a letter of its own
+# beside the newest, this many earlier sessions are named, each with its own letter
 OTHERS, OTHERS_HEAD = "abc", 2
-# from here on a form and the plan are seen at once, or a whole form
+# from here on a form and the plan are both visible, or a whole form
 ROOMY = (80, 24)
 _TITLE: Line = (("From four forms to a vLLM server.", "strong"),)
 _EMPTY: Line = (("", ""),)
@@ -62,8 +62,8 @@ class Welcome(QuietScroll, can_focus=True):
         on_take: Callable[[str], None],
         title_of: Callable[[str], str],
     ) -> None:
-        """`on_take` gets the model that is chosen of those that fit; `title_of` names the step on which one goes on
-        with a session that was left."""
+        """`on_take` gets the model chosen from those that fit; `title_of` names the step on which an earlier session
+        continues."""
         super().__init__(id=id)
         self._on_take = on_take
         self._title_of = title_of
@@ -75,7 +75,7 @@ class Welcome(QuietScroll, can_focus=True):
         yield LineView(id="welcome-lines")
 
     def on_mount(self) -> None:
-        """What can be said before the session is loaded, in the places where the rest will come."""
+        """What is known before the session is loaded, leaving places for the rest."""
         self._view.show([_TITLE, _EMPTY, _MACHINE, _ASKING, _EMPTY, _START, _EMPTY, _EMPTY, _EMPTY, _GO_ON, _KEYS])
 
     def action_take(self, index: int) -> None:
@@ -84,7 +84,7 @@ class Welcome(QuietScroll, can_focus=True):
             self._on_take(self._shown[index])
 
     def action_choose(self, by: int) -> None:
-        """Take the model above or below the one that is taken; where none is offered, scroll."""
+        """Take the model above or below the current one; where none is offered, scroll."""
         if not self._shown:
             self.scroll_relative(y=by, animate=False)
             return
@@ -119,7 +119,7 @@ class Welcome(QuietScroll, can_focus=True):
         lines += [*others, *_also_fitting(session, self._shown, columns)]
         first = len(lines) - len(self._shown)
         clicks |= {first + place: [(columns, f"focused.take({place})")] for place in range(len(self._shown))}
-        # as high as the place for it: lines that come later are then no new layout
+        # as high as its place: lines that come later then need no new layout
         room = self.scrollable_content_region.height
         self._view.show([*lines, *[_EMPTY] * (room - len(lines))], clicks)
 
@@ -134,7 +134,7 @@ class Welcome(QuietScroll, can_focus=True):
         ]
 
     def _others(self, session: Session, columns: int) -> list[Line]:
-        """Further sessions that were left, a key each, and how many more there are."""
+        """Further earlier sessions, a key each, and how many more there are."""
         if not session.others_left:
             return []
         more = len(session.others_left) - len(OTHERS)
