@@ -18,7 +18,7 @@ SOON_S = 0.06
 """Timers due within this time belong to work under way: a repaint, a change of screens, which takes 0.05 s. The
 sign that something is loading, which Textual's palette has also where nobody sees it, moves every 0.0625 s."""
 MOST_TIMERS = 50
-"""After this many, whatever still goes on never stops moving."""
+"""After this many, whatever still goes on is taken to move for ever."""
 
 
 @contextmanager

@@ -62,7 +62,7 @@ def _functions(tree: ast.Module) -> Iterator[ast.FunctionDef]:
 
 
 def results() -> dict[str, dict[str, int]]:
-    """For every file in the workspace, its mutants that were run, each with mutmut's code."""
+    """For every file under ROOM, its mutants that were run, each with mutmut's code."""
     found = {}
     for meta in sorted((COPY / "mutants" / ROOM).rglob("*.meta")):
         codes: dict[str, int | None] = json.loads(meta.read_text(encoding="utf-8"))["exit_code_by_key"]

@@ -222,7 +222,7 @@ async def opened(shot: Shot) -> AsyncIterator[Pilot[str]]:
 
 
 def answer_of_the_hub(state: str, model: str, picture_taken: Event) -> ModelMetadata:
-    """A failure of the Hub, of the given kind."""
+    """No facts from the Hub, for the given reason."""
     if state == "loading":
         picture_taken.wait()
         raise ValueError("too late for the picture")
