@@ -27,7 +27,7 @@ class Left:
 
     @classmethod
     def of(cls, saved: Mapping[str, Any], saved_at: datetime, name: str = "") -> Left:
-        """What a saved session is about. Raises Refusal when the data are not a session, or of another version."""
+        """What a saved session is about. Raises ValueError when the data are not a session, or of another version."""
         fields = saved.get("fields")
         if saved.get("version") != 1 or not isinstance(fields, Mapping):
             raise ValueError("the saved session is of another version")

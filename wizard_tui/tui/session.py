@@ -336,7 +336,7 @@ class Session:
         }
 
     def restore(self, saved: Mapping[str, Any]) -> None:
-        """Continue from saved data, without what is no longer known. Raises Refusal when it is not a saved session."""
+        """Continue from saved data, without what is no longer known. Raises ValueError for other data."""
         Left.of(saved, datetime.now())
         for path, row in saved["fields"].items():
             if path in self.texts and isinstance(row, list) and len(row) == 2 and all(isinstance(x, str) for x in row):
@@ -345,14 +345,14 @@ class Session:
         self.step = str(saved.get("step", self.step))
 
     def offer(self, saved: Mapping[str, Any], saved_at: datetime, name: str = "") -> None:
-        """Restore saved data, but stay on Welcome until the user goes on there. Raises Refusal as `restore`."""
+        """Restore saved data, but stay on Welcome until the user goes on there. Raises ValueError as `restore`."""
         self.restore(saved)
         self.left, self.goes_on = Left.of(saved, saved_at, name), name
         self.step = FIRST
         self._offered = self._typed()
 
     def change_to(self, saved: Mapping[str, Any], left: Left) -> None:
-        """Take another earlier session in place of this one. Raises Refusal as `restore`."""
+        """Take another earlier session in place of this one. Raises ValueError as `restore`."""
         Left.of(saved, left.saved_at)
         self.start_anew()
         self.others_left = [other for other in self.others_left if other.name != left.name]

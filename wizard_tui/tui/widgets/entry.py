@@ -32,7 +32,7 @@ class Entry(Input):
         to the widget around this line."""
         self._on_edit: Callable[[str], None] | None = None
         self._on_submit = on_submit
-        self._suggestions = suggestions
+        self._suggestions = tuple((text.casefold(), text) for text in suggestions)
         super().__init__(
             text,
             placeholder=placeholder,
@@ -55,7 +55,7 @@ class Entry(Input):
         """Suggest how it may go on, and tell whoever listens."""
         # Textual's own suggesters answer later, by a task that an app which ends leaves behind
         typed = value.casefold()
-        fitting = (text for text in self._suggestions if text.casefold().startswith(typed))
+        fitting = (text for folded, text in self._suggestions if folded.startswith(typed))
         self._suggestion = next(fitting, "") if value else ""
         if self._on_edit is not None:
             self._on_edit(value)
